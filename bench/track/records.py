@@ -1,0 +1,371 @@
+"""The record: everything that was measured of one cell, as versioned data.
+
+A section is either present (`status` "measured" or "estimated") or an `Absent` with a status and a reason. A value that
+was not measured is therefore never a 0. Counts are exact integers; rates and ratios are derived from them on reading.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+SCHEMA_VERSION = 1
+
+Count = Annotated[int, Field(ge=0)]
+
+
+class Section(BaseModel):
+    """Base of all parts of a record: unknown keys and non-finite numbers are refused, so a record is strict JSON."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, ser_json_inf_nan="null")
+
+
+class Absent(Section):
+    """A section that has no values, and why."""
+
+    status: Literal["unavailable", "skipped", "failed"]
+    reason: str = Field(min_length=1)
+
+
+class Git(Section):
+    """Where the code stood, stored so that reports and comparisons need no repository."""
+
+    status: Literal["measured"] = "measured"
+    sha: str
+    tree: str
+    parents: list[str]
+    base_sha: str | None
+    first_parent_index: int | None
+    branch: str | None
+    dirty: bool
+    diff_sha256: str | None
+    shallow: bool
+    message: str = ""
+    committed: str = ""
+
+
+class Machine(Section):
+    """Hash of what time and power depend on, with its preimage. Times are compared within one fingerprint only."""
+
+    fingerprint: str
+    preimage: dict[str, str]
+
+
+class DatasetProvenance(Section):
+    """The data that was measured on."""
+
+    name: str
+    split: str
+    samples: int
+    sha256: str
+    simulated: bool = False
+
+
+class WeightsProvenance(Section):
+    """The weights that were measured: where they came from and what determined them."""
+
+    source: Literal["shipped", "trained", "cached", "user"]
+    sha256: str
+    training_key: str | None = None
+    recipe: dict[str, Any] = {}
+    card_accuracy: float | None = None
+
+
+class Provenance(Section):
+    """Everything that determines a record."""
+
+    run_id: str
+    created: str
+    command: list[str]
+    git: Annotated[Git | Absent, Field(discriminator="status")]
+    machine: Machine
+    versions: dict[str, str]
+    threads: int
+    device: str
+    dataset: DatasetProvenance | None = None
+    weights: WeightsProvenance | None = None
+
+
+class ModelDescription(Section):
+    """What was measured. `dataset` to `seed` are None for a user's own model."""
+
+    dataset: str | None = None
+    network: str | None = None
+    neuron: str | None = None
+    timesteps: int | None = None
+    seed: int | None = None
+    parameters: int | None = None
+    decay: float | None = None
+    threshold: float | None = None
+    reset: str | None = None
+    reset_by: float | None = None
+    mpr: bool | None = None
+    form: Literal["training", "deployed"] = "training"
+
+
+class Accuracy(Section):
+    """Correct predictions, in total and bit by bit (zlib-compressed packed bits in base64) for paired tests."""
+
+    status: Literal["measured"] = "measured"
+    n: int = Field(ge=1)
+    correct: Count
+    bits: str
+
+    @property
+    def value(self) -> float:
+        """Share of correct predictions."""
+        return self.correct / self.n
+
+    @classmethod
+    def from_bits(cls, bits: np.ndarray) -> Accuracy:
+        """Build from one boolean a sample."""
+        packed = np.packbits(np.asarray(bits, dtype=bool)).tobytes()
+        encoded = base64.b64encode(zlib.compress(packed, 9)).decode("ascii")
+        return cls(n=int(bits.size), correct=int(bits.sum()), bits=encoded)
+
+    def unpack(self) -> np.ndarray:
+        """Return one boolean a sample, [n].
+
+        The length is checked against `n` before anything is decompressed, so that a hostile file cannot fill the memory.
+        """
+        expected = (self.n + 7) // 8
+        packed = zlib.decompressobj().decompress(base64.b64decode(self.bits, validate=True), expected + 1)
+        if len(packed) != expected:
+            raise ValueError("accuracy.bits does not hold n bits")
+        return np.unpackbits(np.frombuffer(packed, dtype=np.uint8), count=self.n).astype(bool)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Accuracy:
+        try:
+            correct = int(self.unpack().sum())
+        except (ValueError, zlib.error) as error:
+            raise ValueError(f"accuracy.bits cannot be decoded: {error}") from None
+        if correct != self.correct:
+            raise ValueError("accuracy.correct disagrees with accuracy.bits")
+        return self
+
+
+class SpikeLayer(Section):
+    """Spikes of one spiking layer over all samples. `shape` is that of one sample at one step, e.g. [C, H, W]."""
+
+    name: str
+    shape: list[int]
+    neurons: Count
+    spikes_per_step: list[Count]
+
+    @property
+    def spikes(self) -> int:
+        """Spikes over all samples and steps."""
+        return sum(self.spikes_per_step)
+
+
+class Spikes(Section):
+    """Spike counts. The firing rate (spikes per neuron and step) is spikes / (neurons * samples * steps)."""
+
+    status: Literal["measured"] = "measured"
+    samples: int = Field(ge=1)
+    layers: list[SpikeLayer]
+
+    def firing_rate(self, layer: SpikeLayer, step: int | None = None) -> float:
+        """Spikes per neuron and step of one layer, over all steps or at one."""
+        steps = layer.spikes_per_step if step is None else [layer.spikes_per_step[step]]
+        return sum(steps) / (layer.neurons * self.samples * len(steps))
+
+    @property
+    def mean_firing_rate(self) -> float | None:
+        """Spikes per neuron and step over the whole network; None without spiking neurons."""
+        sites = sum(layer.neurons * len(layer.spikes_per_step) for layer in self.layers) * self.samples
+        return sum(layer.spikes for layer in self.layers) / sites if sites else None
+
+
+class SynopCounts(Section):
+    """Exact operations over all samples: accumulates, multiply-accumulates, in-bounds pairs, and pairs with padding."""
+
+    ac: Count
+    mac: Count
+    dense: Count
+    dense_padded: Count
+
+
+class SynopLayer(SynopCounts):
+    """Synaptic operations of one site.
+
+    `mixed` says that the site saw both unit-valued and other inputs; `unit_share` is the share of its non-zero input
+    elements whose magnitude was 1.
+    """
+
+    name: str
+    kind: str
+    weight_shape: list[int]
+    output_shape: list[int]
+    mixed: bool = False
+    unit_share: float | None = None
+
+
+class Uncounted(Section):
+    """An operator that may hold synaptic operations and that no formula covers."""
+
+    name: str
+    operator: str
+    calls: int
+
+
+class Synops(Section):
+    """Synaptic operations of all samples, by layer. Divide by `samples` for one inference."""
+
+    status: Literal["measured"] = "measured"
+    samples: int = Field(ge=1)
+    total: SynopCounts
+    layers: list[SynopLayer]
+    uncounted: list[Uncounted] = []
+
+
+class NeuronOpsLayer(Section):
+    """Neuron updates of one layer over all samples, and what they are made of."""
+
+    name: str
+    reset: str
+    mpr: bool
+    updates: Count
+    leak_multiplies: Count
+    integrate_adds: Count
+    compares: Count
+    reset_operations: Count
+
+
+class NeuronOps(Section):
+    """Neuron updates: one per neuron, step and sample. MPR adds nothing at inference: it never changes a spike."""
+
+    status: Literal["measured"] = "measured"
+    samples: int = Field(ge=1)
+    layers: list[NeuronOpsLayer]
+
+    @property
+    def updates(self) -> int:
+        """Neuron updates over all samples and layers."""
+        return sum(layer.updates for layer in self.layers)
+
+
+class Histogram(Section):
+    """Counts in equal bins over [low, high), with what fell below and above, so that histograms merge by addition."""
+
+    low: float
+    high: float
+    counts: list[Count]
+    below: Count
+    above: Count
+
+
+class InformationLayer(Section):
+    """Information loss of one spiking layer (Guo et al., ECCV 2022), as means over samples, neurons and steps.
+
+    `quantisation_error` is the mean of (o - u)^2, `quantisation_error_rectified` of (o - phi(u))^2; `reset_loss` is the mean
+    of |u - v - o| over fired neurons, None where none fired. `elements` is the number of membranes, `fired` that of spikes.
+    The rectified values apply phi whether or not the neuron uses it, and are None for a neuron that offers no phi.
+    """
+
+    name: str
+    elements: Count
+    fired: Count
+    quantisation_error: float
+    quantisation_error_rectified: float | None
+    reset_loss: float | None
+    membrane: Histogram
+    rectified: Histogram | None
+
+
+class Information(Section):
+    """Information loss by layer."""
+
+    status: Literal["measured"] = "measured"
+    samples: int = Field(ge=1)
+    firing_level: float
+    layers: list[InformationLayer]
+
+
+class EnergyModel(Section):
+    """One estimate, J per inference, by one named model of energy, with its source and the share of every layer."""
+
+    name: str
+    version: str
+    source: str
+    joules: float = Field(ge=0)
+    layers: dict[str, float]
+
+
+class Energy(Section):
+    """Energy estimates from operation counts. These are not measurements."""
+
+    status: Literal["estimated"] = "estimated"
+    models: list[EnergyModel]
+
+
+class Latency(Section):
+    """Wall time of one forward pass of `batch_size` samples, s. Raw rounds stand in the benchmark's own `stats.data`."""
+
+    status: Literal["measured"] = "measured"
+    batch_size: int
+    rounds: int
+    median: float
+    median_low: float | None
+    median_high: float | None
+    confidence: float
+    iqr: float
+    minimum: float
+    p90: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    warmup_iterations: int
+    warmup_seconds: float
+    steady: bool
+    cpu_seconds_per_inference: float | None = None
+
+
+class Power(Section):
+    """Measured power and energy of one inference, total and above idle, with the instrument that read it."""
+
+    status: Literal["measured"] = "measured"
+    meter: str
+    device: str
+    joules_per_inference: float
+    joules_per_inference_above_idle: float
+    idle_watts: float
+    mean_watts: float
+    trials: list[float]
+    flags: list[str] = []
+
+
+class Memory(Section):
+    """Peak memory while one batch runs, bytes: in all, above what stood before, and of the parameters alone."""
+
+    status: Literal["measured"] = "measured"
+    kind: Literal["host_peak_rss", "cuda_peak_allocated"]
+    batch_size: int
+    peak_bytes: Count
+    above_baseline_bytes: Count
+    parameter_bytes: Count
+
+
+class Record(Section):
+    """Everything that was measured of one cell. `name` is the cell's name, or the target's for a user's model."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    name: str = Field(min_length=1)
+    model: ModelDescription
+    provenance: Provenance
+    accuracy: Annotated[Accuracy | Absent, Field(discriminator="status")]
+    spikes: Annotated[Spikes | Absent, Field(discriminator="status")]
+    synops: Annotated[Synops | Absent, Field(discriminator="status")]
+    neuron_ops: Annotated[NeuronOps | Absent, Field(discriminator="status")]
+    information: Annotated[Information | Absent, Field(discriminator="status")]
+    energy: Annotated[Energy | Absent, Field(discriminator="status")]
+    latency: Annotated[Latency | Absent, Field(discriminator="status")]
+    power: Annotated[Power | Absent, Field(discriminator="status")]
+    memory: Annotated[Memory | Absent, Field(discriminator="status")]
+
+
+SECTIONS = ("accuracy", "spikes", "synops", "neuron_ops", "information", "energy", "latency", "power", "memory")
