@@ -1,0 +1,46 @@
+"""Model cards: what a checkpoint is and how it came to be, written from its own metadata."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+
+def model_card(title: str, metadata: Mapping[str, Any]) -> str:
+    """Markdown card of a trained checkpoint's metadata."""
+    config, recipe, data = metadata["config"], metadata["recipe"], metadata["dataset"]
+    correct, samples = metadata["correct"], metadata["samples"]
+    kind = "the ANN twin (ReLU)" if config["neuron"] == "relu" else f"spiking neurons `{config['neuron']}`"
+    hyperparameters = ", ".join(f"{key} {value}" for key, value in sorted(config["hyperparameters"].items()))
+    lines = [
+        f"# {title}",
+        "",
+        f"`{config['network']}` with {kind}, {config['timesteps']} time step(s), {config['num_classes']} classes, "
+        f"{config['in_channels']} input channel(s){'; ' + hyperparameters if hyperparameters else ''}.",
+        "",
+        f"**Test accuracy {100 * correct / samples:.2f} %** ({correct} of {samples}), after the last epoch; no epoch was chosen "
+        "by its test accuracy.",
+        "",
+        "| what determined it | value |",
+        "|---|---|",
+        f"| command | `{shlex.join(metadata['command'])}` |",
+        f"| data | {data['name']}, content sha256 `{data['sha256']}`{' (simulated)' if data['simulated'] else ''} |",
+        f"| seed | {metadata['seed']} |",
+        *(f"| {key.replace('_', ' ')} | {value} |" for key, value in recipe.items()),
+        f"| torch, threads | {metadata['torch']}, {metadata['threads']} |",
+        f"| training key | `{metadata['training_key']}` |",
+        f"| weights sha256 | `{metadata['weights_sha256']}` |",
+        "",
+        "| epoch | training loss | training accuracy | test accuracy |",
+        "|---:|---:|---:|---:|",
+        *(
+            f"| {point['epoch']} | {point['loss']:.4f} | {100 * point['train_accuracy']:.2f} % "
+            f"| {100 * point['test_accuracy']:.2f} % |"
+            for point in metadata["curve"]
+        ),
+        "",
+        "The training accuracy is that of the running epoch, under augmentation and while the weights change.",
+        "",
+    ]
+    return "\n".join(lines)

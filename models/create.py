@@ -1,0 +1,78 @@
+"""Makes a network from its description, initialised from a seed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from models.errors import ModelInputError
+from models.networks import NETWORKS
+from models.neurons import activation_factory
+
+HYPERPARAMETERS = ("decay", "threshold", "reset_by")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything that determines a network but its weights. Stored with every checkpoint."""
+
+    network: str
+    neuron: str
+    timesteps: int
+    num_classes: int
+    in_channels: int
+    hyperparameters: dict[str, float] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready values."""
+        return asdict(self)
+
+
+def create_model(
+    name: str, *, neuron: str, timesteps: int, num_classes: int, in_channels: int, **hyperparameters: float
+) -> nn.Module:
+    """Make the named network with freshly initialised weights (from torch's global random state).
+
+    Args:
+        name: "resnet8" or "resnet20".
+        neuron: "relu" (the ANN twin), "hard", "soft", "hard-mpr" or "soft-mpr".
+        timesteps: T; 1 for "relu".
+        num_classes: outputs of the last layer.
+        in_channels: channels of the images.
+        **hyperparameters: `decay`, `threshold`, `reset_by` of the neurons.
+
+    Raises:
+        ModelInputError: a name, neuron, number of steps or hyper-parameter that does not exist.
+    """
+    if name not in NETWORKS:
+        raise ModelInputError(f"Unknown network {name!r}: choose one of {', '.join(NETWORKS)}.")
+    for key in hyperparameters:
+        if key not in HYPERPARAMETERS:
+            raise ModelInputError(f"Unknown hyper-parameter {key!r}: choose among {', '.join(HYPERPARAMETERS)}.")
+    activation = activation_factory(neuron, timesteps, **hyperparameters)
+    model = NETWORKS[name](activation=activation, timesteps=timesteps, num_classes=num_classes, in_channels=in_channels)
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        elif isinstance(module, nn.BatchNorm2d) and neuron != "relu":
+            # Currents start around the firing level instead of at twice its scale (the idea of tdBN, Zheng et al. 2021).
+            nn.init.constant_(module.weight, 0.5)
+    return model
+
+
+def build(config: ModelConfig, seed: int | None = None) -> nn.Module:
+    """Make the network that `config` describes, from `seed` where one is given, leaving torch's random state alone."""
+    with torch.random.fork_rng(devices=[]):
+        if seed is not None:
+            torch.manual_seed(seed)
+        return create_model(
+            config.network,
+            neuron=config.neuron,
+            timesteps=config.timesteps,
+            num_classes=config.num_classes,
+            in_channels=config.in_channels,
+            **config.hyperparameters,
+        )

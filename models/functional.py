@@ -1,0 +1,168 @@
+"""The paper's equations as pure functions. This is the one place where they stand.
+
+Guo et al., "Reducing Information Loss for Spiking Neural Networks", ECCV 2022 (arXiv 2307.04356). One neuron, t = 1..T:
+
+    u[t] = decay * v[t-1] + c[t]            membrane, v[0] = 0, c the synaptic input after normalisation
+    o[t] = 1 if phi(u[t]) > threshold       fire; phi is the identity or the MPR, the threshold 0.5, the spike 1
+    v[t] = u[t] * (1 - o[t])                hard reset
+    v[t] = u[t] - reset_by * o[t]           soft reset
+
+The rectified value decides the firing and shapes the gradient; what is carried on is u, not phi(u).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.autograd.function import FunctionCtx
+
+from models.compilation import run_fused
+
+Reset = Literal["hard", "soft"]
+
+
+def membrane(v: Tensor, current: Tensor, decay: float) -> Tensor:
+    """Charge: u[t] = decay * v[t-1] + c[t]."""
+    return decay * v + current
+
+
+def fire(u: Tensor, threshold: float) -> Tensor:
+    """Spikes, 1 where u > threshold, else 0, in the dtype of u.
+
+    The MPR is increasing and fixes 1/2, so phi(u) > 1/2 exactly where u > 1/2: it never changes a spike and is not computed.
+    """
+    return (u > threshold).to(u.dtype)
+
+
+def after_reset(u: Tensor, spikes: Tensor, reset: Reset, reset_by: float) -> Tensor:
+    """Membrane that is carried on. Hard: back to 0 whatever the magnitude. Soft: u - reset_by where it fired.
+
+    `reset_by` 1.0 subtracts the spike's amplitude, as in the released code; the textbook soft reset (RMP neuron, Han et
+    al. 2020) subtracts the firing threshold instead, `reset_by=threshold`.
+    """
+    if reset == "hard":
+        return u * (1 - spikes)
+    return u - reset_by * spikes
+
+
+def mpr(u: Tensor) -> Tensor:
+    """Membrane potential rectifier phi, element by element (Guo et al., ECCV 2022).
+
+    u^(1/3) above 1; tanh(3 (u - 1/2)) / (2 tanh(3/2)) + 1/2 on [0, 1]; 1 - (1 - u)^(1/3) below 0.
+    """
+    # The roots see clamped values, else their branches would put NaN into the gradient of elements that do not use them.
+    above = u.clamp(min=1).pow(1 / 3)
+    inside = torch.tanh(3 * (u - 0.5)) / (2 * math.tanh(1.5)) + 0.5
+    below = 1 - (1 - u.clamp(max=0)).pow(1 / 3)
+    return torch.where(u > 1, above, torch.where(u < 0, below, inside))
+
+
+def surrogate(u: Tensor, mpr: bool) -> Tensor:
+    """Surrogate gradient d o / d u: rectangular, d o / d phi = 1 where 0 <= phi(u) <= 1, else 0, times d phi / d u.
+
+    phi maps [0, 1] onto itself, so the window is 0 <= u <= 1 with and without MPR, and with it the value is
+    (3/2) sech^2(3 (u - 1/2)) / tanh(3/2).
+    """
+    window = ((u >= 0) & (u <= 1)).to(u.dtype)
+    if not mpr:
+        return window
+    hyperbolic = torch.tanh(3 * (u - 0.5))
+    return window * ((1.5 / math.tanh(1.5)) * (1 - hyperbolic * hyperbolic))
+
+
+def lif_membrane(current: Tensor, decay: float, reset: Reset, threshold: float, reset_by: float) -> list[Tensor]:
+    """The membranes u[1..T] before the reset, each of current's shape without T. `current` is [T, ...]."""
+    steps = current.unbind(0)
+    membranes = [steps[0]]
+    for step in steps[1:]:
+        u = membranes[-1]
+        membranes.append(membrane(after_reset(u, fire(u, threshold), reset, reset_by), step, decay))
+    return membranes
+
+
+def lif_forward(current: Tensor, decay: float, reset: Reset, threshold: float, reset_by: float) -> Tensor:
+    """Spikes [T, ...] of current [T, ...], without a gradient.
+
+    Steps are collected and stacked: writing into slices makes the compiler copy everything at each step.
+    """
+    return torch.stack([fire(u, threshold) for u in lif_membrane(current, decay, reset, threshold, reset_by)])
+
+
+def lif_backward(
+    current: Tensor, grad_spikes: Tensor, decay: float, reset: Reset, mpr: bool, threshold: float, reset_by: float
+) -> Tensor:
+    """Gradient of the loss by current, [T, ...], derived by hand from the equations above, through the reset too.
+
+    From the last step back, with g_v the gradient of the carried membrane:
+        g_o[t] = d L / d o[t] + g_v[t] * d v / d o      d v / d o = -u (hard), -reset_by (soft)
+        g_u[t] = g_o[t] * surrogate(u[t]) + g_v[t] * d v / d u      d v / d u = 1 - o (hard), 1 (soft)
+        d L / d c[t] = g_u[t],   g_v[t-1] = decay * g_u[t]
+    The membrane is computed again from the current, so that nothing else needs to be kept between the passes.
+    """
+    membranes = lif_membrane(current, decay, reset, threshold, reset_by)
+    grads: list[Tensor] = []
+    grad_v: Tensor | None = None
+    for u, grad_o in zip(reversed(membranes), reversed(grad_spikes.unbind(0)), strict=True):
+        if grad_v is None:
+            grad_u = grad_o * surrogate(u, mpr)
+        elif reset == "hard":
+            grad_u = (grad_o - grad_v * u) * surrogate(u, mpr) + grad_v * (1 - fire(u, threshold))
+        else:
+            grad_u = (grad_o - reset_by * grad_v) * surrogate(u, mpr) + grad_v
+        grads.append(grad_u)
+        grad_v = decay * grad_u
+    return torch.stack(grads[::-1])
+
+
+class _FusedLIF(torch.autograd.Function):
+    """One fused pass forward and one backward; saves the current alone."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx | Any, current: Tensor, mpr: bool, constants: dict[str, Any]) -> Tensor:
+        ctx.save_for_backward(current)
+        ctx.mpr, ctx.constants = mpr, constants
+        return run_fused(lif_forward, current, **constants)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:
+        (current,) = ctx.saved_tensors
+        grad = run_fused(lif_backward, current, grad_outputs[0].contiguous(), mpr=ctx.mpr, **ctx.constants)
+        return grad, None, None
+
+
+def lif(
+    current: Tensor,
+    *,
+    decay: float,
+    reset: Reset,
+    mpr: bool = False,
+    threshold: float = 0.5,
+    reset_by: float = 1.0,
+) -> Tensor:
+    """Leaky integrate-and-fire over all time steps: spikes [T, N, ...] of the input current [T, N, ...].
+
+    Args:
+        current: synaptic input after normalisation, [T, N, ...], floating point.
+        decay: share of the membrane that is carried from step to step; 1.0 integrates and fires without a leak.
+        reset: "hard" or "soft".
+        mpr: rectify the membrane before firing; changes the gradient alone, never a spike.
+        threshold: firing level; the comparison is strict.
+        reset_by: what the soft reset subtracts (see `after_reset`).
+
+    Raises:
+        ValueError: an unknown reset, or a rectifier with another firing level than the 1/2 that it fixes.
+    """
+    if reset not in ("hard", "soft"):
+        raise ValueError(f"reset must be 'hard' or 'soft', not {reset!r}")
+    if mpr and threshold != 0.5:
+        raise ValueError(f"the membrane potential rectifier is defined for the firing level 0.5, not {threshold}")
+    constants = {"decay": decay, "reset": reset, "threshold": threshold, "reset_by": reset_by}
+    # Elementwise over a flat view in memory order: the layout (also channels-last) of the current is kept.
+    order = sorted(range(1, current.ndim), key=lambda d: (-current.stride(d), d))
+    ordered = current.permute(0, *order)
+    flat = ordered.reshape(current.shape[0], -1)
+    spikes = _FusedLIF.apply(flat, mpr, constants).view(ordered.shape)
+    return spikes.permute(0, *(1 + order.index(d) for d in range(1, current.ndim)))
