@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import base64
 import zlib
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 
 Count = Annotated[int, Field(ge=0)]
 
@@ -130,7 +130,7 @@ class Accuracy(Section):
     def unpack(self) -> np.ndarray:
         """Return one boolean a sample, [n].
 
-        The length is checked against `n` before anything is decompressed, so that a hostile file cannot fill the memory.
+        The length is checked against `n` while decompressing, so that a hostile file cannot fill the memory.
         """
         expected = (self.n + 7) // 8
         packed = zlib.decompressobj().decompress(base64.b64decode(self.bits, validate=True), expected + 1)
@@ -263,9 +263,10 @@ class Histogram(Section):
 class InformationLayer(Section):
     """Information loss of one spiking layer (Guo et al., ECCV 2022), as means over samples, neurons and steps.
 
-    `quantisation_error` is the mean of (o - u)^2, `quantisation_error_rectified` of (o - phi(u))^2; `reset_loss` is the mean
-    of |u - v - o| over fired neurons, None where none fired. `elements` is the number of membranes, `fired` that of spikes.
-    The rectified values apply phi whether or not the neuron uses it, and are None for a neuron that offers no phi.
+    `quantisation_error` is the mean of (o - u)^2, `quantisation_error_rectified` of (o - phi(u))^2; `reset_loss` is the
+    mean of |u - v - o| over fired neurons, None where none fired. `elements` is the number of membranes, `fired` that
+    of spikes. The rectified values apply phi whether or not the neuron uses it, and are None for a neuron that offers
+    no phi.
     """
 
     name: str
@@ -305,7 +306,7 @@ class Energy(Section):
 
 
 class Latency(Section):
-    """Wall time of one forward pass of `batch_size` samples, s. Raw rounds stand in the benchmark's own `stats.data`."""
+    """Wall time of one forward pass of `batch_size` samples, s. Raw rounds are in the benchmark's own `stats.data`."""
 
     status: Literal["measured"] = "measured"
     batch_size: int

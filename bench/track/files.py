@@ -1,0 +1,131 @@
+"""Strict JSON files: read with a clear error, written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import Any, NoReturn
+
+from bench.track.errors import TrackInputError
+
+# A run of a thousand cells with raw rounds stays below 100 MB; what is larger is not a run file.
+MAX_BYTES = 512 * 2**20
+
+
+def read_text(path: Path, remedy: str) -> str:
+    """Return a file's text, as UTF-8.
+
+    Args:
+        path: The file.
+        remedy: What the user can do about an unreadable file; it ends the error's sentence.
+
+    Raises:
+        TrackInputError: The file is missing, not a regular file, unreadable, larger than `MAX_BYTES` or not UTF-8.
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise TrackInputError(f"{path}: is not a regular file; {remedy}.")
+        if status.st_size > MAX_BYTES:
+            raise TrackInputError(f"{path}: is larger than {MAX_BYTES // 2**20} MiB; {remedy}.")
+        return path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        raise TrackInputError(f"{path}: does not exist; {remedy}.") from None
+    except UnicodeDecodeError as error:
+        raise TrackInputError(f"{path}: is not UTF-8 text (byte {error.start}); {remedy}.") from None
+    except (OSError, ValueError) as error:
+        if isinstance(error, TrackInputError):
+            raise
+        reason = error.strerror if isinstance(error, OSError) else str(error)  # ValueError: a NUL byte in the path
+        raise TrackInputError(f"{path}: cannot be read ({reason}); {remedy}.") from None
+
+
+def read_json(path: Path, remedy: str) -> Any:
+    """Return the value in a strict JSON file: NaN, Infinity and numbers beyond a double are refused.
+
+    Raises:
+        TrackInputError: The file cannot be read (see `read_text`) or is not strict JSON.
+    """
+    text = read_text(path, remedy)
+    if not text.strip():
+        raise TrackInputError(f"{path}: is empty; {remedy}.")
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise TrackInputError(f"{path}: is nested too deeply for JSON of ours; {remedy}.") from None
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}: {error.msg}"
+        raise TrackInputError(f"{path}: is damaged or truncated JSON ({where}); {remedy}.") from None
+    except ValueError as error:
+        raise TrackInputError(f"{path}: is not strict JSON ({error}); {remedy}.") from None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def dumps(document: Any) -> str:
+    """Return compact strict JSON, one line."""
+    return json.dumps(document, allow_nan=False, separators=(",", ":"))
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write a document as compact strict JSON, atomically: readers see the old file, or the whole new one.
+
+    Raises:
+        TrackInputError: The document holds NaN, infinity or something that is not JSON, or the place cannot be written.
+    """
+    try:
+        text = dumps(document)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TrackInputError(f"{path}: cannot be written as strict JSON ({error}); give finite numbers.") from None
+    write_text(path, text + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 file atomically, by a synced temporary file beside it and a rename.
+
+    Raises:
+        TrackInputError: The place cannot be written.
+    """
+    with writable(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.parent / f".{path.name[:80]}.{secrets.token_hex(8)}.tmp"
+        try:
+            with open(temporary, "x", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+        sync_directory(path.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make a rename in the directory durable, where the file system can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+class writable(contextlib.AbstractContextManager["writable"]):  # noqa: N801 - reads as a statement
+    """Turn an OSError in the block into one sentence that names the directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, OSError):
+            raise TrackInputError(
+                f"{self.directory}: cannot be written ({error.strerror or error}); give a writable output directory."
+            ) from None

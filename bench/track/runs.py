@@ -1,0 +1,233 @@
+"""Runs: all records of one invocation, in one pytest-benchmark JSON file that other tools can read.
+
+A run file is `{machine_info, commit_info, benchmarks, datetime, version}`. Each benchmark's `stats` holds nothing but
+time; `extra_info["inflor_bench"]` holds the record. Benchmarks without it belong to somebody else and are ignored on
+reading. While a run is in progress its cells stand as run files of one in a directory beside the run file to be, so
+that a killed run keeps what was finished (see `bench.track.unfinished`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from bench.track.errors import TrackInputError
+from bench.track.files import read_json, write_json
+from bench.track.records import SCHEMA_VERSION, Absent, Git, Machine, Provenance, Record
+
+__all__ = [
+    "EXTRA_KEY",
+    "CellResult",
+    "Run",
+    "attach_record",
+    "cell_slug",
+    "cells_dir",
+    "merge_documents",
+    "read_run",
+    "record_of",
+    "run_path",
+    "write_json",
+]
+
+EXTRA_KEY = "inflor_bench"
+
+_REMEDY = "give a run file that `inflor-bench run` wrote, or measure again"
+_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """What one run says of one cell: the record, and the raw latency rounds in s (none where latency is absent)."""
+
+    record: Record
+    rounds: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run file. `machine` and `git` are those of its first cell; every record holds its own."""
+
+    path: Path
+    run_id: str
+    created: str
+    machine: Machine
+    git: Git | Absent
+    cells: Mapping[str, CellResult]
+
+
+def read_run(path: Path) -> Run:
+    """Read a run file.
+
+    Raises:
+        TrackInputError: One sentence that names the file, the key and the remedy, if the file is missing, damaged,
+            foreign, of another schema version or holds a cell twice.
+    """
+    path = Path(path)
+    return parse_run(path, read_json(path, _REMEDY))
+
+
+def parse_run(path: Path, document: Any) -> Run:
+    """Return the run in a parsed document; `path` is where it came from. Raises as `read_run`."""
+    benchmarks = document.get("benchmarks") if isinstance(document, dict) else None
+    if not isinstance(benchmarks, list):
+        raise TrackInputError(f"{path}: key `benchmarks` holds no list, so it is no run file; {_REMEDY}.")
+    cells: dict[str, CellResult] = {}
+    for index, benchmark in enumerate(benchmarks):
+        raw = record_of(benchmark)
+        if raw is None:
+            continue
+        key = f"benchmarks[{index}].extra_info.{EXTRA_KEY}"
+        record = _parse_record(path, key, raw)
+        if record.name in cells:
+            raise TrackInputError(f"{path}: {key}.name: the cell {record.name!r} is there twice; {_REMEDY}.")
+        cells[record.name] = CellResult(record, _rounds(path, index, benchmark, record))
+    if not cells:
+        raise TrackInputError(
+            f"{path}: no benchmark holds `extra_info.{EXTRA_KEY}`, so it has no record of ours; {_REMEDY}."
+        )
+    cells = dict(sorted(cells.items()))
+    run_ids = {cell.record.provenance.run_id for cell in cells.values()}
+    if len(run_ids) > 1:
+        raise TrackInputError(
+            f"{path}: key `provenance.run_id` differs between cells ({', '.join(sorted(run_ids))}); {_REMEDY}."
+        )
+    first = next(iter(cells.values())).record.provenance
+    created = min(cell.record.provenance.created for cell in cells.values())
+    return Run(path, first.run_id, created, first.machine, first.git, cells)
+
+
+def record_of(benchmark: Any) -> Any:
+    """Return the raw record of one benchmark entry, None if it has none."""
+    extra = benchmark.get("extra_info") if isinstance(benchmark, dict) else None
+    return extra.get(EXTRA_KEY) if isinstance(extra, dict) else None
+
+
+def _parse_record(path: Path, key: str, raw: Any) -> Record:
+    version = raw.get("schema_version") if isinstance(raw, dict) else None
+    if isinstance(version, int) and version != SCHEMA_VERSION:
+        remedy = "update inflor-bench" if version > SCHEMA_VERSION else "measure that commit again"
+        raise TrackInputError(
+            f"{path}: {key}.schema_version is {version}, and this program reads {SCHEMA_VERSION}; {remedy}."
+        )
+    try:
+        return Record.model_validate(raw, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        location = ".".join([key, *(str(part) for part in first["loc"])])
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise TrackInputError(f"{path}: {location}: {first['msg']}{more}; {_REMEDY}.") from None
+    except RecursionError:
+        raise TrackInputError(f"{path}: {key} is nested too deeply; {_REMEDY}.") from None
+
+
+def _rounds(path: Path, index: int, benchmark: Mapping[str, Any], record: Record) -> tuple[float, ...]:
+    if isinstance(record.latency, Absent):
+        return ()  # the harness timed something, but not this cell
+    stats = benchmark.get("stats")
+    data = stats.get("data", []) if isinstance(stats, dict) else None
+    valid = isinstance(data, list) and all(
+        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+        for value in data
+    )
+    if not valid:
+        raise TrackInputError(f"{path}: key benchmarks[{index}].stats.data holds no list of seconds; {_REMEDY}.")
+    return tuple(float(value) for value in data)  # type: ignore[union-attr]
+
+
+def attach_record(benchmark: Mapping[str, Any], record: Record) -> dict[str, Any]:
+    """Return a benchmark entry of pytest-benchmark with the record under its `extra_info`."""
+    extra = {**(benchmark.get("extra_info") or {}), EXTRA_KEY: record.model_dump(mode="json")}
+    return {**benchmark, "extra_info": extra}
+
+
+def merge_documents(documents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Merge run documents into one; the order they come in makes no difference.
+
+    Benchmarks are ordered by cell (foreign ones follow, by full name); the time is the earliest. The rest of the header
+    is that of the document whose first cell comes first.
+
+    Raises:
+        TrackInputError: There is nothing to merge, a cell is there twice, or the documents are of different runs.
+    """
+    ordered = sorted(documents, key=_first_cell)
+    if not ordered:
+        raise TrackInputError("There is no cell to merge into a run file; measure at least one cell.")
+    ours: dict[str, Any] = {}
+    foreign: list[Any] = []
+    run_ids: set[str] = set()
+    for document in ordered:
+        for benchmark in document["benchmarks"]:
+            record = record_of(benchmark)
+            if record is None:
+                foreign.append(benchmark)
+                continue
+            name = record["name"]
+            if name in ours:
+                raise TrackInputError(
+                    f"The cell {name!r} was measured twice, so the runs cannot be merged; remove one of the two."
+                )
+            ours[name] = benchmark
+            run_ids.add(record["provenance"]["run_id"])
+    if len(run_ids) > 1:
+        raise TrackInputError(f"Different runs ({', '.join(sorted(run_ids))}) are not merged; merge cells of one run.")
+    foreign.sort(key=lambda benchmark: str(benchmark.get("fullname")))
+    return {
+        **ordered[0],
+        "benchmarks": [*(ours[name] for name in sorted(ours)), *foreign],
+        "datetime": min(str(document.get("datetime", "")) for document in ordered),
+    }
+
+
+def _first_cell(document: Mapping[str, Any]) -> str:
+    records = [record_of(benchmark) for benchmark in document["benchmarks"]]
+    return min((record["name"] for record in records if record is not None), default="\U0010ffff")
+
+
+def run_path(out_dir: Path, provenance: Provenance) -> Path:
+    """Return where a run belongs: `<out>/<machine_fp>/<UTC>_<sha12>_<run_id>.json`.
+
+    Raises:
+        TrackInputError: The run id, fingerprint, commit or time cannot be part of a file name.
+    """
+    git = provenance.git
+    commit = git.sha[:12] if isinstance(git, Git) else "nogit"
+    for key, value in (("machine.fingerprint", provenance.machine.fingerprint), ("git.sha", commit)):
+        _check_name(key, value)
+    _check_name("run_id", provenance.run_id)
+    return Path(out_dir) / provenance.machine.fingerprint / f"{_utc(provenance)}_{commit}_{provenance.run_id}.json"
+
+
+def _check_name(key: str, value: str) -> None:
+    if not _SAFE.fullmatch(value):
+        raise TrackInputError(
+            f"provenance.{key} is {value[:80]!r}, which names no file; use letters, digits, dot, dash and underscore."
+        )
+
+
+def _utc(provenance: Provenance) -> str:
+    try:
+        time = datetime.fromisoformat(provenance.created)
+    except ValueError:
+        raise TrackInputError(
+            f"provenance.created is {provenance.created[:80]!r}, which is no time; give ISO 8601 with an offset."
+        ) from None
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+def cells_dir(path: Path) -> Path:
+    """Return the directory that holds the cells of the run file to be at `path` while it is in progress."""
+    return path.with_suffix(".cells")
+
+
+def cell_slug(name: str) -> str:
+    """Return a file name for a cell: readable, and different for different cells whatever their names hold."""
+    readable = re.sub(r"[^A-Za-z0-9.-]+", "_", name)[:80].strip("._")
+    return f"{readable}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
