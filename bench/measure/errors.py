@@ -3,3 +3,7 @@
 
 class MeasureInputError(ValueError):
     """Input that cannot be measured. The message is one sentence that names what is wrong and the remedy."""
+
+
+class FormulaError(RuntimeError):
+    """A formula failed on an operator. The measurement stops: a count that misses an operator would be wrong."""

@@ -1,0 +1,29 @@
+"""Formulas: for every operator that holds synaptic operations, one small function that says what it multiplies.
+
+A formula takes the operator's output and its arguments and returns the products in the call (`products.py`), none where
+the operator multiplies nothing. Add one of your own for an operator that the counter lists as uncounted:
+
+    @register_formula(torch.ops.my_library.sparse_linear)
+    def sparse_linear(output, x, weight):
+        return [Projection("linear", x, weight, Linear())]
+"""
+
+from __future__ import annotations
+
+from bench.measure.formulas import convolution, matrix
+from bench.measure.formulas.products import Contraction, Convolution, Count, Linear, Product, Projection
+from bench.measure.formulas.registry import Formula, formula_of, register_formula
+
+__all__ = [
+    "Contraction",
+    "Convolution",
+    "Count",
+    "Formula",
+    "Linear",
+    "Product",
+    "Projection",
+    "convolution",
+    "formula_of",
+    "matrix",
+    "register_formula",
+]

@@ -1,0 +1,79 @@
+"""One pass over an operator's input: how often each position is non-zero, and how many elements have magnitude 1.
+
+Everything is exact. Masks are bytes, summed over at most 255 rows in bytes and from there in int64. Whether an element
+is 1 or -1 is proven element by element, never inferred from a rounded sum:
+
+- Where all values lie in [-1, 1], truncation to int8 leaves 1 and -1 and makes every fraction 0.
+- Elsewhere x * x - 1 is evaluated. Rounded to nearest it is 0 only where |x| is 1: the neighbours of 1 differ from it
+  by one unit in the last place, their squares by about two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+_BYTE = 255
+
+
+def sum_rows(mask: Tensor) -> Tensor:
+    """Sum a mask of zeros and ones (bool, uint8 or int8) [R, M] over its rows: [M], uint8 up to 255 rows, else int64."""
+    ones = mask.view(torch.uint8)
+    rows, columns = ones.shape
+    if rows <= _BYTE:
+        return ones.sum(0, dtype=torch.uint8)
+    groups = rows // _BYTE
+    total = ones[: groups * _BYTE].view(_BYTE, groups, columns).sum(0, dtype=torch.uint8).sum(0, dtype=torch.int64)
+    if rows > groups * _BYTE:
+        total += ones[groups * _BYTE :].sum(0, dtype=torch.uint8)
+    return total
+
+
+@dataclass(frozen=True)
+class Occupancy:
+    """What one pass over an input [R, M] found.
+
+    `counts` is [M]: rows in which a position is non-zero. `unit` is the number of elements that are 1 or -1, a 0-d tensor
+    where the input lives on an accelerator, so that nothing waits for it; None says that it equals the non-zero elements.
+    """
+
+    counts: Tensor
+    unit: int | Tensor | None
+
+
+def occupancy(x: Tensor) -> Occupancy:
+    """Count the non-zero and the unit-valued elements of x [R, M], contiguous, of any real or bool dtype."""
+    if x.dtype is torch.bool:
+        return Occupancy(sum_rows(x), None)
+    counts = sum_rows(x.bool())
+    if x.numel() == 0:
+        return Occupancy(counts, None)
+    if x.device.type != "cpu" or x.is_complex() or x.dtype is torch.int64:
+        return Occupancy(counts, (x.abs() == 1).sum())
+    low, high = (bound.item() for bound in torch.aminmax(x))
+    if low >= -1 and high <= 1:
+        truncated = x.to(torch.int8)
+        if low < 0:
+            truncated.bitwise_and_(1)
+        unit = sum_rows(truncated)
+        return Occupancy(counts, None if torch.equal(unit, counts) else int(unit.sum()))
+    if x.is_floating_point():
+        other = torch.addcmul(torch.tensor(-1, dtype=x.dtype), x, x).bool()
+        return Occupancy(counts, x.numel() - int(sum_rows(other).sum()))
+    return Occupancy(counts, int((x.abs() == 1).sum()))
+
+
+def flatten_rows(x: Tensor, leading: int) -> tuple[Tensor, tuple[int, ...] | None]:
+    """View x as [R, M]: the first `leading` axes are rows. The positions stay in memory order, so channels-last is free.
+
+    Returns the matrix and the order of the position axes in it, None where that is the logical order.
+    """
+    if x.is_contiguous():
+        return x.reshape(x.shape[:leading].numel(), x.shape[leading:].numel()), None
+    positions = range(leading, x.ndim)
+    order = tuple(sorted(positions, key=lambda axis: (-x.stride(axis), axis)))
+    ordered = x.permute(*range(leading), *order).contiguous()
+    matrix = ordered.reshape(x.shape[:leading].numel(), x.shape[leading:].numel())
+    return matrix, None if order == tuple(positions) else tuple(axis - leading for axis in order)

@@ -1,0 +1,33 @@
+"""Which formula an operator has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from torch._ops import OpOverload, OpOverloadPacket
+
+from bench.measure.formulas.products import Product
+
+Formula = Callable[..., Iterable[Product]]
+
+_formulas: dict[OpOverload | OpOverloadPacket, Formula] = {}
+
+
+def register_formula(*operators: OpOverload | OpOverloadPacket) -> Callable[[Formula], Formula]:
+    """Make the decorated function the formula of the operators, e.g. torch.ops.aten.mm (all overloads) or aten.mm.default.
+
+    It is called as formula(output, *args, **kwargs) with what the operator returned and was given.
+    """
+
+    def register(formula: Formula) -> Formula:
+        for operator in operators:
+            _formulas[operator] = formula
+        return formula
+
+    return register
+
+
+def formula_of(operator: OpOverload) -> Formula | None:
+    """Return the formula of an operator: that of the overload before that of all its overloads."""
+    return _formulas.get(operator) or _formulas.get(operator.overloadpacket)
