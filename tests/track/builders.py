@@ -172,7 +172,7 @@ def make_record(
         "energy": Energy(
             models=[
                 EnergyModel(
-                    name="horowitz-fp32",
+                    name="horowitz45-fp32",
                     version="1",
                     source="Horowitz, ISSCC 2014, 45 nm, 0.9 V",
                     joules=sum(joules.values()),

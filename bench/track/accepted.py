@@ -1,0 +1,80 @@
+"""Changes that somebody accepted, written down in a file in the repository: `accepted.toml`.
+
+    [[accepted]]
+    cell = "digits/*"       # a glob over cells
+    metric = "ac"           # a glob over metrics
+    commit = "3f2a9c1"      # the commit that brought the change, by at least 7 digits
+    reason = "The stem has twice the channels."
+
+An entry covers the comparison across its commit: the head contains the commit and the base does not. Once the baseline
+contains it the entry is spent, so it never hides a later regression.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bench.track.errors import TrackInputError
+from bench.track.files import read_text
+from bench.track.findings import Finding
+from bench.track.git import Ancestry
+
+
+class Accepted(BaseModel):
+    """One entry of `accepted.toml`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    cell: str = Field(min_length=1)
+    metric: str = Field(min_length=1)
+    commit: str = Field(pattern=r"^[0-9a-f]{7,64}$")
+    reason: str = Field(min_length=1)
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    accepted: list[Accepted] = []
+
+
+def read_accepted(path: Path) -> tuple[Accepted, ...]:
+    """Read an `accepted.toml`.
+
+    Raises:
+        TrackInputError: The file cannot be read, is not TOML, or a key is unknown, missing or wrong.
+    """
+    remedy = "correct it, or remove the file to accept nothing"
+    try:
+        return tuple(_File.model_validate(tomllib.loads(read_text(Path(path), remedy))).accepted)
+    except tomllib.TOMLDecodeError as error:
+        raise TrackInputError(f"{path}: is not TOML ({error}); {remedy}.") from None
+    except RecursionError:
+        raise TrackInputError(f"{path}: is nested too deeply; {remedy}.") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise TrackInputError(f"{path}: key {key}: {first['msg']}; {remedy}.") from None
+
+
+def apply_accepted(
+    findings: Iterable[Finding], accepted: Sequence[Accepted], base: Ancestry, head: Ancestry
+) -> Iterator[Finding]:
+    """Turn the regressions that an entry covers into accepted ones."""
+    live = [entry for entry in accepted if head.contains(entry.commit) and not base.contains(entry.commit)]
+    for finding in findings:
+        entry = next((entry for entry in live if _covers(entry, finding)), None)
+        if finding.verdict == "regressed" and entry:
+            reason = f"{finding.reason}; accepted in {entry.commit[:12]}: {entry.reason}"
+            yield replace(finding, verdict="accepted", reason=reason)
+        else:
+            yield finding
+
+
+def _covers(entry: Accepted, finding: Finding) -> bool:
+    return fnmatchcase(finding.cell, entry.cell) and fnmatchcase(finding.metric, entry.metric)

@@ -1,0 +1,198 @@
+"""What git knows, asked by its command line.
+
+What a run stores of it is enough to compare and report later without a repository: in a shallow clone, after a rebase
+(the tree stays the same), or on another machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.track.records import Absent, Git
+
+_DEFAULT_BRANCHES = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
+
+# A user's configuration must not change what is hashed or printed.
+_SETTINGS = {
+    "core.quotePath": "false",
+    "diff.algorithm": "myers",
+    "diff.context": "3",
+    "diff.interHunkContext": "0",
+    "diff.mnemonicPrefix": "false",
+    "diff.noPrefix": "false",
+    "diff.orderFile": os.devnull,
+    "diff.renames": "false",
+    "i18n.logOutputEncoding": "UTF-8",
+    "log.showSignature": "false",
+}
+
+
+class _GitError(Exception):
+    pass
+
+
+def _git(directory: Path, *arguments: str) -> bytes:
+    settings = [part for key, value in _SETTINGS.items() for part in ("-c", f"{key}={value}")]
+    # In a hook these point to the hook's repository; `directory` says which one is meant. Optional locks would disturb
+    # a git command that the user runs at the same time.
+    ignored = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_EXTERNAL_DIFF")
+    environment = {key: value for key, value in os.environ.items() if key not in ignored}
+    environment |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(directory), *settings, *arguments],
+            capture_output=True,
+            check=True,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+        )
+    except FileNotFoundError:
+        raise _GitError("git is not installed") from None
+    except OSError as error:
+        raise _GitError(f"git cannot be run ({error.strerror})") from None
+    except subprocess.CalledProcessError as error:
+        lines = error.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise _GitError(lines[0].removeprefix("fatal: ") if lines else f"git ended with {error.returncode}") from None
+    return done.stdout
+
+
+def _git_line(directory: Path, *arguments: str) -> str | None:
+    """Return git's answer as one line, None where git says no."""
+    try:
+        return _git(directory, *arguments).decode("utf-8", "replace").strip()
+    except _GitError:
+        return None
+
+
+def git_state(directory: Path, *, ignore: Iterable[Path] = ()) -> Git | Absent:
+    """Return where the code in a directory stands.
+
+    `first_parent_index` is the number of first-parent ancestors of the commit (0 for a root), None in a shallow clone.
+    `base_sha` is the first parent of a merge; on a branch the commit where it left the default branch; else the parent.
+    A tree is dirty if a tracked file differs from the commit or a file is neither tracked nor ignored; then
+    `diff_sha256` is the hash of all of that.
+
+    Args:
+        directory: Any directory of the work tree.
+        ignore: Paths whose untracked files do not count: the directory that the runs themselves are written to.
+
+    Returns:
+        The state, or `Absent` with git's reason: no git, no repository, no commit.
+    """
+    try:
+        top = Path(os.fsdecode(_git(directory, "rev-parse", "--show-toplevel").removesuffix(b"\n")))
+    except _GitError as error:
+        return Absent(status="unavailable", reason=f"no git state: {error}")
+    try:
+        log = _git(top, "log", "-1", "--format=%H%x00%T%x00%cI%x00%s", "HEAD", "--")
+        sha, tree, committed, message = log.decode("utf-8", "replace").rstrip("\n").split("\0", 3)
+        parents = _parents(top, sha)
+        shallow = _git_line(top, "rev-parse", "--is-shallow-repository") == "true"
+        difference = _difference(top, sha, [Path(path).absolute() for path in ignore])
+    except _GitError as error:
+        return Absent(status="unavailable", reason=f"no git state: {error}")
+    count = None if shallow else _git_line(top, "rev-list", "--first-parent", "--count", sha)
+    return Git(
+        sha=sha,
+        tree=tree,
+        parents=parents,
+        base_sha=_base(top, sha, parents),
+        first_parent_index=int(count) - 1 if count else None,
+        branch=_git_line(top, "symbolic-ref", "--short", "-q", "HEAD") or None,
+        dirty=difference is not None,
+        diff_sha256=difference,
+        shallow=shallow,
+        message=message,
+        committed=committed,
+    )
+
+
+def _parents(top: Path, sha: str) -> list[str]:
+    """Return the parents as the commit itself names them: `git log` hides those that a shallow clone lacks."""
+    header = _git(top, "cat-file", "commit", sha).split(b"\n\n", 1)[0].decode("utf-8", "replace")
+    return [line.removeprefix("parent ") for line in header.splitlines() if line.startswith("parent ")]
+
+
+def _base(top: Path, sha: str, parents: Sequence[str]) -> str | None:
+    if len(parents) < 2:
+        for branch in _DEFAULT_BRANCHES:
+            if _git_line(top, "rev-parse", "--verify", "-q", f"{branch}^{{commit}}") is None:
+                continue
+            base = _git_line(top, "merge-base", sha, branch)
+            if base and base != sha:
+                return base
+            break
+    return parents[0] if parents else None
+
+
+def _difference(top: Path, sha: str, ignore: Sequence[Path]) -> str | None:
+    """Return the hash of what differs from the commit, None if nothing does."""
+    tracked = _git(top, "diff", "--binary", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv", sha, "--")
+    listing = _git(top, "ls-files", "--others", "--exclude-standard", "-z")
+    untracked = []
+    for raw in sorted(filter(None, listing.split(b"\0"))):
+        path = top / os.fsdecode(raw)
+        if not any(path.is_relative_to(place) for place in ignore):
+            untracked.append((raw, path))
+    if not tracked and not untracked:
+        return None
+    digest = hashlib.sha256(tracked)
+    for raw, path in untracked:
+        digest.update(b"\0untracked\0" + raw + b"\0" + _file_hash(path))
+    return digest.hexdigest()
+
+
+def _file_hash(path: Path) -> bytes:
+    if path.is_symlink():
+        return hashlib.sha256(os.fsencode(os.readlink(path))).digest()
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError:
+        return b"unreadable"  # a nested repository, or a file that just went away: its name alone counts
+
+
+@dataclass(frozen=True)
+class Ancestry:
+    """A commit and those that it stands on, nearest first: shas and trees. `complete` unless history is cut off."""
+
+    shas: tuple[str, ...]
+    trees: tuple[str, ...]
+    complete: bool
+
+    def contains(self, commit: str) -> bool | None:
+        """Say whether a commit, by its sha or the beginning of it, is among them; None if that cannot be known."""
+        if any(sha.startswith(commit) for sha in self.shas):
+            return True
+        return False if self.complete else None
+
+
+_LONGEST = 20_000
+
+
+def ancestry(directory: Path, sha: str) -> Ancestry | None:
+    """Return a commit and its ancestors, at most 20,000; None where git does not know the commit."""
+    if not re.fullmatch(r"HEAD|[0-9a-f]{7,64}", sha):  # it may come from a file, and git has options that write
+        return None
+    try:
+        listing = _git(directory, "log", "--topo-order", f"--max-count={_LONGEST}", "--format=%H %T", sha, "--")
+    except _GitError:
+        return None
+    pairs = [line.split() for line in listing.decode("ascii", "replace").splitlines()]
+    shallow = _git_line(directory, "rev-parse", "--is-shallow-repository") != "false"
+    complete = not shallow and len(pairs) < _LONGEST
+    return Ancestry(tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs), complete)
+
+
+def stored_ancestry(state: Git | Absent) -> Ancestry:
+    """Return what a run itself says of its ancestry: its commit, parents and base."""
+    if isinstance(state, Absent):
+        return Ancestry((), (), complete=False)
+    base = [] if state.base_sha is None else [state.base_sha]
+    return Ancestry(tuple(dict.fromkeys([state.sha, *state.parents, *base])), (state.tree,), complete=False)

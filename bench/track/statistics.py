@@ -1,0 +1,146 @@
+"""The statistics that comparisons rest on. scipy is imported where it is used: it takes longer than a comparison."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class PairedChange:
+    """Two sets of predictions on the same samples: newly right, newly wrong, and the exact McNemar p-value."""
+
+    n: int
+    gained: int
+    lost: int
+    p_value: float
+
+    @property
+    def difference(self) -> float:
+        """Change of the accuracy, a share."""
+        return (self.gained - self.lost) / self.n
+
+
+def mcnemar(base: np.ndarray, head: np.ndarray) -> PairedChange:
+    """Compare two rows of correct predictions, bool [n], on the same samples by the exact two-sided McNemar test.
+
+    Under the hypothesis of no change every sample that changed is as likely gained as lost, so the gains are binomial
+    with 1/2 (McNemar, Psychometrika 1947, in its exact form).
+
+    Raises:
+        ValueError: The rows are empty or differ in length.
+    """
+    if base.shape != head.shape or not base.size:
+        raise ValueError("McNemar's test needs two rows of predictions on the same samples")
+    gained = int(np.sum(~base & head))
+    lost = int(np.sum(base & ~head))
+    if gained == lost:
+        return PairedChange(base.size, gained, lost, 1.0)
+    from scipy.stats import binomtest
+
+    return PairedChange(base.size, gained, lost, float(binomtest(gained, gained + lost, 0.5).pvalue))
+
+
+def paired_interval(change: PairedChange, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the interval of a paired difference of accuracies, a share (Agresti and Min, Stat. Med. 2005).
+
+    It is Wald's with half a sample added to each of the four cells, which also covers where nothing changed.
+    """
+    n = change.n + 2
+    gained, lost = change.gained + 0.5, change.lost + 0.5
+    centre = (gained - lost) / n
+    spread = _z(confidence) * math.sqrt(gained + lost - (gained - lost) ** 2 / n) / n
+    return max(-1.0, centre - spread), min(1.0, centre + spread)
+
+
+def wilson(correct: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the interval of a proportion (Wilson, JASA 1927).
+
+    Raises:
+        ValueError: n is not positive or `correct` is not within 0 to n.
+    """
+    if not 0 <= correct <= n or not n:
+        raise ValueError("a proportion needs 0 <= correct <= n and n > 0")
+    z = _z(confidence)
+    share = correct / n
+    centre = share + z**2 / (2 * n)
+    spread = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    scale = 1 + z**2 / n
+    # At 0 and n the bound is exact; rounding must not leave it outside of what was seen.
+    return (0.0 if correct == 0 else (centre - spread) / scale, 1.0 if correct == n else (centre + spread) / scale)
+
+
+def unpaired_interval(base: tuple[int, int], head: tuple[int, int], confidence: float = 0.95) -> tuple[float, float]:
+    """Return the interval of head minus base for two (correct, n) (Newcombe, Stat. Med. 1998, method 10).
+
+    It joins the two Wilson intervals.
+    """
+    shares = base[0] / base[1], head[0] / head[1]
+    base_low, base_high = wilson(*base, confidence)
+    head_low, head_high = wilson(*head, confidence)
+    difference = shares[1] - shares[0]
+    low = difference - math.hypot(shares[1] - head_low, base_high - shares[0])
+    high = difference + math.hypot(head_high - shares[1], shares[0] - base_low)
+    return low, high
+
+
+def two_proportions(base: tuple[int, int], head: tuple[int, int]) -> float:
+    """Return Fisher's exact two-sided p-value for two unpaired (correct, n)."""
+    from scipy.stats import fisher_exact
+
+    return float(fisher_exact([[base[0], base[1] - base[0]], [head[0], head[1] - head[0]]]).pvalue)
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+    """Return the p-values adjusted for the false discovery rate, in their order (Benjamini, Hochberg, JRSS B 1995)."""
+    if all(value == 1.0 for value in p_values):  # nothing moved, the usual case, needs no scipy
+        return list(p_values)
+    from scipy.stats import false_discovery_control
+
+    return [float(value) for value in false_discovery_control(p_values, method="bh")]
+
+
+def mann_whitney(base: Sequence[float], head: Sequence[float]) -> float:
+    """Return the two-sided p-value of the Mann-Whitney rank-sum test of two samples.
+
+    Raises:
+        ValueError: One sample is empty.
+    """
+    if not len(base) or not len(head):
+        raise ValueError("the rank-sum test needs two samples")
+    from scipy.stats import mannwhitneyu
+
+    return float(mannwhitneyu(base, head, alternative="two-sided").pvalue)
+
+
+def ratio_of_medians(
+    base: Sequence[float], head: Sequence[float], *, confidence: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> tuple[float, tuple[float, float]]:
+    """Return median(head) / median(base) and its percentile bootstrap interval; the seed makes it repeatable.
+
+    Raises:
+        ValueError: A sample is empty, or the median of the base is not positive.
+    """
+    samples = [np.asarray(values, dtype=float) for values in (base, head)]
+    if not all(values.size for values in samples) or np.median(samples[0]) <= 0:
+        raise ValueError("a ratio of medians needs two samples and a positive base")
+    generator = np.random.default_rng(seed)
+    medians = []
+    for values in samples:
+        block = max(1, 1_000_000 // values.size)  # bounds the memory, whatever a file brings
+        drawn = []
+        for start in range(0, resamples, block):
+            index = generator.integers(values.size, size=(min(block, resamples - start), values.size))
+            drawn.append(np.median(values[index], axis=1))
+        medians.append(np.concatenate(drawn))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        low, high = np.nanquantile(medians[1] / medians[0], [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(np.median(samples[1]) / np.median(samples[0])), (float(low), float(high))
+
+
+def _z(confidence: float) -> float:
+    return NormalDist().inv_cdf((1 + confidence) / 2)
