@@ -1,0 +1,244 @@
+"""Information loss of spiking layers, as defined in Guo et al., "Reducing Information Loss for Spiking Neural Networks" (ECCV
+2022, arXiv 2307.04356).
+
+With u the membrane before the reset, o the spike, v the membrane after the reset and phi the membrane potential rectifier:
+
+    quantisation error   mean of (o - u)^2, and rectified: mean of (o - phi(u))^2
+    reset loss           mean over the fired neurons of |u - v - o|, what the reset throws away
+
+Means go over samples, neurons and time steps. Histograms of u and phi(u) have fixed bins, so that they merge by addition.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import torch
+from torch import Tensor, nn
+
+from bench.measure.errors import MeasureInputError
+from bench.measure.neurons import NeuronWatch, SpikingNeuron, map_pieces, spiking_neurons
+from bench.measure.spikes import NO_NEURONS, common_samples, is_binary
+from bench.measure.unavailable import Unavailable
+
+# 80 bins over [-2, 3). The width 1/16 is a power of two: which bin a value belongs to is then decided without rounding.
+LOW, HIGH, BINS_PER_UNIT = -2, 3, 16
+BINS = (HIGH - LOW) * BINS_PER_UNIT
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Counts in equal bins over [low, high), lower edges included, with what fell below and what above (from high on)."""
+
+    low: float
+    high: float
+    counts: tuple[int, ...]
+    below: int
+    above: int
+
+    def merge(self, other: Histogram) -> Histogram:
+        """Add the counts of another histogram with the same bins."""
+        counts = tuple(a + b for a, b in zip(self.counts, other.counts, strict=True))
+        return Histogram(self.low, self.high, counts, self.below + other.below, self.above + other.above)
+
+
+@dataclass(frozen=True)
+class InformationLayer:
+    """Information loss of one layer; `elements` membranes were looked at, of which `fired` spiked.
+
+    The rectified values apply phi whether or not the neuron uses it, and are None for a neuron that offers no `rectify`.
+    `reset_loss` is None where none fired, and for a neuron that offers no `after_reset`.
+    """
+
+    name: str
+    elements: int
+    fired: int
+    quantisation_error: float
+    quantisation_error_rectified: float | None
+    reset_loss: float | None
+    membrane: Histogram
+    rectified: Histogram | None
+
+    def merge(self, other: InformationLayer) -> InformationLayer:
+        """Take both layers' elements together."""
+        rectified = None
+        if self.rectified is not None and other.rectified is not None:
+            rectified = self.rectified.merge(other.rectified)
+        error = _mean(self.quantisation_error, self.elements, other.quantisation_error, other.elements)
+        return InformationLayer(
+            name=self.name,
+            elements=self.elements + other.elements,
+            fired=self.fired + other.fired,
+            quantisation_error=0.0 if error is None else error,
+            quantisation_error_rectified=_mean(
+                self.quantisation_error_rectified, self.elements, other.quantisation_error_rectified, other.elements
+            ),
+            reset_loss=_mean(self.reset_loss, self.fired, other.reset_loss, other.fired),
+            membrane=self.membrane.merge(other.membrane),
+            rectified=rectified,
+        )
+
+
+def _mean(a: float | None, a_count: int, b: float | None, b_count: int) -> float | None:
+    """Mean of two means over their counts; a mean that is None over nothing adds nothing."""
+    known = [(mean, count) for mean, count in ((a, a_count), (b, b_count)) if count]
+    if not known or any(mean is None for mean, _ in known):
+        return None
+    return math.fsum(mean * count for mean, count in known if mean is not None) / (a_count + b_count)
+
+
+@dataclass(frozen=True)
+class Information:
+    """Information loss by layer, in the order of their first call, over `samples` samples."""
+
+    samples: int
+    firing_level: float
+    layers: tuple[InformationLayer, ...]
+
+    def merge(self, other: Information) -> Information:
+        """Take the samples of both together, e.g. of two shards of the data.
+
+        Raises:
+            MeasureInputError: the two are not of the same layers or not of the same firing level.
+        """
+        if [layer.name for layer in self.layers] != [layer.name for layer in other.layers]:
+            raise MeasureInputError("Information of different layers cannot be merged; measure the same network.")
+        if self.firing_level != other.firing_level:
+            raise MeasureInputError(
+                f"Information at the firing levels {self.firing_level} and {other.firing_level} cannot be merged."
+            )
+        layers = tuple(mine.merge(its) for mine, its in zip(self.layers, other.layers, strict=True))
+        return Information(self.samples + other.samples, self.firing_level, layers)
+
+
+def bin_counts(values: Tensor) -> Tensor:
+    """Counts of finite values: [1 + BINS + 1], int64: below LOW, the bins, from HIGH on. Exact for every floating type."""
+    scaled = (values * BINS_PER_UNIT).floor_()
+    scaled = scaled.clamp_(LOW * BINS_PER_UNIT - 1, HIGH * BINS_PER_UNIT).sub_(LOW * BINS_PER_UNIT - 1)
+    return torch.bincount(scaled.flatten().to(torch.int32), minlength=BINS + 2)
+
+
+def _histogram(counts: Tensor) -> Histogram:
+    below, *inside, above = counts.tolist()
+    return Histogram(float(LOW), float(HIGH), tuple(inside), below, above)
+
+
+def _sum_of_squares(values: Tensor) -> Tensor:
+    flat = values.flatten().to(torch.float64)
+    return torch.dot(flat, flat)
+
+
+class _Part(NamedTuple):
+    """Sums over one piece: float64 [squared error, rectified, lost, fired], and bin counts of u and phi(u)."""
+
+    sums: Tensor
+    membrane: Tensor
+    rectified: Tensor | None
+
+
+class _Site:
+    """Running sums of one call of a neuron in the forward, in float64 and exact integers."""
+
+    def __init__(self, name: str, neuron: SpikingNeuron) -> None:
+        self.name = name
+        self.neuron = neuron
+        self.rectify: Callable[[Tensor], Tensor] | None = getattr(neuron, "rectify", None)
+        self.after_reset: Callable[[Tensor, Tensor], Tensor] | None = getattr(neuron, "after_reset", None)
+        self.samples = 0
+        self.elements = 0
+        self.sums = torch.zeros(4, dtype=torch.float64)
+        self.membrane, self.rectified = torch.zeros((2, BINS + 2), dtype=torch.int64).unbind()
+
+    def add(self, current: Tensor, spikes: Tensor) -> None:
+        """Add a batch: input current and spikes, both [T*N, ...]."""
+        for part in map_pieces(self._part, self.neuron.timesteps, current, spikes):
+            self.sums += part.sums.cpu()
+            self.membrane += part.membrane.cpu()
+            if part.rectified is not None:
+                self.rectified += part.rectified.cpu()
+        self.elements += spikes.numel()
+        self.samples += spikes.shape[0] // self.neuron.timesteps
+
+    @torch.no_grad()
+    def _part(self, current: Tensor, spikes: Tensor) -> _Part:
+        u = self.neuron.membrane(current)
+        error = _sum_of_squares(spikes - u)
+        if not bool(torch.isfinite(error)):
+            raise MeasureInputError(
+                f"{self.name}: the membrane holds NaN or infinity; check the weights and the input."
+            )
+        if not is_binary(spikes):
+            raise MeasureInputError(f"{self.name}: the output holds values other than 0 and 1, so it has no spikes.")
+        rectified_error = lost = torch.zeros_like(error)
+        rectified = None
+        if self.rectify is not None:
+            phi = self.rectify(u)
+            rectified_error, rectified = _sum_of_squares(spikes - phi), bin_counts(phi)
+        if self.after_reset is not None:
+            thrown_away = (u - self.after_reset(u, spikes)).sub_(spikes).mul_(spikes)
+            lost = torch.linalg.vector_norm(thrown_away, 1, dtype=torch.float64)
+        sums = torch.stack([error, rectified_error, lost, spikes.sum(dtype=torch.float64)])
+        return _Part(sums, bin_counts(u), rectified)
+
+    def layer(self) -> InformationLayer:
+        """Return the means."""
+        error, rectified_error, lost, fired = self.sums.tolist()
+        return InformationLayer(
+            name=self.name,
+            elements=self.elements,
+            fired=int(fired),
+            quantisation_error=error / self.elements,
+            quantisation_error_rectified=None if self.rectify is None else rectified_error / self.elements,
+            reset_loss=lost / fired if fired and self.after_reset is not None else None,
+            membrane=_histogram(self.membrane),
+            rectified=None if self.rectify is None else _histogram(self.rectified),
+        )
+
+
+class InformationRecorder:
+    """Measures information loss while a module runs: `with InformationRecorder(module) as recorder: module(x)`.
+
+    The membrane is computed again from the input current, a few samples at a time, so that memory does not grow with the
+    batch. A neuron called several times in one forward has one layer per call: `name`, `name#2`.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self._levels = {neuron.threshold for neuron in spiking_neurons(module).values()}
+        self._watch = NeuronWatch(module, self._measure)
+        self._sites: dict[str, _Site] = {}
+
+    def __enter__(self) -> Self:
+        self._watch.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._watch.__exit__(kind, error, trace)
+
+    def _measure(self, name: str, neuron: SpikingNeuron, current: Tensor, spikes: Tensor) -> None:
+        self._sites.setdefault(name, _Site(name, neuron)).add(current, spikes)
+
+    def result(self) -> Information | Unavailable:
+        """Return the information loss so far, or why there is none: the network has no spiking neuron.
+
+        Raises:
+            MeasureInputError: the measuring had to stop (the message says where), there was no forward pass, or the
+                neurons fire at different levels.
+        """
+        if not self._levels:
+            return Unavailable(NO_NEURONS)
+        if self._watch.error is not None:
+            raise self._watch.error
+        if len(self._levels) > 1:
+            raise MeasureInputError(
+                f"The neurons fire at different levels ({', '.join(map(str, sorted(map(float, self._levels))))}); "
+                "measure networks of one firing level."
+            )
+        samples = common_samples({name: site.samples for name, site in self._sites.items()})
+        (level,) = self._levels
+        return Information(samples, float(level), tuple(site.layer() for site in self._sites.values()))

@@ -1,0 +1,200 @@
+import math
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from bench.measure.errors import MeasureInputError
+from bench.measure.information import BINS, HIGH, LOW, InformationRecorder, bin_counts
+from bench.measure.unavailable import Unavailable
+from bench.track import records
+from tests.measure.lif import Network, PlainLIF, RectifiedLIF, images, network
+
+EDGES = np.arange(BINS + 1) / 16 - 2
+
+
+def record(module, batches):
+    with InformationRecorder(module) as recorder, torch.no_grad():
+        for batch in batches:
+            module(batch)
+    return recorder.result()
+
+
+def by_hand(current, timesteps, decay, reset):
+    """The paper's equations, one neuron after the other, in Python floats: (u, o, v) of every neuron and step."""
+    steps = current.unflatten(0, (timesteps, -1)).flatten(1).double().numpy()
+    found = []
+    for neuron in range(steps.shape[1]):
+        v = 0.0
+        for t in range(timesteps):
+            u = decay * v + steps[t, neuron]
+            o = 1 if u > 0.5 else 0
+            v = u * (1 - o) if reset == "hard" else u - o
+            found.append((u, o, v))
+    return found
+
+
+def histogram_by_hand(values):
+    inside = np.bincount(np.searchsorted(EDGES, values, side="right"), minlength=BINS + 2)
+    return inside[0], tuple(inside[1:-1]), inside[-1]
+
+
+@pytest.mark.parametrize("reset", ["hard", "soft"])
+def test_every_value_matches_the_equations_neuron_by_neuron(reset):
+    neuron = RectifiedLIF(3, reset, decay=0.25).double()
+    current = torch.randn(3 * 4, 2, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) * 1.5
+    layer = record(neuron, [current]).layers[0]
+    found = by_hand(current, 3, 0.25, reset)
+    fired = [(u, v) for u, o, v in found if o]
+    assert (layer.elements, layer.fired) == (len(found), len(fired))
+    assert layer.quantisation_error == pytest.approx(
+        math.fsum((o - u) ** 2 for u, o, _ in found) / len(found), rel=1e-12
+    )
+    rectified = [math.tanh(2 * u) for u, _, _ in found]
+    expected = math.fsum((o - phi) ** 2 for phi, (_, o, _) in zip(rectified, found, strict=True)) / len(found)
+    assert layer.quantisation_error_rectified == pytest.approx(expected, rel=1e-12)
+    loss = math.fsum(abs(u - v - 1) for u, v in fired) / len(fired)
+    assert layer.reset_loss == pytest.approx(loss, rel=1e-12, abs=1e-15)
+    if reset == "hard":
+        assert layer.reset_loss == pytest.approx(math.fsum(abs(u - 1) for u, _ in fired) / len(fired), rel=1e-12)
+    else:
+        assert layer.reset_loss == pytest.approx(0, abs=1e-15)
+    for histogram, values in ((layer.membrane, [u for u, _, _ in found]), (layer.rectified, rectified)):
+        assert (histogram.below, histogram.counts, histogram.above) == histogram_by_hand(np.array(values))
+        assert (histogram.low, histogram.high) == (LOW, HIGH)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    hnp.arrays(np.float32, st.integers(1, 60), elements=st.floats(-4, 5, width=32)),
+    st.lists(st.tuples(st.integers(0, BINS), st.sampled_from([-1, 0, 1])), max_size=20),
+)
+def test_bins_are_half_open_to_the_last_bit(values, near):
+    """Also on an edge, and one float below and above it."""
+    beside = [
+        np.nextafter(np.float32(EDGES[k]), np.float32(np.inf * side)) if side else np.float32(EDGES[k])
+        for k, side in near
+    ]
+    values = np.concatenate([values, np.array(beside, dtype=np.float32)])
+    below, inside, above = histogram_by_hand(values.astype(np.float64))
+    assert bin_counts(torch.from_numpy(values)).tolist() == [below, *inside, above]
+
+
+def test_huge_values_fall_outside_and_break_nothing():
+    assert bin_counts(torch.tensor([3e38, -3e38, 0.0])).tolist() == [1] + [0] * 32 + [1] + [0] * 47 + [1]
+
+
+@pytest.mark.parametrize("sizes", [[1] * 12, [5, 7], [12]])
+@pytest.mark.parametrize("reset", ["hard", "soft"])
+def test_batches_change_nothing_but_rounding_and_results_merge(sizes, reset):
+    module, batch = network(reset=reset), images(12)
+    whole = record(module, [batch])
+    split = record(module, batch.split(sizes))
+    merged = None
+    for part in batch.split(sizes):
+        shard = record(module, [part])
+        merged = shard if merged is None else merged.merge(shard)
+    for other in (split, merged):
+        assert (other.samples, other.firing_level) == (12, 0.5)
+        for a, b in zip(whole.layers, other.layers, strict=True):
+            assert (a.name, a.elements, a.fired, a.membrane, a.rectified) == (
+                b.name,
+                b.elements,
+                b.fired,
+                b.membrane,
+                b.rectified,
+            )
+            for field in ("quantisation_error", "quantisation_error_rectified", "reset_loss"):
+                assert getattr(a, field) == pytest.approx(getattr(b, field), rel=1e-6, abs=1e-9)
+
+
+def test_many_pieces_and_threads_add_up_to_the_whole():
+    neuron = RectifiedLIF(2)
+    current = torch.randn(2 * 8, 3, 40, 40, generator=torch.Generator().manual_seed(3))
+    threads = torch.get_num_threads()
+    result = record(neuron, [current]).layers[0]
+    assert torch.get_num_threads() == threads
+    u, o = neuron.membrane(current).double(), neuron(current).double()
+    assert (result.elements, result.fired) == (u.numel(), int(o.sum()))
+    assert result.quantisation_error == pytest.approx(float((o - u).square().mean()), rel=1e-6)
+    assert result.membrane.counts == histogram_by_hand(u.flatten().numpy())[1]
+    last = record(neuron, [current.contiguous(memory_format=torch.channels_last)]).layers[0]
+    assert last.membrane == result.membrane
+
+
+def test_the_result_becomes_the_record_section():
+    section = records.Information(**asdict(record(network(), [images(4)])))
+    assert [layer.name for layer in section.layers] == ["neuron1", "neuron2"]
+
+
+def test_what_a_neuron_does_not_offer_is_none():
+    class Bare(torch.nn.Module):
+        timesteps, decay, threshold, reset, mpr = 2, 0.5, 0.5, "soft", False
+
+        def __init__(self):
+            super().__init__()
+            self.membrane = PlainLIF(2).membrane
+
+        def forward(self, current):
+            return (self.membrane(current) > 0.5).float()
+
+    layer = record(Bare(), [torch.ones(2, 3)]).layers[0]
+    assert (layer.fired, layer.reset_loss, layer.quantisation_error_rectified, layer.rectified) == (6, None, None, None)
+    layer = record(PlainLIF(2, "hard"), [torch.full((2, 3), -1.0)]).layers[0]
+    assert (layer.fired, layer.reset_loss) == (0, None)
+
+
+def test_where_one_shard_never_fired_the_other_decides():
+    silent = record(PlainLIF(1, "hard"), [torch.full((2, 3), -1.0)])
+    loud = record(PlainLIF(1, "hard"), [torch.full((1, 3), 1.5)])
+    for merged in (silent.merge(loud), loud.merge(silent)):
+        assert (merged.samples, merged.layers[0].fired, merged.layers[0].elements) == (3, 3, 9)
+        assert merged.layers[0].reset_loss == pytest.approx(0.5)
+        assert merged.layers[0].quantisation_error == pytest.approx((6 * 1 + 3 * 0.25) / 9)
+    assert silent.merge(silent).layers[0].reset_loss is None
+
+
+def test_gradients_and_the_output_are_left_alone():
+    module, batch = network(), images(3)
+    plain = module(batch)
+    with InformationRecorder(module):
+        watched = module(batch)
+    assert torch.equal(plain, watched)
+    assert watched.requires_grad
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_membrane_that_is_no_number_is_an_error(bad):
+    neuron = PlainLIF(1)
+    with InformationRecorder(neuron) as recorder:
+        neuron(torch.tensor([[0.0, bad]]))
+    with pytest.raises(MeasureInputError, match="NaN or infinity"):
+        recorder.result()
+
+
+def test_graded_outputs_are_an_error():
+    class Graded(PlainLIF):
+        def forward(self, current):
+            return super().forward(current) * 0.5
+
+    neuron = Graded(1)
+    with InformationRecorder(neuron) as recorder:
+        neuron(torch.tensor([[0.0, 1.0]]))
+    with pytest.raises(MeasureInputError, match="no spikes"):
+        recorder.result()
+
+
+def test_without_neurons_it_is_unavailable_and_unlike_results_do_not_merge():
+    assert isinstance(record(torch.nn.ReLU(), [torch.ones(2)]), Unavailable)
+    one, two = PlainLIF(1), PlainLIF(1)
+    two.threshold = 0.75
+    with pytest.raises(MeasureInputError, match=r"0\.5, 0\.75"):
+        record(Network(PlainLIF(1), two, 1), [images(1)])
+    with pytest.raises(MeasureInputError, match=r"0\.5 and 0\.75"):
+        record(one, [torch.ones(1, 1)]).merge(record(two, [torch.ones(1, 1)]))
+    with pytest.raises(MeasureInputError, match="different layers"):
+        record(one, [torch.ones(1, 1)]).merge(record(network(), [images(1)]))
