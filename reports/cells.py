@@ -1,0 +1,211 @@
+"""One measured cell as the report sees it: every figure per inference, or the reason why it is missing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.track.records import SECTIONS, Absent, EnergyModel, InformationLayer, ModelDescription, Record
+from bench.track.runs import CellResult, Run
+from bench.track.statistics import wilson
+from reports.text import clean, slug
+
+NEURONS = ("relu", "hard", "soft", "hard-mpr", "soft-mpr")
+HEADLINE_ENERGY = "horowitz45-fp32"
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Why there is no value."""
+
+    reason: str
+    status: str = "unavailable"
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A share with its confidence interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a run under its own address. `result` holds the record; all properties are per inference."""
+
+    run: Run
+    result: CellResult
+    slug: str
+
+    @property
+    def record(self) -> Record:
+        """The record."""
+        return self.result.record
+
+    @property
+    def model(self) -> ModelDescription:
+        """What was measured."""
+        return self.record.model
+
+    @property
+    def name(self) -> str:
+        """The cell's name, fit to print."""
+        return clean(self.record.name)
+
+    @property
+    def dataset(self) -> str:
+        """The data set's name, fit to print."""
+        return clean(self.model.dataset or "own data", 60)
+
+    @property
+    def network(self) -> str:
+        """The network's name, fit to print."""
+        return clean(self.model.network or self.record.name, 60)
+
+    @property
+    def neuron(self) -> str:
+        """The neuron's name, fit to print."""
+        return clean(self.model.neuron or "own model", 40)
+
+    @property
+    def timesteps(self) -> str:
+        """T as text."""
+        return "?" if self.model.timesteps is None else str(self.model.timesteps)
+
+    @property
+    def group(self) -> tuple[str, str]:
+        """What cells must share to stand in one comparison: data set and network."""
+        return self.dataset, self.network
+
+    @property
+    def skipped(self) -> Missing | None:
+        """The reason, where nothing at all was measured."""
+        sections = [getattr(self.record, section) for section in SECTIONS]
+        if all(isinstance(section, Absent) for section in sections):
+            first = next((s for s in sections if s.status in ("skipped", "failed")), sections[0])
+            return Missing(clean(first.reason, 600), first.status)
+        return None
+
+    @property
+    def accuracy(self) -> Interval | Missing:
+        """Share of correct predictions with its 95 % Wilson interval."""
+        section = self.record.accuracy
+        if isinstance(section, Absent):
+            return absent(section)
+        return Interval(section.value, *wilson(section.correct, section.n))
+
+    @property
+    def firing_rate(self) -> float | Missing:
+        """Spikes per neuron and step over the whole network."""
+        section = self.record.spikes
+        if isinstance(section, Absent):
+            return absent(section)
+        rate = section.mean_firing_rate
+        return Missing("the network has no spiking neurons") if rate is None else rate
+
+    def operations(self, kind: str) -> float | Missing:
+        """Synaptic operations per inference: `ac`, `mac`, `dense` or `dense_padded`."""
+        section = self.record.synops
+        if isinstance(section, Absent):
+            return absent(section)
+        count: int = getattr(section.total, kind)
+        return count / section.samples
+
+    @property
+    def neuron_updates(self) -> float | Missing:
+        """Neuron updates per inference."""
+        section = self.record.neuron_ops
+        return absent(section) if isinstance(section, Absent) else section.updates / section.samples
+
+    def energy(self, model: str) -> EnergyModel | Missing:
+        """The estimate of one model of energy."""
+        section = self.record.energy
+        if isinstance(section, Absent):
+            return absent(section)
+        found = next((m for m in section.models if m.name == model), None)
+        return found or Missing(f"no estimate by {clean(model, 60)}")
+
+    @property
+    def quantisation(self) -> tuple[float, float | None] | Missing:
+        """Network means of (o - u)^2 and (o - phi(u))^2; the second is None where a layer offers no phi."""
+        layers = self._information
+        if isinstance(layers, Missing):
+            return layers
+        before = _weighted([(layer.quantisation_error, layer.elements) for layer in layers])
+        after = _weighted([(layer.quantisation_error_rectified, layer.elements) for layer in layers])
+        return Missing("the network has no spiking neurons") if before is None else (before, after)
+
+    @property
+    def reset_loss(self) -> float | Missing:
+        """Network mean of |u - v - o| over fired neurons."""
+        layers = self._information
+        if isinstance(layers, Missing):
+            return layers
+        loss = _weighted([(layer.reset_loss, layer.fired) for layer in layers if layer.fired])
+        return Missing("no neuron fired") if loss is None else loss
+
+    @property
+    def _information(self) -> list[InformationLayer] | Missing:
+        section = self.record.information
+        if isinstance(section, Absent):
+            return absent(section)
+        return section.layers or Missing("the network has no spiking neurons")
+
+
+def absent(section: Absent) -> Missing:
+    """A missing section's reason, fit to print."""
+    return Missing(clean(section.reason, 600), section.status)
+
+
+def _weighted(pairs: list[tuple[float | None, int]]) -> float | None:
+    values = [(value, weight) for value, weight in pairs if value is not None]
+    total = sum(weight for _, weight in values)
+    if not total or len(values) < len(pairs):
+        return None
+    return sum(value * weight for value, weight in values) / total
+
+
+def collect(runs: Sequence[Run]) -> list[Cell]:
+    """All cells of the runs, ordered by data set, network, T, neuron and seed, each with an address of its own."""
+    found = [(run, result) for run in runs for result in run.cells.values()]
+    found.sort(key=lambda pair: _order(pair[1].record, pair[0]))
+    names = [result.record.name for _, result in found]
+    taken: dict[str, int] = {}
+    cells: list[Cell] = []
+    for run, result in found:
+        address = slug(result.record.name)
+        if names.count(result.record.name) > 1 or address in taken:
+            address += (
+                "-" + hashlib.sha256(f"{run.run_id}\0{result.record.name}".encode("utf-8", "replace")).hexdigest()[:8]
+            )
+        if address in taken:
+            taken[address] += 1
+            address += f"-{taken[address]}"
+        taken.setdefault(address, 1)
+        cells.append(Cell(run, result, address))
+    return cells
+
+
+def headline_energy(cells: Sequence[Cell]) -> str | None:
+    """The model of energy that tables lead with: the usual one where it is there, else the first; None without any."""
+    names = [m.name for c in cells if not isinstance(c.record.energy, Absent) for m in c.record.energy.models]
+    return HEADLINE_ENERGY if HEADLINE_ENERGY in names else (names[0] if names else None)
+
+
+def _order(record: Record, run: Run) -> tuple[object, ...]:
+    model = record.model
+    neuron = NEURONS.index(model.neuron) if model.neuron in NEURONS else len(NEURONS)
+    return (
+        model.dataset is None,
+        model.dataset or "",
+        model.network or "",
+        neuron,
+        model.timesteps or 0,
+        model.seed or 0,
+        record.name,
+        run.created,
+        run.run_id,
+    )

@@ -1,0 +1,155 @@
+"""What changed against the base: the verdict strip, the judgements, and each model's share of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.track.compare import Comparison
+from bench.track.findings import VERDICTS, Finding
+from reports.cells import Cell
+from reports.format import p_value, points, relative, signed, significant
+from reports.tables import Column, Datum, Row, Table, missing, text
+from reports.text import clean
+
+WORDS = {
+    "regressed": "regressed",
+    "accepted": "accepted",
+    "changed": "changed",
+    "improved": "improved",
+    "too_noisy": "too noisy to tell",
+    "not_comparable": "not comparable",
+    "same": "same",
+}
+SYMBOLS = {
+    "regressed": "▼",
+    "accepted": "✓",
+    "changed": "◆",
+    "improved": "▲",
+    "too_noisy": "≈",
+    "not_comparable": "∅",
+    "same": "=",
+}
+_METRICS = {"ac": "ACs", "mac": "MACs", "dense": "dense operations", "dense_padded": "padded dense operations"}
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One tile of the strip: how often a verdict was given."""
+
+    verdict: str
+    word: str
+    symbol: str
+    count: int
+
+
+def strip(comparison: Comparison) -> list[Tile]:
+    """All verdicts, worst first, with their counts; one that was never given is left out unless it is a headline."""
+    counts = {verdict: sum(f.verdict == verdict for f in comparison.findings) for verdict in VERDICTS}
+    headlines = ("regressed", "changed", "improved", "not_comparable")
+    return [Tile(v, WORDS[v], SYMBOLS[v], n) for v, n in counts.items() if n or v in headlines]
+
+
+def sentence(comparison: Comparison) -> str:
+    """What the comparison came to, in one sentence."""
+    counts = {v: sum(f.verdict == v for f in comparison.findings) for v in VERDICTS}
+    said = [f"{counts[v]} {WORDS[v]}" for v in VERDICTS if counts[v]]
+    if not said:
+        return "The two runs have no metric in common, so nothing was judged."
+    return f"Against the base, of {len(comparison.findings)} judgements: {', '.join(said)}."
+
+
+def by_cell(comparison: Comparison, cells: Sequence[Cell]) -> dict[str, Datum]:
+    """For each cell's address, its most serious changes; "same" where all that could be judged stayed the same."""
+    found: dict[str, list[Finding]] = {}
+    for finding in sorted(comparison.findings, key=lambda f: f.rank):
+        found.setdefault(finding.cell, []).append(finding)
+    entries = {}
+    for cell in cells:
+        mine = found.get(cell.record.name)
+        if mine is None:
+            entries[cell.slug] = missing("the base has no such model", "new")
+            continue
+        moved = [f for f in mine if f.verdict in ("regressed", "accepted", "changed", "improved")]
+        first = moved[0] if moved else next((f for f in mine if f.verdict == "same"), mine[0])
+        said = [f"{metric(f.metric)} {change(f)}" for f in moved[:2] if f.change is not None]
+        more = f" and {len(moved) - 2} more" if len(moved) > 2 else ""
+        entries[cell.slug] = Datum(
+            f"{SYMBOLS[first.verdict]} {WORDS[first.verdict]}",
+            len(VERDICTS) - VERDICTS.index(first.verdict),
+            detail=", ".join(said) + more,
+            tone=first.verdict,
+        )
+    return entries
+
+
+def findings_table(comparison: Comparison, cells: Sequence[Cell]) -> Table:
+    """Every judgement that is not "same", worst first; what stayed the same is counted in the strip."""
+    addresses = {c.record.name: c.slug for c in cells}
+    columns = [
+        Column("Model", numeric=False),
+        Column("Verdict", numeric=False),
+        Column("Metric", numeric=False),
+        Column("Layer", numeric=False),
+        Column("Base"),
+        Column("Head"),
+        Column("Change", meaning="relative to the base; for accuracy in percentage points; 95 % interval below"),
+        Column("Reason", numeric=False),
+    ]
+    rows = []
+    for finding in sorted(comparison.findings, key=lambda f: f.rank):
+        if finding.verdict == "same":
+            continue
+        address = addresses.get(finding.cell)
+        rows.append(
+            Row(
+                [
+                    text(finding.cell, href=f"models/{address}.html" if address else ""),
+                    Datum(
+                        f"{SYMBOLS[finding.verdict]} {WORDS[finding.verdict]}",
+                        len(VERDICTS) - VERDICTS.index(finding.verdict),
+                        tone=finding.verdict,
+                    ),
+                    text(metric(finding.metric)),
+                    text(finding.layer or ""),
+                    _value(finding.base),
+                    _value(finding.head),
+                    _change(finding),
+                    text(clean(finding.reason, 400)),
+                ],
+                mark=address or "",
+            )
+        )
+    return Table("changes-table", "Judgements against the base, worst first", columns, rows, sortable=True)
+
+
+def metric(name: str) -> str:
+    """A metric's name in words."""
+    return _METRICS.get(name, name.replace("_", " "))
+
+
+def change(finding: Finding) -> str:
+    """The change with its sign: points for accuracy, per cent for the rest."""
+    if finding.change is None:
+        return ""
+    return f"{points(finding.change)} points" if finding.metric == "accuracy" else relative(finding.change)
+
+
+def _change(finding: Finding) -> Datum:
+    if finding.change is None:
+        return Datum("–", None)
+    details = []
+    if finding.interval is not None:
+        decimals = 2 if finding.metric == "accuracy" else 1
+        details.append(" to ".join(signed(100 * bound, decimals) for bound in finding.interval))
+    if finding.p_value is not None:
+        details.append(p_value(finding.p_value))
+    return Datum(change(finding), finding.change, detail=", ".join(details))
+
+
+def _value(value: float | int | str | None) -> Datum:
+    if value is None:
+        return Datum("–", None)
+    if isinstance(value, str):
+        return text(clean(value, 60))
+    return Datum(f"{value:,}".replace(",", "\u202f") if isinstance(value, int) else significant(value, 4), value)

@@ -1,0 +1,67 @@
+"""The files beside the pages: the runs' own JSON, CSV, the badge and the comment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from bench.track.compare import Comparison
+from bench.track.runs import Run
+from reports import badge, changes, overview
+from reports.cells import Cell, Missing
+from reports.comment import comment
+from reports.errors import ReportInputError
+from reports.modelpage import neurons_table, sites_table
+from reports.tables import Column, Row, Table, csv_text, text
+from reports.text import slug
+
+
+def files(
+    runs: Sequence[Run], cells: Sequence[Cell], energy_model: str | None, comparison: Comparison | None
+) -> dict[str, str | bytes]:
+    """Everything that can be downloaded, by its path in the report.
+
+    Raises:
+        ReportInputError: A run file cannot be read any more.
+    """
+    judged = changes.by_cell(comparison, cells) if comparison else None
+    said, colour = badge.message(cells, comparison)
+    made: dict[str, str | bytes] = {
+        "data/models.csv": csv_text(overview.model_table(cells, energy_model, judged)),
+        "badge.json": badge.endpoint(said, colour),
+        "badge.svg": badge.svg(said, colour),
+        "comment.md": comment(cells, energy_model, comparison),
+    }
+
+    def sites(cell: Cell) -> Table | None:
+        energy = cell.energy(energy_model) if energy_model else None
+        return sites_table(cell, None if isinstance(energy, Missing) else energy)
+
+    for name, make in (("synaptic-layers", sites), ("spiking-layers", neurons_table)):
+        table = _joined(cells, make)
+        if table is not None:
+            made[f"data/{name}.csv"] = csv_text(table)
+    for run, name in zip(runs, run_names(runs), strict=True):
+        try:
+            made[name] = run.path.read_bytes()
+        except OSError as error:
+            raise ReportInputError(
+                f"{run.path}: cannot be copied into the report ({error.strerror or error}); give a readable run file."
+            ) from None
+    return made
+
+
+def run_names(runs: Sequence[Run]) -> list[str]:
+    """Where the copies of the run files stand, one for each run."""
+    names = [f"data/run-{slug(run.run_id)}" for run in runs]
+    return [f"{name}-{i + 1}.json" if names.count(name) > 1 else f"{name}.json" for i, name in enumerate(names)]
+
+
+def _joined(cells: Sequence[Cell], make: Callable[[Cell], Table | None]) -> Table | None:
+    """The same table of all cells as one, with the cell in front."""
+    tables = [(cell, table) for cell in cells if (table := make(cell)) is not None]
+    if not tables:
+        return None
+    first = tables[0][1]
+    columns = [Column("Cell", numeric=False), *first.columns]
+    rows = [Row([text(cell.record.name), *row.data]) for cell, table in tables for row in table.rows]
+    return Table(first.name, first.caption, columns, rows)

@@ -1,0 +1,100 @@
+"""Tables as data: what the page shows, sorts, and offers as CSV, in one value."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from reports.text import spreadsheet_safe
+
+
+@dataclass(frozen=True)
+class Datum:
+    """One entry. `text` is shown; `value` sorts and stands in CSV (None: not measured, sorts last, empty in CSV).
+
+    `detail` is a second, smaller line; `share` in [0, 1] draws a bar; `reason` says why there is no value.
+    """
+
+    text: str
+    value: float | int | str | None = None
+    detail: str = ""
+    href: str = ""
+    share: float | None = None
+    reason: str = ""
+    tone: str = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its head, the unit of its values in CSV, the group it stands under and what it means."""
+
+    head: str
+    unit: str = ""
+    group: str = ""
+    meaning: str = ""
+    numeric: bool = True
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row. `anchor` makes it a link target, `mark` ties it to marks in figures, `facets` are what filters look at."""
+
+    data: Sequence[Datum]
+    anchor: str = ""
+    mark: str = ""
+    facets: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under columns; the first column heads its row."""
+
+    name: str
+    caption: str
+    columns: Sequence[Column]
+    rows: Sequence[Row]
+    sortable: bool = False
+
+    @property
+    def groups(self) -> list[tuple[str, int]]:
+        """Neighbouring columns of one group as (group, columns); empty where no column has a group."""
+        groups: list[tuple[str, int]] = []
+        for column in self.columns:
+            if groups and groups[-1][0] == column.group:
+                groups[-1] = (column.group, groups[-1][1] + 1)
+            else:
+                groups.append((column.group, 1))
+        return groups if any(name for name, _ in groups) else []
+
+    @property
+    def reasons(self) -> list[str]:
+        """The different reasons of missing values, in order: the table's footnotes."""
+        return list(dict.fromkeys(datum.reason for row in self.rows for datum in row.data if datum.reason))
+
+
+def text(value: str, **more: str) -> Datum:
+    """A datum that is only text."""
+    return Datum(value, value, **more)
+
+
+def missing(reason: str, label: str = "not measured") -> Datum:
+    """A datum without a value, and why."""
+    return Datum(label, None, reason=reason)
+
+
+def csv_text(table: Table) -> str:
+    """The table as CSV: raw values in the columns' units, formulas made harmless, missing values empty."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(
+        spreadsheet_safe(" ".join(filter(None, (c.group, c.head, f"[{c.unit}]" if c.unit else ""))))
+        for c in table.columns
+    )
+    for row in table.rows:
+        writer.writerow(
+            "" if d.value is None else spreadsheet_safe(d.value) if isinstance(d.value, str) else repr(d.value)
+            for d in row.data
+        )
+    return out.getvalue()
