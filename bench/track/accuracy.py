@@ -8,7 +8,6 @@ from dataclasses import replace
 from bench.track.findings import Finding, Pair, Verdict
 from bench.track.records import Accuracy
 from bench.track.statistics import (
-    PairedChange,
     benjamini_hochberg,
     mcnemar,
     paired_interval,
@@ -32,53 +31,44 @@ def compare_accuracy(pair: Pair) -> Finding:
         return pair.finding("accuracy", "not_comparable", reason, base=base.value, head=head.value)
     difference = head.value - base.value
     retrained = "; retrained" if pair.retrained else ""
+    values = {"base": base.value, "head": head.value, "change": difference}
     if pair.same_data and base.n == head.n:
-        change = PairedChange(base.n, 0, 0, 1.0) if base.bits == head.bits else mcnemar(base.unpack(), head.unpack())
-        words = (
-            "the same predictions"
-            if not change.gained + change.lost
-            else (
-                f"{points(difference)} (McNemar p = {change.p_value:.2g}; {change.gained} gained, {change.lost} lost)"
-            )
-        )
+        if base.bits == head.bits:
+            # Nothing is left to chance here, so this is no test: it must not dilute the tests of the other cells.
+            return pair.finding("accuracy", "same", f"the same predictions{retrained}", **values)
+        change = mcnemar(base.unpack(), head.unpack())
         p_value, interval = change.p_value, paired_interval(change)
-        if not change.gained + change.lost:
-            interval = 0.0, 0.0  # nothing is left to chance where every sample is known to be the same
+        words = f"McNemar p = {p_value:.2g}; {change.gained} gained, {change.lost} lost"
     else:
         sides = (base.correct, base.n), (head.correct, head.n)
         p_value, interval = two_proportions(*sides), unpaired_interval(*sides)
-        words = f"{points(difference)} (unpaired, Fisher p = {p_value:.2g})"
-    return pair.finding(
-        "accuracy",
-        "same",
-        words + retrained,
-        base=base.value,
-        head=head.value,
-        change=difference,
-        p_value=p_value,
-        interval=interval,
-    )
+        words = f"unpaired, Fisher p = {p_value:.2g}"
+    reason = f"{points(difference)} ({words}){retrained}"
+    return pair.finding("accuracy", "same", reason, **values, p_value=p_value, interval=interval)
 
 
 def decide(findings: Iterable[Finding]) -> Iterator[Finding]:
     """Give the verdict on every accuracy with a p-value, at a false discovery rate of 5 % over the run."""
     findings = list(findings)
-    adjusted = iter(benjamini_hochberg([finding.p_value for finding in findings if finding.p_value is not None]))
+    p_values = [finding.p_value for finding in findings if finding.p_value is not None]
+    adjusted = iter(benjamini_hochberg(p_values))
     for finding in findings:
-        yield finding if finding.p_value is None else _verdict(finding, next(adjusted))
+        yield finding if finding.p_value is None else _verdict(finding, next(adjusted), len(p_values))
 
 
-def _verdict(finding: Finding, adjusted: float) -> Finding:
+def _verdict(finding: Finding, adjusted: float, tests: int) -> Finding:
     change = finding.change or 0.0
     low, high = finding.interval or (change, change)
+    reason = finding.reason
     verdict: Verdict
     if adjusted < ALPHA:
-        verdict, reason = ("regressed" if change < 0 else "improved"), finding.reason
+        verdict = "regressed" if change < 0 else "improved"
     elif max(-low, high) <= MARGIN:
-        verdict, reason = "same", finding.reason
+        verdict = "same"
     else:
         verdict = "too_noisy"
-        reason = f"{finding.reason}; with so few samples {points(low)} to {points(high)} is possible"
+        among = f", p = {adjusted:.2g} among {tests} tests" if tests > 1 else ""
+        reason += f"; it may be chance{among}; {points(low)} to {points(high)} is possible"
     return replace(finding, verdict=verdict, reason=reason, p_adjusted=adjusted)
 
 

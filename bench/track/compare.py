@@ -90,7 +90,7 @@ def compare(
     findings += check_budgets({name: head.cells[name] for name in names if name in head.cells}, base, budgets or ())
     known = [given or stored_ancestry(run.git) for given, run in zip(ancestries, (base, head), strict=True)]
     findings = sorted(apply_accepted(findings, accepted, *known), key=lambda finding: finding.rank)
-    sentences = {pair.cell: _sentence(pair.cell, findings) for pair in pairs}
+    sentences = {pair.cell: _sentence(pair, findings) for pair in pairs}
     return Comparison(base, head, tuple(findings), sentences, _notes(base, head))
 
 
@@ -130,28 +130,20 @@ def _compare_cell(pair: Pair, count_tolerance: float | None) -> list[Finding]:
     ]
 
 
-def _sentence(cell: str, findings: Sequence[Finding]) -> str:
-    """Return energy and accuracy in one sentence, with the joint verdict."""
-    mine = [finding for finding in findings if finding.cell == cell]
-    accuracy = next((finding for finding in mine if finding.metric == "accuracy" and finding.change is not None), None)
-    energy = next(
-        (
-            it
-            for it in mine
-            if it.metric.startswith("energy/") and it.change is not None and it.verdict != "not_comparable"
-        ),
-        None,
-    )
+def _sentence(pair: Pair, findings: Sequence[Finding]) -> str:
+    """Return energy (by the record's first model) and accuracy in one sentence, with the joint verdict."""
+    mine = {finding.metric: finding for finding in findings if finding.cell == pair.cell and finding.change is not None}
+    models = getattr(pair.head.record.energy, "models", [])
+    energy = mine.get(f"energy/{models[0].name}") if models else None
+    accuracy = mine.get("accuracy")
     words = []
     if energy:
-        moved = energy.verdict != "same"
-        words.append(f"estimated energy {percent(energy.change)}" if moved else "estimated energy unchanged")
-    if accuracy and accuracy.change is not None and accuracy.p_value is not None:
+        words.append(f"estimated energy {'unchanged' if energy.verdict == 'same' else percent(energy.change)}")
+    if accuracy and accuracy.p_value is None:
+        words.append("accuracy unchanged")
+    elif accuracy:
         test = "McNemar" if "McNemar" in accuracy.reason else "Fisher"
-        same = accuracy.reason.startswith("the same predictions")
-        words.append(
-            "accuracy unchanged" if same else f"accuracy {points(accuracy.change)} ({test} p = {accuracy.p_value:.2g})"
-        )
+        words.append(f"accuracy {points(accuracy.change or 0.0)} ({test} p = {accuracy.p_value:.2g})")
     if not energy or not accuracy:
         return ", ".join([*words, "the rest cannot be compared"])
     return f"{', '.join(words)}: {_joint(energy, accuracy)}"

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import base64
 import zlib
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+if TYPE_CHECKING:  # it takes longer to import than all else here, and only per-sample bits need it
+    import numpy as np
 
 SCHEMA_VERSION: Final = 1
 
@@ -21,7 +23,9 @@ Count = Annotated[int, Field(ge=0)]
 class Section(BaseModel):
     """Base of all parts of a record: unknown keys and non-finite numbers are refused, so a record is strict JSON."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, ser_json_inf_nan="null")
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, ser_json_inf_nan="null", defer_build=True
+    )
 
 
 class Absent(Section):
@@ -123,6 +127,8 @@ class Accuracy(Section):
     @classmethod
     def from_bits(cls, bits: np.ndarray) -> Accuracy:
         """Build from one boolean a sample."""
+        import numpy as np
+
         packed = np.packbits(np.asarray(bits, dtype=bool)).tobytes()
         encoded = base64.b64encode(zlib.compress(packed, 9)).decode("ascii")
         return cls(n=int(bits.size), correct=int(bits.sum()), bits=encoded)
@@ -132,6 +138,8 @@ class Accuracy(Section):
 
         The length is checked against `n` while decompressing, so that a hostile file cannot fill the memory.
         """
+        import numpy as np
+
         expected = (self.n + 7) // 8
         packed = zlib.decompressobj().decompress(base64.b64decode(self.bits, validate=True), expected + 1)
         if len(packed) != expected:

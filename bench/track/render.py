@@ -1,7 +1,7 @@
 """A comparison as a terminal table, as JSON, and as a Markdown comment.
 
-Names and reasons come from files that anybody may have written: control characters never reach the terminal, and nothing
-in them is Markdown or HTML.
+Names and reasons come from files that anybody may have written: control characters never reach the terminal, and
+nothing in them is Markdown or HTML.
 """
 
 from __future__ import annotations

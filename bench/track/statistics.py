@@ -1,4 +1,4 @@
-"""The statistics that comparisons rest on. scipy is imported where it is used: it takes longer than a comparison."""
+"""The statistics that comparisons rest on. numpy and scipy are imported where they are used: that takes long."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,8 @@ def mcnemar(base: np.ndarray, head: np.ndarray) -> PairedChange:
     """
     if base.shape != head.shape or not base.size:
         raise ValueError("McNemar's test needs two rows of predictions on the same samples")
-    gained = int(np.sum(~base & head))
-    lost = int(np.sum(base & ~head))
+    gained = int((~base & head).sum())
+    lost = int((base & ~head).sum())
     if gained == lost:
         return PairedChange(base.size, gained, lost, 1.0)
     from scipy.stats import binomtest
@@ -125,6 +127,8 @@ def ratio_of_medians(
     Raises:
         ValueError: A sample is empty, or the median of the base is not positive.
     """
+    import numpy as np
+
     samples = [np.asarray(values, dtype=float) for values in (base, head)]
     if not all(values.size for values in samples) or np.median(samples[0]) <= 0:
         raise ValueError("a ratio of medians needs two samples and a positive base")
