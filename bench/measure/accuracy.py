@@ -73,8 +73,8 @@ class AccuracyMeter:
         if bool(not_numbers.any()):
             first = self._samples + int(not_numbers.nonzero()[0])
             raise MeasureInputError(
-                f"The network gave NaN logits for {int(not_numbers.sum())} of {logits.shape[0]} samples, first for sample {first}; "
-                "check its weights and the normalisation of its input."
+                f"The network gave NaN logits for {int(not_numbers.sum())} of {logits.shape[0]} samples, "
+                f"first for sample {first}; check its weights and the normalisation of its input."
             )
         self._bits.append((predictions(logits.detach()) == labels).cpu())
         self._samples += logits.shape[0]

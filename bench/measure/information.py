@@ -1,12 +1,13 @@
-"""Information loss of spiking layers, as defined in Guo et al., "Reducing Information Loss for Spiking Neural Networks" (ECCV
-2022, arXiv 2307.04356).
+"""Information loss of spiking layers.
 
-With u the membrane before the reset, o the spike, v the membrane after the reset and phi the membrane potential rectifier:
+As defined in Guo et al., "Reducing Information Loss for Spiking Neural Networks" (ECCV 2022, arXiv 2307.04356).
+
+With u the membrane before the reset, o the spike, v the membrane after the reset, phi the membrane potential rectifier:
 
     quantisation error   mean of (o - u)^2, and rectified: mean of (o - phi(u))^2
     reset loss           mean over the fired neurons of |u - v - o|, what the reset throws away
 
-Means go over samples, neurons and time steps. Histograms of u and phi(u) have fixed bins, so that they merge by addition.
+Means go over samples, neurons and time steps. Histograms of u and phi(u) have fixed bins, so they merge by addition.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.measure.errors import MeasureInputError
-from bench.measure.neurons import NeuronWatch, SpikingNeuron, map_pieces, spiking_neurons
+from bench.measure.neurons import NeuronWatch, SpikingNeuron, as_neuron, map_pieces, spiking_neurons
 from bench.measure.spikes import NO_NEURONS, common_samples, is_binary
 from bench.measure.unavailable import Unavailable
 
@@ -32,7 +33,7 @@ BINS = (HIGH - LOW) * BINS_PER_UNIT
 
 @dataclass(frozen=True)
 class Histogram:
-    """Counts in equal bins over [low, high), lower edges included, with what fell below and what above (from high on)."""
+    """Counts in equal bins over [low, high), lower edges included, with what fell below and above (from high on)."""
 
     low: float
     high: float
@@ -50,7 +51,7 @@ class Histogram:
 class InformationLayer:
     """Information loss of one layer; `elements` membranes were looked at, of which `fired` spiked.
 
-    The rectified values apply phi whether or not the neuron uses it, and are None for a neuron that offers no `rectify`.
+    The rectified values apply phi whether or not the neuron uses it, and are None for one that offers no `rectify`.
     `reset_loss` is None where none fired, and for a neuron that offers no `after_reset`.
     """
 
@@ -116,7 +117,7 @@ class Information:
 
 
 def bin_counts(values: Tensor) -> Tensor:
-    """Counts of finite values: [1 + BINS + 1], int64: below LOW, the bins, from HIGH on. Exact for every floating type."""
+    """Counts of finite values: [1 + BINS + 1], int64: below LOW, the bins, from HIGH on. Exact for every float type."""
     scaled = (values * BINS_PER_UNIT).floor_()
     scaled = scaled.clamp_(LOW * BINS_PER_UNIT - 1, HIGH * BINS_PER_UNIT).sub_(LOW * BINS_PER_UNIT - 1)
     return torch.bincount(scaled.flatten().to(torch.int32), minlength=BINS + 2)
@@ -202,12 +203,12 @@ class _Site:
 class InformationRecorder:
     """Measures information loss while a module runs: `with InformationRecorder(module) as recorder: module(x)`.
 
-    The membrane is computed again from the input current, a few samples at a time, so that memory does not grow with the
+    The membrane is computed again from the input current, few samples at a time, so memory does not grow with the
     batch. A neuron called several times in one forward has one layer per call: `name`, `name#2`.
     """
 
     def __init__(self, module: nn.Module) -> None:
-        self._levels = {neuron.threshold for neuron in spiking_neurons(module).values()}
+        self._levels = {as_neuron(neuron).threshold for neuron in spiking_neurons(module).values()}
         self._watch = NeuronWatch(module, self._measure)
         self._sites: dict[str, _Site] = {}
 
@@ -235,10 +236,8 @@ class InformationRecorder:
         if self._watch.error is not None:
             raise self._watch.error
         if len(self._levels) > 1:
-            raise MeasureInputError(
-                f"The neurons fire at different levels ({', '.join(map(str, sorted(map(float, self._levels))))}); "
-                "measure networks of one firing level."
-            )
+            levels = ", ".join(map(str, sorted(self._levels)))
+            raise MeasureInputError(f"The neurons fire at different levels ({levels}); measure networks of one level.")
         samples = common_samples({name: site.samples for name, site in self._sites.items()})
         (level,) = self._levels
         return Information(samples, float(level), tuple(site.layer() for site in self._sites.values()))

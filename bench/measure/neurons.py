@@ -1,7 +1,7 @@
 """Spiking neurons, recognised by what they offer and never by their class, and how their calls are watched.
 
-A module is a spiking neuron if it has the attributes and the method of `SpikingNeuron`. Its forward takes the input current
-[T*N, ...], time outermost, and gives spikes of the same shape, with T = `timesteps` and N samples.
+A module is a spiking neuron if it has the attributes and the method of `SpikingNeuron`. Its forward takes the input
+current [T*N, ...], time outermost, and gives spikes of the same shape, with T = `timesteps` and N samples.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch.utils.hooks import RemovableHandle
 
 from bench.measure.errors import MeasureInputError
 
-# A piece of this size stays in a core's second-level cache, where passes are several times as fast as over a whole batch.
+# A piece of this size stays in a core's second-level cache, where passes are several times as fast as over a batch.
 PIECE_ELEMENTS = 1 << 15
 
 Result = TypeVar("Result")
@@ -48,11 +48,16 @@ def is_spiking_neuron(module: nn.Module) -> bool:
     return all(hasattr(module, name) for name in OFFERED) and callable(module.membrane)
 
 
+def as_neuron(module: nn.Module) -> SpikingNeuron:
+    """Give a recognised neuron its type."""
+    return cast(SpikingNeuron, module)
+
+
 def spiking_neurons(module: nn.Module) -> dict[str, nn.Module]:
     """Return the spiking neurons of a module by name, in the order of definition.
 
-    A neuron that is used at several places has one name, the first. What a neuron is built of is not looked into. A module
-    that is itself a neuron is named after its class.
+    A neuron that is used at several places has one name, the first. What a neuron is built of is not looked into. A
+    module that is itself a neuron is named after its class.
     """
     found: dict[str, nn.Module] = {}
     inside: set[int] = set()
@@ -67,7 +72,7 @@ SiteCall = Callable[[str, SpikingNeuron, Tensor, Tensor], None]
 
 
 class NeuronWatch:
-    """Calls `on_call(site, neuron, current [T*N, ...], spikes [T*N, ...])` for every neuron in every forward of a module.
+    """Calls `on_call(site, neuron, current [T*N, ...], spikes [T*N, ...])` for all neurons in all forwards of a module.
 
     A neuron that is called several times in one forward has one site per call: `name`, `name#2`, `name#3`, ...
     An error of `on_call` is kept as `error` and ends the watching, so that it costs nobody else the forward pass.
@@ -103,7 +108,7 @@ class NeuronWatch:
                 return
             self._calls[name] = self._calls.get(name, 0) + 1
             site = name if self._calls[name] == 1 else f"{name}#{self._calls[name]}"
-            neuron = cast(SpikingNeuron, module)
+            neuron = as_neuron(module)
             inputs = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
             try:
                 check_call(site, neuron, inputs, output)

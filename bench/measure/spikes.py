@@ -24,7 +24,7 @@ NO_NEURONS = "no_spiking_neurons: the network has no spiking neuron."
 
 @dataclass(frozen=True)
 class SpikeLayer:
-    """Spikes of one layer over all samples, one count per step. `shape` is that of one sample at one step, e.g. [C, H, W]."""
+    """Spikes of one layer over all samples, one count per step. `shape` is that of one sample at a step, [C, H, W]."""
 
     name: str
     shape: tuple[int, ...]
@@ -69,7 +69,8 @@ def common_samples(samples: dict[str, int]) -> int:
     least, most = min(samples, key=samples.__getitem__), max(samples, key=samples.__getitem__)
     if samples[least] != samples[most]:
         raise MeasureInputError(
-            f"{least} saw {samples[least]} samples but {most} {samples[most]}; every spiking neuron must run for every sample."
+            f"{least} saw {samples[least]} samples but {most} {samples[most]}; "
+            "every spiking neuron must run for every sample."
         )
     return samples[most]
 
@@ -85,7 +86,8 @@ class _Site:
 class SpikeRecorder:
     """Counts spikes while a module runs: `with SpikeRecorder(module) as recorder: module(x)`, then `recorder.result()`.
 
-    What a neuron gives must be 0 or 1. A neuron called several times in one forward has one layer per call: `name`, `name#2`.
+    What a neuron gives must be 0 or 1. A neuron called several times in one forward has one layer per call: `name`,
+    `name#2`.
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -153,7 +155,7 @@ class Sparsity:
 
 
 class SparsityRecorder:
-    """Counts zeros in the outputs of the modules that `select` names, or accepts as a predicate `(name, module) -> bool`.
+    """Counts zeros in the outputs of modules: those that `select` names, or accepts as `(name, module) -> bool`.
 
     Raises:
         MeasureInputError: on construction, if a name is unknown or nothing is selected.

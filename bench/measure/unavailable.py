@@ -7,6 +7,6 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Unavailable:
-    """A measurement that cannot be had here. `reason` is one clear sentence, or starts with a stable code and a colon."""
+    """A measurement that cannot be had here. `reason` is one clear sentence, led by a stable code and a colon."""
 
     reason: str

@@ -123,18 +123,22 @@ def test_an_output_that_is_no_spike_is_an_error_that_spares_the_forward_pass(val
     module.neuron2 = Graded(3)
     with SpikeRecorder(module) as recorder:
         assert module(images(2)).shape == (2, 5)
-    with pytest.raises(MeasureInputError, match="neuron2.*other than 0 and 1"):
+    with pytest.raises(MeasureInputError, match=r"neuron2.*other than 0 and 1"):
         recorder.result()
     assert not is_binary(torch.tensor([1.0, value]))
 
 
 def test_boolean_and_integer_spikes_count():
     class Typed(PlainLIF):
+        dtype = torch.bool
+
         def forward(self, current):
-            return super().forward(current).to(dtype)
+            return super().forward(current).to(self.dtype)
 
     for dtype in (torch.bool, torch.int8, torch.bfloat16):
-        assert record(Typed(1), [torch.tensor([[1.0, 0.0], [1.0, 1.0]])]).layers[0].spikes_per_step == (3,)
+        neuron = Typed(1)
+        neuron.dtype = dtype
+        assert record(neuron, [torch.tensor([[1.0, 0.0], [1.0, 1.0]])]).layers[0].spikes_per_step == (3,)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,79 @@
+from dataclasses import asdict, dataclass
+
+import pytest
+
+from bench.measure.energy import ENERGY_MODELS, estimate
+from bench.measure.errors import MeasureInputError
+from bench.track import records
+
+
+@dataclass(frozen=True)
+class Layer:
+    name: str
+    ac: int
+    mac: int
+    dense: int
+
+
+# Two layers over 10 samples: the stem sees an image, the next one spikes.
+LAYERS = [Layer("stem", 0, 3000, 5000), Layer("conv", 2000, 0, 8000)]
+UPDATES = {"neuron1": 400, "conv": 100}
+
+# J of one inference, calculated by hand from the published constants: 300 MAC, 200 AC, 1300 dense, 50 updates.
+BY_HAND = {
+    "horowitz45-fp32": (300 * 4.6 + 200 * 0.9) * 1e-12,
+    "horowitz45-fp16": (300 * 1.5 + 200 * 0.4) * 1e-12,
+    "horowitz45-int8": (300 * 0.23 + 200 * 0.03) * 1e-12,
+    "horowitz45-int32": (300 * 3.2 + 200 * 0.1) * 1e-12,
+    "flop-sop": 300 * 12.5e-12 + 200 * 77e-15,
+    "cpu-i7-4960x": 1300 * 8.6e-9 + 50 * 8.6e-9,
+    "gpu-titan-black": 1300 * 0.3e-9 + 50 * 0.3e-9,
+    "arm-cortex-a": 1300 * 0.9e-9 + 50 * 0.9e-9,
+    "loihi": 500 * 27.1e-12 + 50 * 81e-12,
+    "spinnaker": 500 * 13.3e-9 + 50 * 26e-9,
+    "spinnaker2": 500 * 450e-12 + 50 * 2.19e-9,
+}
+
+
+def test_every_model_matches_its_formula_and_none_is_left_out():
+    estimates = {e.name: e for e in estimate(LAYERS, UPDATES, samples=10)}
+    assert list(estimates) == [model.name for model in ENERGY_MODELS]
+    assert {name: e.joules for name, e in estimates.items()} == pytest.approx(BY_HAND, rel=1e-12)
+    for e in estimates.values():
+        assert sum(e.layers.values()) == pytest.approx(e.joules, rel=1e-12)
+        assert e.version
+        assert e.source
+
+
+def test_shares_go_to_the_layers_that_cause_them():
+    estimates = {e.name: e.layers for e in estimate(LAYERS, UPDATES, samples=10)}
+    assert estimates["horowitz45-fp32"] == pytest.approx({"stem": 300 * 4.6e-12, "conv": 200 * 0.9e-12})
+    assert estimates["loihi"] == pytest.approx(
+        {"stem": 300 * 27.1e-12, "conv": 200 * 27.1e-12 + 10 * 81e-12, "neuron1": 40 * 81e-12}
+    )
+    assert estimates["cpu-i7-4960x"]["stem"] == pytest.approx(500 * 8.6e-9)
+
+
+def test_zeros_cost_a_dense_device_and_no_spiking_one():
+    silent = [Layer("conv", 0, 0, 8000)]
+    estimates = {e.name: e.joules for e in estimate(silent, {}, samples=10)}
+    assert {name for name, joules in estimates.items() if joules} == {"cpu-i7-4960x", "gpu-titan-black", "arm-cortex-a"}
+
+
+def test_estimates_become_the_record_section_and_are_called_estimates():
+    section = records.Energy(models=[asdict(e) for e in estimate(LAYERS, {}, samples=10)])
+    assert section.status == "estimated"
+
+
+def test_an_iterator_of_layers_serves_every_model():
+    assert estimate(iter(LAYERS), UPDATES, samples=10) == estimate(LAYERS, UPDATES, samples=10)
+
+
+def test_no_sample_is_an_error():
+    with pytest.raises(MeasureInputError, match="at least 1"):
+        estimate(LAYERS, UPDATES, samples=0)
+
+
+def test_a_source_that_was_not_checked_says_so():
+    (source,) = [model.source for model in ENERGY_MODELS if model.name == "flop-sop"]
+    assert "not checked" in source
