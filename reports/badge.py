@@ -40,7 +40,8 @@ def svg(text: str, colour: str) -> str:
     label, said = escape(LABEL), escape(text)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="20" role="img" aria-label="{label}: '
-        f'{escape(text, {chr(34): "&quot;"})}"><clipPath id="r"><rect width="{width:.0f}" height="20" rx="3"/></clipPath>'
+        f'{escape(text, {chr(34): "&quot;"})}">'
+        f'<clipPath id="r"><rect width="{width:.0f}" height="20" rx="3"/></clipPath>'
         f'<g clip-path="url(#r)"><rect width="{left:.1f}" height="20" fill="#24292f"/>'
         f'<rect x="{left:.1f}" width="{right:.1f}" height="20" fill="{_COLOURS[colour]}"/></g>'
         '<g fill="#fff" text-anchor="middle" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11">'

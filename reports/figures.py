@@ -1,9 +1,10 @@
-"""The figures: plain values in, one inline SVG out. Layers run down the page in every figure, as in the tables beside it."""
+"""The figures: plain values in, one inline SVG out. Layers run down the page in every figure, as in the tables."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import seaborn
@@ -14,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from reports import palette, svg
-from reports.format import si, significant
+from reports.format import significant, tick
 from reports.pareto import front
 from reports.text import clean, shorten_start
 
@@ -109,7 +110,7 @@ def accuracy_energy(name: str, points: Sequence[Point], energy_model: str, title
             dot.set_gid(f"mark:{point.mark}")
         _place_labels(axes, points)
         _si_log_axis(axes, "J")
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{significant(100 * v)}"))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: tick(round(100 * v, 6))))
         axes.yaxis.set_major_locator(MaxNLocator(6))
         axes.set_xlabel(f"estimated energy per inference, {clean(energy_model, 40)}")
         axes.set_ylabel("accuracy / %")
@@ -117,7 +118,7 @@ def accuracy_energy(name: str, points: Sequence[Point], energy_model: str, title
 
 
 def variant_costs(name: str, variants: Sequence[Variant], energy_model: str, title: str, description: str) -> Markup:
-    """Synaptic operations (AC and MAC stacked) and estimated energy of each neuron, side by side, each on its own axis."""
+    """Synaptic operations (AC and MAC stacked) and estimated energy of each neuron, each on an axis of its own."""
     with svg.style():
         height = 74 + 24.0 * len(variants)
         left = _label_width([v.label for v in variants], 16)
@@ -164,13 +165,13 @@ def loss_by_layer(
     """Left, what the reset throws away per spike; right, the quantisation error, solid as is, dashed after MPR."""
     with svg.style():
         figure = svg.canvas(WIDTH, 74 + _ROW * len(layers))
-        left = _label_width(layers, 20)
+        left = _label_width(layers, 22)
         middle = left + (WIDTH - left) / 2
         reset = _axes(figure, left, WIDTH - middle + 6, 26, 42)
         error = _axes(figure, middle + 12, 14, 26, 42)
         rows = np.arange(len(layers))
         for profile in profiles:
-            look = {
+            look: dict[str, Any] = {
                 "color": palette.neuron_colour(profile.neuron),
                 "marker": palette.neuron_marker(profile.neuron),
                 "markersize": 5.0,
@@ -185,8 +186,8 @@ def loss_by_layer(
             for line in lines:
                 line.set_gid(f"mark:{profile.mark}")
                 line.set_clip_on(False)
-        _rows(reset, layers, 20)
-        _rows(error, [""] * len(layers), 20)
+        _rows(reset, layers, 22)
+        _rows(error, [""] * len(layers), 22)
         _from_zero(reset, "")
         _from_zero(error, "")
         reset.set_title("Reset loss")
@@ -241,6 +242,7 @@ def firing_rates(
             xticklabels=[str(t + 1) for t in range(steps)],
             yticklabels=[shorten_start(layer, 22) for layer in layers],
         )
+        axes.grid(visible=False)
         axes.tick_params(left=False, bottom=False)
         axes.set_yticklabels(axes.get_yticklabels(), rotation=0)
         axes.set_xlabel("time step")
@@ -255,7 +257,7 @@ def membranes(
     title: str,
     description: str,
 ) -> Markup:
-    """One ridge a layer: the membrane as a filled shape, after MPR as a line, each to its own height; the firing level."""
+    """One ridge a layer, each to its own height: the membrane filled, after MPR as a line; and the firing level."""
     with svg.style():
         row = 30.0
         names = [layer[0] for layer in layers]
@@ -272,7 +274,7 @@ def membranes(
                 axes.plot(x, base + y, color=colour, linewidth=1.3, marker="None", zorder=3)
         axes.axvline(firing_level, color=palette.LEVEL, linewidth=1.2, linestyle=(0, (4, 2)), zorder=4)
         axes.annotate(
-            f"firing level {significant(firing_level)}",
+            f"firing level {tick(firing_level)}",
             (firing_level, 1),
             xycoords=("data", "axes fraction"),
             xytext=(0, 5),
@@ -312,7 +314,7 @@ def latency_distribution(
             )
         axes.set_ylim(0, 1.02)
         axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: si(v, "s")))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: tick(v, "s")))
         axes.set_xlabel("time per forward pass")
         axes.set_ylabel("share of rounds")
         return svg.finish(figure, name, title, description)
@@ -364,7 +366,7 @@ def _from_zero(axes: Axes, unit: str) -> None:
     if axes.get_xlim()[1] <= 1e-30 or not axes.has_data():
         axes.set_xlim(0, 1)
     axes.xaxis.set_major_locator(MaxNLocator(3 if axes.get_position().width < 0.5 else 5))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: si(v, unit) if v else "0"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: tick(v, unit) if v else "0"))
 
 
 def _si_log_axis(axes: Axes, unit: str) -> None:
@@ -379,7 +381,7 @@ def _si_log_axis(axes: Axes, unit: str) -> None:
         ticks = ticks[::2]
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: si(v, unit)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: tick(v, unit)))
 
 
 def _gaps(values: Sequence[float | None]) -> list[float]:
@@ -414,15 +416,17 @@ def _place_labels(axes: Axes, points: Sequence[Point]) -> None:
     to_pixels: Callable[[tuple[float, float]], np.ndarray] = axes.transData.transform
     spots = [to_pixels((p.joules, p.accuracy)) for p in points]
     taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in spots]
+    for point, (x, _) in zip(points, spots, strict=True):
+        taken.append((x - 2, to_pixels((point.joules, point.low))[1], x + 2, to_pixels((point.joules, point.high))[1]))
     left, bottom, right, top = axes.bbox.extents
     for point, (x, y) in zip(points, spots, strict=True):
         label = clean(point.label, 28)
         width, height = _CHARACTER * len(label), 9.0
         for dx, dy, side in (
+            (6, 6, "left"),
+            (-6, 6, "right"),
             (8, -3, "left"),
             (-8, -3, "right"),
-            (6, 7, "left"),
-            (-6, 7, "right"),
             (6, -14, "left"),
             (-6, -14, "right"),
         ):

@@ -1,4 +1,4 @@
-"""Numbers as a paper prints them: three significant digits, SI prefixes, a real minus sign, a thin space before the unit."""
+"""Numbers as a paper prints them: three significant digits, SI prefixes, a real minus, a thin space before the unit."""
 
 from __future__ import annotations
 
@@ -36,6 +36,12 @@ def si(value: float, unit: str = "") -> str:
     return significant(value / 10.0**exponent) + (THIN + tail if tail else "")
 
 
+def tick(value: float, unit: str = "") -> str:
+    """A number at an axis: as `si`, without zeros at its end."""
+    number, space, tail = si(value, unit).partition(THIN)
+    return (number.rstrip("0").rstrip(".") if "." in number else number) + space + tail
+
+
 def percent(share: float, digits: int = 1) -> str:
     """A share as a percentage with fixed decimals, so that a column aligns."""
     return minus(f"{100 * share:.{digits}f}") + f"{THIN}%"
@@ -46,6 +52,13 @@ def share(value: float) -> str:
     if 0 < value < 0.0001:
         return f"<{THIN}0.01{THIN}%"
     return significant(100 * value) + f"{THIN}%"
+
+
+def above(difference: float) -> str:
+    """A difference of two shares in words: 0.51 points below."""
+    if round(100 * difference, 2) == 0:
+        return "level with"
+    return f"{abs(100 * difference):.2f} points {'above' if difference > 0 else 'below'}"
 
 
 def points(difference: float) -> str:
@@ -61,7 +74,7 @@ def signed(value: float, digits: int) -> str:
 
 def ratio(value: float) -> str:
     """A factor: 1.04×."""
-    return significant(value) + "×"
+    return (f"{value:.2f}" if 0.095 <= value < 100 else significant(value, 2)) + "×"
 
 
 def relative(value: float) -> str:

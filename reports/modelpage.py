@@ -237,7 +237,10 @@ def _operations(cell: Cell) -> Plot:
     svg = figures.operations_by_layer(
         name, layers, heading, f"Accumulates and multiply-accumulates of {len(layers)} layers."
     )
-    caption = "Operations that were really computed, against a dense pass over the same layer (outline). The numbers stand in the table of layers."
+    caption = (
+        "Operations that were really computed, against a dense pass over the same layer (outline). "
+        "The numbers stand in the table of synaptic operations."
+    )
     return Plot(name, heading, caption, svg, None)
 
 
@@ -279,7 +282,7 @@ def _membranes(cell: Cell) -> Plot:
         section.firing_level,
         palette.neuron_colour(cell.neuron) if cell.neuron != "relu" else palette.SOFT_MPR,
         heading,
-        f"Distribution of the membrane potential in {len(layers)} layers, with the firing level {section.firing_level}.",
+        f"Distribution of the membrane potential in {len(layers)} layers; the firing level is {section.firing_level}.",
     )
     used = (
         "This network was trained with MPR."
@@ -350,7 +353,7 @@ def _information(cell: Cell) -> Plot:
         f"Reset loss and quantisation error of {len(layers)} layers.",
     )
     caption = (
-        "Left: mean |u − v − o| over the neurons that fired. Right: mean squared distance of the spike from the membrane "
+        "Left: mean |u − v − o| over the neurons that fired. Right: mean squared distance of spike and membrane, "
         "as it is (solid) and after φ (dashed). The numbers stand in the table of spiking layers."
     )
     return Plot(name, heading, caption, svg, None)
@@ -408,7 +411,10 @@ def _energy(cell: Cell, estimates: Sequence[EnergyModel]) -> Plot:
     svg = figures.energy_models(
         name, [(m.name, m.joules) for m in estimates], heading, f"Estimates of {len(estimates)} models of energy."
     )
-    caption = "The same operations, priced by different models of energy. The spread says how much an estimate depends on its model. None of these was measured."
+    caption = (
+        "The same operations, priced by different models of energy. The spread says how much an estimate depends on "
+        "its model. None of these was measured."
+    )
     return Plot(name, heading, caption, svg, None)
 
 

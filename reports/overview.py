@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from reports import entries, figures
 from reports.cells import NEURONS, Cell, Interval, Missing
-from reports.format import percent, points, ratio, si
+from reports.format import above, percent, ratio, si
 from reports.plots import Plot, no_plot
 from reports.tables import Column, Datum, Row, Table, missing, text
 
@@ -43,10 +43,10 @@ def sentence(cells: Sequence[Cell], energy_model: str | None) -> str:
         outcome = _outcome(dataset, [c for c in measured if c.dataset == dataset], energy_model)
         if outcome:
             outcomes.append(outcome)
-    count = f"{len(measured)} of {len(cells)} models" if len(measured) < len(cells) else _models(len(cells))
+    count = f"{len(measured)} of {_models(len(cells))}" if len(measured) < len(cells) else _models(len(cells))
     if not outcomes:
-        return f"{count} measured; accuracy was not among what was measured."
-    more = f"; {len(outcomes) - 3} more data sets are in the table" if len(outcomes) > 3 else ""
+        return f"{count} measured, but not for accuracy."
+    more = f"; {len(outcomes) - 3} more data sets stand in the table" if len(outcomes) > 3 else ""
     return f"{count} measured: {'; '.join(outcomes[:3])}{more}."
 
 
@@ -59,20 +59,19 @@ def _outcome(dataset: str, cells: Sequence[Cell], energy_model: str | None) -> s
     best, accuracy = max(spiking or known, key=lambda pair: pair[1].value)
     steps = f" at T = {best.timesteps}" if best.model.timesteps else ""
     said = f"on {dataset}, {best.neuron} {best.network}{steps} is the most accurate"
-    if best.model.dataset is None:
-        said = f"{best.name}"
-        said += f" reaches {percent(accuracy.value, 2)}"
+    if best.model.dataset is None or len(known) == 1:
+        said = f"{best.name} reaches {percent(accuracy.value, 2)}"
     else:
         said += f" {'spiking ' if spiking else ''}model with {percent(accuracy.value, 2)}"
     twin = next((c for c, _ in known if c.neuron == "relu" and c.group == best.group), None)
     if twin is not None and twin is not best:
         other = twin.accuracy
         assert isinstance(other, Interval)
-        said += f", {points(accuracy.value - other.value)} points from its ReLU twin"
+        said += f", {above(accuracy.value - other.value)} its ReLU twin"
         if energy_model is not None:
             a, b = twin.energy(energy_model), best.energy(energy_model)
             if not isinstance(a, Missing) and not isinstance(b, Missing) and a.joules:
-                said += f", at {ratio(b.joules / a.joules)} the twin's estimated energy"
+                said += f" at {ratio(b.joules / a.joules)} the estimated energy"
     return said
 
 
@@ -89,15 +88,10 @@ def model_table(cells: Sequence[Cell], energy_model: str | None, changes: dict[s
             "MAC", "1", "Operations per inference", meaning="multiply-accumulates: synaptic operations on real values"
         ),
         Column("Dense", "1", "Operations per inference", meaning="what a dense pass would take, zeros included"),
-        Column(
-            "Energy",
-            "J",
-            f"Estimated: {energy_model or 'none'}",
-            meaning="J per inference; an estimate, not a measurement",
-        ),
+        Column(energy_model or "no model", "J", "Energy, estimated", meaning="J per inference; not a measurement"),
         Column("Median", "s", "Latency, measured", meaning="s per forward pass, with the interval of the median"),
         Column("p95", "s", "Latency, measured", meaning="s per forward pass"),
-        Column("Energy", "J", "Power meter", meaning="J per inference as read from a meter"),
+        Column("by meter", "J", "Energy, measured", meaning="J per inference, as read from a power meter"),
     ]
     if changes is not None:
         columns.append(Column("Change", group="Against base", numeric=False))
@@ -194,7 +188,7 @@ def _pareto(name: str, dataset: str, cells: Sequence[Cell], energy_model: str) -
         Column("Accuracy", "share"),
         Column("low", "share", "95 % interval"),
         Column("high", "share", "95 % interval"),
-        Column("Energy", "J", f"Estimated: {energy_model}"),
+        Column(energy_model, "J", "Energy, estimated"),
     ]
     caption = (
         "Bars are 95 % Wilson intervals; the dashed line is the Pareto front: no model on this data set is both more "
@@ -211,7 +205,7 @@ def _pareto(name: str, dataset: str, cells: Sequence[Cell], energy_model: str) -
 
 
 def _models(count: int) -> str:
-    return "One model was" if count == 1 else f"{count} models were"
+    return "One model" if count == 1 else f"{count} models"
 
 
 def listed(parts: Sequence[str]) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.track.records import Absent, InformationLayer
 from bench.track.statistics import mcnemar
 from reports import entries, figures
 from reports.cells import Cell, Missing
-from reports.format import p_value, points, ratio, relative
+from reports.format import above, p_value, points, ratio, relative
 from reports.overview import listed
 from reports.plots import Plot, no_plot
 from reports.tables import Column, Datum, Row, Table, missing, text
@@ -45,7 +45,7 @@ def comparisons(cells: Sequence[Cell], energy_model: str | None) -> list[Compari
             twins.setdefault(cell.group, []).append(cell)
         else:
             groups.setdefault((*cell.group, cell.timesteps), []).append(cell)
-    found = []
+    found: list[Comparison] = []
     for (dataset, network, steps), members in groups.items():
         if len({c.neuron for c in members}) > 1:
             twin = twins.get((dataset, network), [])
@@ -80,51 +80,57 @@ def _compare(
     return Comparison(name, title, answers, _table(name, title, shown, labels, energy_model), plots)
 
 
-def _thrown_away(members: Sequence[Cell], labels: dict[str, str]) -> list[str]:
+def _thrown_away(members: Sequence[Cell], labels: Mapping[str, str]) -> list[str]:
     sentences = []
     for cell in members:
         loss = cell.reset_loss
         if isinstance(loss, Missing):
             sentences.append(f"{labels[cell.slug]}: not known ({loss.reason}).")
             continue
-        layers = [x for x in _layers(cell) if x.reset_loss is not None]
-        low = min(layers, key=lambda x: x.reset_loss or 0.0)
-        high = max(layers, key=lambda x: x.reset_loss or 0.0)
+        by_layer = sorted(x.reset_loss for x in _layers(cell) if x.reset_loss is not None)
         sentence = f"{labels[cell.slug]} loses {entries.loss(loss)} of membrane potential per spike"
-        if high.reset_loss and high.reset_loss > 1e-6:
-            sentence += f" (from {entries.loss(low.reset_loss or 0.0)} to {entries.loss(high.reset_loss)} by layer)"
+        if by_layer[-1] > 1e-6:
+            sentence += f" ({entries.loss(by_layer[0])} to {entries.loss(by_layer[-1])} by layer)"
         sentences.append(sentence + ".")
-    return sentences
-
-
-def _rectified(members: Sequence[Cell], labels: dict[str, str]) -> list[str]:
-    sentences = []
-    for cell in members:
-        error = cell.quantisation
-        if isinstance(error, Missing) or error[1] is None or not error[0]:
-            continue
-        before, after = error
-        sentences.append(
-            f"On the membranes of {labels[cell.slug]}, φ takes the quantisation error from {entries.loss(before)} to "
-            f"{entries.loss(after)} ({relative(after / before - 1)})."
-        )
-    for one, other in _pairs(members, (("hard", "hard-mpr"), ("soft", "soft-mpr"))):
+    for one, other in _pairs(members, (("hard", "soft"), ("hard-mpr", "soft-mpr"))):
         sentences.append(_difference(one, other, labels))
-    if not any(c.model.mpr or c.neuron.endswith("-mpr") for c in members):
-        sentences.append("No network of this comparison was trained with MPR.")
     return sentences
 
 
-def _difference(one: Cell, other: Cell, labels: dict[str, str]) -> str:
+def _rectified(members: Sequence[Cell], labels: Mapping[str, str]) -> list[str]:
+    errors = {c.slug: c.quantisation for c in members}
+    known = {slug: error for slug, error in errors.items() if not isinstance(error, Missing)}
+    applied = [
+        f"from {entries.loss(before)} to {entries.loss(after)} in {labels[slug]}"
+        for slug, (before, after) in known.items()
+        if after is not None
+    ]
+    sentences = []
+    if applied:
+        sentences.append(f"Applied to the membranes, φ takes the quantisation error {listed(applied)}.")
+    for one, other in _pairs(members, (("hard", "hard-mpr"), ("soft", "soft-mpr"))):
+        if one.slug in known and other.slug in known and known[one.slug][0]:
+            before, after = known[one.slug][0], known[other.slug][0]
+            sentences.append(
+                f"Training with MPR leaves the membranes of {labels[other.slug]} with {entries.loss(after)}, against "
+                f"{entries.loss(before)} in {labels[one.slug]} ({relative(after / before - 1)})."
+            )
+        sentences.append(_difference(one, other, labels))
+    if not any(c.neuron.endswith("-mpr") for c in members):
+        sentences.append("No network of this comparison was trained with MPR.")
+    return sentences or ["Information loss was not measured."]
+
+
+def _difference(one: Cell, other: Cell, labels: Mapping[str, str]) -> str:
     a, b = one.accuracy, other.accuracy
     if isinstance(a, Missing) or isinstance(b, Missing):
         return f"The accuracy of {labels[other.slug]} against {labels[one.slug]} is not known."
     p = paired_p_value(one, other)
-    test = "different test samples" if p is None else f"McNemar {p_value(p)}"
-    return f"Trained with MPR, {labels[other.slug]} is {points(b.value - a.value)} points from {labels[one.slug]} in accuracy ({test})."
+    test = "not the same test samples" if p is None else f"McNemar {p_value(p)}"
+    return f"In accuracy, {labels[other.slug]} is {above(b.value - a.value)} {labels[one.slug]} ({test})."
 
 
-def _costs(shown: Sequence[Cell], labels: dict[str, str], energy_model: str | None) -> list[str]:
+def _costs(shown: Sequence[Cell], labels: Mapping[str, str], energy_model: str | None) -> list[str]:
     base = next((c for c in shown if c.neuron == "hard"), None)
     if base is None:
         return ["There is no hard-reset network to hold the others against."]
@@ -156,7 +162,7 @@ def _energy_ratio(base: Cell, cell: Cell, energy_model: str | None) -> float | N
     return b.joules / a.joules
 
 
-def _table(name: str, title: str, shown: Sequence[Cell], labels: dict[str, str], energy_model: str | None) -> Table:
+def _table(name: str, title: str, shown: Sequence[Cell], labels: Mapping[str, str], energy_model: str | None) -> Table:
     columns = [
         Column("Neuron", numeric=False),
         Column("Accuracy", "share", meaning="correct predictions, with the 95 % Wilson interval"),
@@ -168,7 +174,7 @@ def _table(name: str, title: str, shown: Sequence[Cell], labels: dict[str, str],
         Column("AC", "1", "Operations per inference", meaning="accumulates"),
         Column("MAC", "1", "Operations per inference", meaning="multiply-accumulates"),
         Column("neuron updates", "1", "Operations per inference", meaning="one per neuron and step"),
-        Column("Energy", "J", f"Estimated, {energy_model or 'no model'}", meaning="J per inference, not a measurement"),
+        Column(energy_model or "no model", "J", "Energy, estimated", meaning="J per inference; not a measurement"),
     ]
     rows = []
     for cell in shown:
@@ -205,7 +211,7 @@ def _against(base: Cell | None, cell: Cell) -> Datum:
     return Datum(points(b.value - a.value), 100 * (b.value - a.value), detail="" if p is None else p_value(p))
 
 
-def _loss_plot(name: str, title: str, members: Sequence[Cell], labels: dict[str, str]) -> Plot:
+def _loss_plot(name: str, title: str, members: Sequence[Cell], labels: Mapping[str, str]) -> Plot:
     heading = "What the reset throws away and what MPR changes, layer by layer"
     with_layers = [c for c in members if _layers(c)]
     names = [layer.name for layer in _layers(with_layers[0])] if with_layers else []
@@ -236,7 +242,7 @@ def _loss_plot(name: str, title: str, members: Sequence[Cell], labels: dict[str,
     alt = f"Reset loss and quantisation error by layer for {listed([p.label for p in profiles])} ({title})."
     caption = (
         "Left: what the reset throws away at each spike; a soft reset that subtracts the spike loses nothing. "
-        "Right: the quantisation error of the membrane as it is (solid) and after the rectifier φ (dashed, open markers)."
+        "Right: the quantisation error of the membrane as it is (solid) and after φ (dashed, open markers)."
     )
     return Plot(
         f"{name}-loss",
@@ -247,7 +253,9 @@ def _loss_plot(name: str, title: str, members: Sequence[Cell], labels: dict[str,
     )
 
 
-def _cost_plot(name: str, title: str, shown: Sequence[Cell], labels: dict[str, str], energy_model: str | None) -> Plot:
+def _cost_plot(
+    name: str, title: str, shown: Sequence[Cell], labels: Mapping[str, str], energy_model: str | None
+) -> Plot:
     heading = "What each costs"
     variants = []
     for cell in shown:
@@ -270,7 +278,7 @@ def _cost_plot(name: str, title: str, shown: Sequence[Cell], labels: dict[str, s
         Column("AC", "1"),
         Column("MAC", "1"),
         Column("dense", "1"),
-        Column("Energy", "J", f"Estimated, {energy_model or 'no model'}"),
+        Column(energy_model or "no model", "J", "Energy, estimated"),
     ]
     rows = [
         Row(

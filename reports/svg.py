@@ -1,4 +1,4 @@
-"""From a matplotlib figure to inline SVG: same bytes each time, themed by style variables, readable by a screen reader."""
+"""From a matplotlib figure to inline SVG: the same bytes each time, themed by style variables, named for readers."""
 
 from __future__ import annotations
 
@@ -73,7 +73,8 @@ def style() -> Iterator[None]:
 def finish(figure: Figure, name: str, title: str, description: str) -> Markup:
     """The figure as one <svg> element. `name` prefixes every id; `title` and `description` are what is read aloud."""
     out = io.BytesIO()
-    FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
+    FigureCanvasSVG(figure).print_svg(out, metadata=metadata)  # type: ignore[no-untyped-call]
     text = out.getvalue().decode("utf-8")
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", text, flags=re.DOTALL)

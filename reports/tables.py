@@ -74,9 +74,9 @@ class Table:
         return list(dict.fromkeys(datum.reason for row in self.rows for datum in row.data if datum.reason))
 
 
-def text(value: str, **more: str) -> Datum:
+def text(value: str, href: str = "") -> Datum:
     """A datum that is only text."""
-    return Datum(value, value, **more)
+    return Datum(value, value, href=href)
 
 
 def missing(reason: str, label: str = "not measured") -> Datum:
