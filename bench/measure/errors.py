@@ -7,3 +7,7 @@ class MeasureInputError(ValueError):
 
 class FormulaError(RuntimeError):
     """A formula failed on an operator. The measurement stops: a count that misses an operator would be wrong."""
+
+
+class NotCoveredError(Exception):
+    """Raised by a formula for a call that it does not cover: the operator is then listed as uncounted."""

@@ -1,8 +1,8 @@
 """Exact synaptic operations of any torch.nn.Module.
 
 A synaptic operation is one pair of a non-zero input element and a non-zero weight element that an operator multiplies or
-accumulates. Zero padding never counts. Bias, normalisation, pooling and elementwise arithmetic are not synaptic: an
-elementwise product has no fan-in, so it is no synapse.
+accumulates. Zero padding never counts. Bias, normalisation, pooling and elementwise arithmetic are not synaptic (an
+elementwise product has no fan-in, so it is no synapse); they have a ledger of their own, as have the neuron updates.
 
     with SynOpCounter(model) as counter:
         for x in batches:
@@ -10,159 +10,152 @@ elementwise product has no fan-in, so it is no synapse.
     counter.result(samples=n).total.ac
 
 Accumulates (`ac`) are the operations of a site whose input held only -1, 0 and 1 in every call of the run, multiply-
-accumulates (`mac`) those of every other site. A site is a weight, or a place in the code, in one module.
+accumulates (`mac`) those of every other site. A site is a weight, or a place in the code, in one module; so the class depends
+neither on the batch size nor on how time is laid out.
 
 What the numbers do not say: the backward pass is not counted, and what runs outside torch's dispatcher (a hand-written
 kernel called from Python) is invisible. A module that ran with a weight which no operator ever received is therefore
-listed as uncounted, as is every operator that no formula covers.
+listed as uncounted, as is every operator that no formula covers. torch.compile steps aside under a counter: compiled
+modules run eagerly, with the same operators, and are counted.
 """
 
 from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self, cast, get_args
 
 import torch
 from torch import Tensor, nn
 from torch._ops import OpOverload
-from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.overrides import TorchFunctionMode, _get_current_function_mode
+from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode
+from torch.utils.hooks import RemovableHandle
 
-from bench.measure.errors import FormulaError, MeasureInputError
-from bench.measure.formulas import Contraction, Count, Linear, Product, Projection, formula_of
-from bench.measure.formulas.inputs import flatten_rows, occupancy
-from bench.measure.formulas.products import Geometry, Shape
-from bench.measure.synop_result import OperationCounts, SynOpLayer, SynOpResult, UncountedOperator
+from bench.measure.errors import FormulaError, MeasureInputError, NotCoveredError
+from bench.measure.formulas import (
+    Contraction,
+    Convolution,
+    Count,
+    Formula,
+    Linear,
+    Product,
+    Projection,
+    formula_of,
+    is_not_synaptic,
+)
+from bench.measure.formulas.attention import attention
+from bench.measure.formulas.inputs import Occupancy, flatten_rows, occupancy, per_row
+from bench.measure.neuron_ops import Ledger, NeuronOps, OtherOps
+from bench.measure.neurons import SpikingNeuron, spiking_neurons
+from bench.measure.synop_result import OperationCounts, SynOpResult, UncountedOperator
+from bench.measure.synop_sites import Policy, Site, SpikeClass, numbers
 
+TimeAxis = Literal["inside", "leading", "flattened", "calls"]
 
-class _FanOut:
-    """The fan-out of one weight at one input shape, ready for a product with counts."""
-
-    def __init__(self, fan_out: Tensor, dense: Tensor, inside: tuple[slice, ...], dense_padded: int) -> None:
-        self._fan_out = fan_out
-        self.dense = int(dense[inside].sum())
-        self.dense_padded = dense_padded
-        self._matrices: dict[tuple[int, ...] | None, Tensor] = {}
-
-    def matrix(self, order: tuple[int, ...] | None) -> Tensor:
-        """[2, M]: the fan-out and ones, with the positions in memory order `order`."""
-        if order not in self._matrices:
-            flat = (self._fan_out if order is None else self._fan_out.permute(order)).flatten()
-            self._matrices[order] = torch.stack((flat, torch.ones_like(flat)))
-        return self._matrices[order]
-
-
-class _Site:
-    """Running totals of one site. Numbers are ints, or int64 tensors on an accelerator so that nothing waits."""
-
-    def __init__(self, name: str, kind: str, weight: Tensor | None) -> None:
-        self.name, self.kind = name, kind
-        self.weight_shape = [] if weight is None else list(weight.shape)
-        self.output_shape: list[int] = []
-        self.calls = 0
-        self.effective: Any = 0
-        self.dense = self.dense_padded = 0
-        self.operands: list[list[Any]] = []
-        self.taps: Tensor | None = None
-        self.weight_state: Any = None
-        self.fan_outs: dict[tuple[Geometry, Shape], _FanOut] = {}
-
-    def add(self, effective: Any, dense: int, dense_padded: int, operands: list[tuple[Any, Any]]) -> None:
-        """Add one call; `operands` are (non-zero, unit-valued) elements of each input."""
-        self.calls += 1
-        self.effective += effective
-        self.dense += dense
-        self.dense_padded += dense_padded
-        self.operands = self.operands or [[0, 0] for _ in operands]
-        for total, (nonzero, unit) in zip(self.operands, operands, strict=True):
-            total[0] += nonzero
-            total[1] += unit
-
-    def layer(self) -> SynOpLayer:
-        """Return the site's result."""
-        effective = int(self.effective)
-        operands = [(int(nonzero), int(unit)) for nonzero, unit in self.operands]
-        is_unit = any(nonzero == unit for nonzero, unit in operands)
-        shares = [unit / nonzero for nonzero, unit in operands if nonzero]
-        share = max(shares) if shares else None
-        return SynOpLayer(
-            ac=effective if is_unit else 0,
-            mac=0 if is_unit else effective,
-            dense=self.dense,
-            dense_padded=self.dense_padded,
-            name=self.name,
-            kind=self.kind,
-            weight_shape=self.weight_shape,
-            output_shape=self.output_shape,
-            calls=self.calls,
-            mixed=not is_unit and share is not None and share > 0,
-            unit_share=share,
-        )
+# Inputs whose pass is remembered, because several sites often read one tensor (a shortcut; query, key and value).
+_REMEMBERED = 4
 
 
-class _LinearContext(TorchFunctionMode):
-    """Says when a matrix product is a linear layer's: below autograd that can no longer be told."""
+@dataclass(frozen=True)
+class _Operator:
+    """What is known of an operator, looked up once."""
 
-    def __init__(self, counter: SynOpCounter) -> None:
-        self._counter = counter
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        if func is not nn.functional.linear:
-            return func(*args, **(kwargs or {}))
-        with self._counter._linear():
-            return func(*args, **(kwargs or {}))
-
-
-class _Linear:
-    """Marks the calls inside it as a linear layer's."""
-
-    def __init__(self, counter: SynOpCounter) -> None:
-        self._counter = counter
-
-    def __enter__(self) -> None:
-        self._counter._linear_depth += 1
-
-    def __exit__(self, *_: object) -> None:
-        self._counter._linear_depth -= 1
+    formula: Formula | None
+    known: bool
+    composite: bool
+    mutable: bool
+    pads: bool
+    in_ledger: bool
 
 
 class SynOpCounter(TorchDispatchMode):
     """Count the synaptic operations of every call of `module` inside the `with` block.
 
+    Args:
+        module: the model. Modules that it shares between several places are one site each.
+        timesteps: T; gives operations per time step for the sites that have a time axis.
+        time_axis: where time is. "inside": the model takes [N, ...] and makes the steps itself; "leading": it takes
+            [T, N, ...]; "flattened": [T*N, ...], time outermost; "calls": it takes one step [N, ...] a call, T calls in a
+            row. Inside the model a site may see [T, N, ...] or [T*N, ...] at once, or be called once a step with [N, ...].
+        per_sample: also keep the operations of each sample.
+        scaled_spikes: class of inputs that are 0, s or -s with one s over the whole run: "ac" folds s into the weights.
+        integer_spikes: class of other whole-numbered inputs: "ac" makes an input of k (times a weight) k accumulates.
+
     Raises:
-        MeasureInputError: the module is not an `nn.Module`, or nothing ran.
-        FormulaError: a formula failed; nothing is reported then.
+        MeasureInputError: the arguments do not fit.
+        FormulaError: a formula failed; the forward pass stops there and `result` refuses.
     """
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        timesteps: int | None = None,
+        time_axis: TimeAxis = "inside",
+        per_sample: bool = False,
+        scaled_spikes: SpikeClass = "mac",
+        integer_spikes: SpikeClass = "mac",
+    ) -> None:
         super().__init__()
         if not isinstance(module, nn.Module):
             raise MeasureInputError(f"{type(module).__name__} is not a torch.nn.Module: give the model itself.")
+        if timesteps is not None and timesteps < 1:
+            raise MeasureInputError(f"timesteps is {timesteps}: give at least 1.")
+        if time_axis not in get_args(TimeAxis):
+            raise MeasureInputError(f"time_axis is {time_axis!r}: give one of {', '.join(get_args(TimeAxis))}.")
+        if timesteps is None and time_axis != "inside":
+            raise MeasureInputError(f"time_axis {time_axis!r} needs the number of time steps: give timesteps.")
+        for name, policy in (("scaled_spikes", scaled_spikes), ("integer_spikes", integer_spikes)):
+            if policy not in get_args(SpikeClass):
+                raise MeasureInputError(f"{name} is {policy!r}: give 'mac' or 'ac'.")
+        if integer_spikes == "ac" and (timesteps is not None or per_sample):
+            raise MeasureInputError("integer_spikes='ac' gives totals only: leave out timesteps and per_sample.")
         self._module = module
-        self._sites: dict[Any, _Site] = {}
+        self._timesteps, self._time_axis, self._per_sample = timesteps, time_axis, per_sample
+        self._policy = Policy(scaled_spikes, integer_spikes)
+        self._by_policy = "ac" in (scaled_spikes, integer_spikes)
+        self._by_row = timesteps is not None or per_sample
+        self._sites: dict[Any, Site] = {}
         self._names: set[str] = set()
         self._uncounted: dict[tuple[str, str], int] = {}
-        self._stack: list[str] = []
-        self._linear_depth = 0
-        self._handles: list[torch.utils.hooks.RemovableHandle] = []
-        self._weights: dict[int, tuple[str, Tensor]] = {}
-        self._function_mode = _LinearContext(self)
+        self._known: dict[OpOverload, _Operator] = {}
         self._failed: str | None = None
         self._operators = 0
+        self._samples = 0
+        self._root_calls = 0
+        self._ledger = Ledger()
+        self._trusted: set[tuple[str, bool]] = set()
+        self._unseen: dict[int, set[str]] = {}
+        self._ran: dict[str, int] = {}
+        self._function_mode = _FunctionMode(self)
+        self._nested = _Nested(self)
+        self._handles: list[RemovableHandle] = []
+        self._weights: dict[int, tuple[str, Tensor]] = {}
+        self._stack: list[str] = []
+        self._neurons: list[_NeuronCall] = []
+        self._epoch = 0
+        self._linear_rows: list[torch.Size] = []
+        self._paused = 0
+        self._padded: tuple[Tensor, tuple[tuple[int, int], ...]] | None = None
+        self._passes: list[tuple[weakref.ref[Tensor], int, Any, Occupancy]] = []
 
     # Context
 
     def __enter__(self) -> Self:
         """Start counting: hook the modules and take over dispatch."""
-        self._register()
+        self._epoch += 1
+        self._learn_weights()
+        neurons = {id(neuron): name for name, neuron in spiking_neurons(self._module).items()}
         for name, module in self._module.named_modules():
-            self._handles.append(module.register_forward_pre_hook(self._entering(name), prepend=True))
-            self._handles.append(module.register_forward_hook(self._leaving, always_call=True))
+            neuron = cast(SpikingNeuron, module) if id(module) in neurons else None
+            self._handles.append(module.register_forward_pre_hook(self._entering(name, neuron), prepend=True))
+            self._handles.append(module.register_forward_hook(self._leaving(name), always_call=True))
+        self._fastpath = torch.backends.mha.get_fastpath_enabled()
+        torch.backends.mha.set_fastpath_enabled(False)
         self._function_mode.__enter__()
         super().__enter__()
         return self
@@ -170,32 +163,81 @@ class SynOpCounter(TorchDispatchMode):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop counting and remove every hook."""
+        """Stop counting and remove every hook.
+
+        Raises:
+            MeasureInputError: a weight changed while counting in a way that torch does not record.
+        """
         super().__exit__(kind, error, trace)
         self._function_mode.__exit__(kind, error, trace)
+        torch.backends.mha.set_fastpath_enabled(self._fastpath)
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
-        self._stack.clear()
+        for transient in (self._stack, self._neurons, self._passes, self._linear_rows):
+            transient.clear()
+        self._padded, self._paused = None, 0
+        if error is None:
+            self._check_weights()
 
-    def _register(self) -> None:
-        """Learn which storages are weights, and their names."""
+    def _learn_weights(self) -> None:
+        """Learn which storages hold weights, and which of them no operator has received yet."""
         self._weights.clear()
         for name, tensor in [*self._module.named_parameters(), *self._module.named_buffers()]:
             if tensor.layout is torch.strided and tensor.ndim >= 2 and tensor.numel():
-                self._weights.setdefault(tensor.untyped_storage().data_ptr(), (name, tensor))
+                self._weights.setdefault(_storage(tensor), (name, tensor))
+        self._unseen = {}
+        for name, module in self._module.named_modules():
+            owned = {_storage(p) for p in module.parameters(recurse=False) if p.layout is torch.strided and p.ndim >= 2}
+            for storage in owned:
+                self._unseen.setdefault(storage, set()).add(name)
+        self._unseen = {storage: names - set(self._ran) for storage, names in self._unseen.items()}
 
-    def _entering(self, name: str) -> Callable[..., None]:
+    def _check_weights(self) -> None:
+        """Count the zeros of cached weights again: a change through NumPy or a foreign pointer leaves no other trace."""
+        for site in self._sites.values():
+            if not site.unchanged():
+                self._failed = f"The weight of {site.name!r} changed while counting without torch recording it"
+                raise MeasureInputError(f"{self._failed}: change weights through torch, or outside the counter.")
+
+    def _entering(self, name: str, neuron: SpikingNeuron | None) -> Callable[[nn.Module, Any], None]:
         def enter(module: nn.Module, args: Any) -> None:
             self._stack.append(name)
+            self._ran[name] = self._ran.get(name, 0) + 1
+            if neuron is not None:
+                self._neurons.append(_NeuronCall(name, neuron, suspended=self._suspend((name, module.training))))
 
         return enter
 
-    def _leaving(self, module: nn.Module, args: Any, output: Any) -> None:
-        self._stack.pop()
+    def _leaving(self, name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def leave(module: nn.Module, args: Any, output: Any) -> None:
+            if self._stack:
+                self._stack.pop()
+            if self._neurons and self._neurons[-1].name == name:
+                call = self._neurons.pop()
+                if call.suspended:
+                    self._resume()
+                elif not call.synaptic:
+                    self._trusted.add((name, module.training))
+                if isinstance(output, Tensor) and not self._neurons:
+                    self._ledger.neuron(name or type(module).__name__, call.neuron, output, self._spikes(output))
+            if module is self._module:
+                self._end_of_forward(args)
 
-    def _linear(self) -> _Linear:
-        return _Linear(self)
+        return leave
+
+    def _suspend(self, neuron: tuple[str, bool]) -> bool:
+        """Leave a neuron alone that was watched once and held no synaptic operation, so that its fused kernels run."""
+        alone = _get_current_dispatch_mode() is self and _get_current_function_mode() is self._function_mode
+        if neuron not in self._trusted or not alone:
+            return False
+        TorchDispatchMode.__exit__(self, None, None, None)
+        self._function_mode.__exit__(None, None, None)
+        return True
+
+    def _resume(self) -> None:
+        self._function_mode.__enter__()
+        TorchDispatchMode.__enter__(self)
 
     # Dispatch
 
@@ -204,33 +246,137 @@ class SynOpCounter(TorchDispatchMode):
     ) -> Any:
         """Run one operator and count what it multiplies."""
         kwargs = kwargs or {}
-        formula = formula_of(func)
-        if formula is None:
-            return self._without_formula(func, args, kwargs)
+        operator = self._known.get(func) or self._look_up(func)
+        if operator.composite:
+            return self._decompose(func, args, kwargs)
+        if operator.mutable:
+            self._note_change((*args, *kwargs.values()))
         output = func(*args, **kwargs)
+        if self._unseen:
+            self._note_weights((*args, *kwargs.values()))
+        if operator.known and not (operator.in_ledger or operator.pads):
+            return output
         if torch._C._current_graph_task_id() != -1:
             return output
+        if operator.pads:
+            self._note_padding(args, output)
+        if operator.in_ledger and not self._neurons and not self._paused:
+            self._ledger.operator(self._where(), func, args, kwargs, output)
+        if not operator.known and not self._paused:
+            plain = all(kind in _PLAIN for kind in types) and all(
+                value.layout is torch.strided for value in args if isinstance(value, Tensor)
+            )
+            if operator.formula is None or not plain:
+                self._list_uncounted(str(func))
+            else:
+                self._apply(operator.formula, str(func), output, args, kwargs)
+        return output
+
+    def _look_up(self, func: OpOverload) -> _Operator:
+        formula = formula_of(func)
+        is_composite = formula is None and torch._C._dispatch_has_kernel_for_dispatch_key(
+            func.name(), "CompositeImplicitAutograd"
+        )
+        self._known[func] = _Operator(
+            formula=formula,
+            known=formula is None and is_not_synaptic(func),
+            composite=is_composite and func.namespace not in ("prim", "profiler"),
+            mutable=func._schema.is_mutable,
+            pads=func is torch.ops.aten.constant_pad_nd.default,
+            in_ledger=Ledger.covers(func),
+        )
+        return self._known[func]
+
+    def _decompose(self, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run what a composite operator is made of; they arrive whole under inference mode alone."""
+        if func is torch.ops.aten.linear.default:
+            return self.run_linear(lambda: func.decompose(*args, **kwargs), args[0].shape, nested=True)
+        if func is torch.ops.aten.scaled_dot_product_attention.default:
+            return self.run_attention(lambda: func.decompose(*args, **kwargs), args, kwargs, nested=True)
+        with self._nested:
+            return func.decompose(*args, **kwargs)
+
+    def run_linear(self, run: Callable[[], Any], rows: torch.Size, *, nested: bool = False) -> Any:
+        """Run a linear layer: the matrix product in it has a weight, and rows of the shape that it was given."""
+        self._linear_rows.append(rows)
+        try:
+            if not nested:
+                return run()
+            with self._nested:
+                return run()
+        finally:
+            if self._linear_rows:
+                self._linear_rows.pop()
+
+    def run_attention(
+        self, run: Callable[[], Any], args: tuple[Any, ...], kwargs: dict[str, Any], *, nested: bool = False
+    ) -> Any:
+        """Run attention and count it by its definition, whatever it is made of. With dropout its parts are counted."""
+        dropout = kwargs.get("dropout_p", args[4] if len(args) > 4 else 0.0)
+        self._paused += not dropout
+        try:
+            if nested:
+                with self._nested:
+                    output = run()
+            else:
+                output = run()
+        finally:
+            self._paused -= not dropout
+        if not dropout and not self._paused and torch._C._current_graph_task_id() == -1:
+            # Counting is arithmetic on what has been computed: neither autograd nor this counter may see it.
+            with torch._C._DisableTorchDispatch(), torch.no_grad():
+                self._apply(attention, "scaled_dot_product_attention", output, args, kwargs)
+        return output
+
+    def _apply(
+        self, formula: Formula, operator: str, output: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        for neuron in self._neurons:
+            neuron.synaptic = True
         self._operators += 1
         try:
             for index, product in enumerate(formula(output, *args, **kwargs)):
                 self._count(product, index, output)
+        except NotCoveredError as reason:
+            self._list_uncounted(f"{operator} ({reason})")
         except Exception as error:
-            where = self._stack[-1] if self._stack else ""
-            self._failed = f"The formula of {func} failed in module {where!r}: {type(error).__name__}: {error}"
+            self._failed = (
+                f"The formula of {operator} failed in module {self._where()!r}: {type(error).__name__}: {error}"
+            )
             raise FormulaError(self._failed) from error
-        return output
 
-    def _without_formula(self, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if func is torch.ops.aten.linear.default:
-            with self._linear(), self._nested():
-                return func.decompose(*args, **kwargs)
-        if torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd"):
-            with self._nested():
-                return func.decompose(*args, **kwargs)
-        return func(*args, **kwargs)
+    def _list_uncounted(self, operator: str) -> None:
+        for neuron in self._neurons:
+            neuron.synaptic = True
+        self._operators += 1
+        key = (self._where(), operator)
+        self._uncounted[key] = self._uncounted.get(key, 0) + 1
 
-    def _nested(self) -> _Nested:
-        return _Nested(self)
+    def _where(self) -> str:
+        return self._stack[-1] if self._stack else ""
+
+    # What must be noticed on the way
+
+    def _note_change(self, values: Iterable[Any]) -> None:
+        """An operator writes into a tensor: forget passes over inputs, and the zeros of weights if it may be one."""
+        self._passes.clear()
+        self._padded = None
+        if any(_storage(tensor) in self._weights for tensor in _tensors(values)):
+            self._epoch += 1
+
+    def _note_weights(self, values: Iterable[Any]) -> None:
+        for tensor in _tensors(values):
+            owners = self._unseen.get(_storage(tensor))
+            if owners is not None:
+                del self._unseen[_storage(tensor)]
+
+    def _note_padding(self, args: tuple[Any, ...], output: Tensor) -> None:
+        """Remember explicit zero padding: a convolution right after it must not take it for input."""
+        pads = list(args[1])
+        edges = tuple((pads[i], pads[i + 1]) for i in range(len(pads) - 2, -1, -2))
+        value = args[2] if len(args) > 2 else 0
+        if value == 0 and min(pads, default=0) >= 0:
+            self._padded = (output, edges)
 
     # Counting
 
@@ -239,93 +385,165 @@ class SynOpCounter(TorchDispatchMode):
             product = self._projection_of(product)
         if isinstance(product, Projection):
             site = self._site(product.kind, product.weight, index)
-            self._count_projection(site, product)
+            self._count_projection(site, self._with_border(product))
         elif isinstance(product, Contraction):
             site = self._site(product.kind, None, index)
             self._count_contraction(site, product)
         else:
             site = self._site(product.kind, product.weight, index)
             self._count_directly(site, product)
-        site.output_shape = list(output.shape[1:])
+        first = output[0] if isinstance(output, (tuple, list)) else output
+        site.output_shape = list(first.shape[1:])
 
     def _projection_of(self, product: Contraction) -> Projection | Contraction:
         """Recognise a linear layer: inside F.linear, or where one operand is a parameter or a view of one."""
         if product.left.shape[0] != 1:
             return product
-        if self._linear_depth or self._is_weight(product.right):
+        if self._linear_rows or self._is_weight(product.right):
             return Projection("linear", product.left[0], product.right[0].t(), Linear())
         if self._is_weight(product.left):
             return Projection("linear", product.right[0].t(), product.left[0], Linear())
         return product
 
     def _is_weight(self, tensor: Tensor) -> bool:
-        return tensor.untyped_storage().data_ptr() in self._weights
+        return _storage(tensor) in self._weights
 
-    def _count_projection(self, site: _Site, product: Projection) -> None:
-        geometry = product.geometry
-        rows = geometry.row_axes(tuple(product.input.shape))
-        matrix, order = flatten_rows(product.input, rows)
-        fan_out = self._fan_out(site, product, tuple(product.input.shape[rows:]))
+    def _with_border(self, product: Projection) -> Projection:
+        geometry, x = product.geometry, product.input
+        if self._padded is None or not isinstance(geometry, Convolution):
+            return product
+        padded, edges = self._padded
+        spatial = x.ndim - 2
+        if (
+            x.data_ptr() != padded.data_ptr()
+            or x.shape[2:] != padded.shape[-spatial:]
+            or any(map(any, edges[:-spatial]))
+        ):
+            return product
+        border = ((0, 0),) * (spatial - len(edges[-spatial:])) + edges[-spatial:]
+        return replace(product, geometry=replace(geometry, border=border))
+
+    def _count_projection(self, site: Site, product: Projection) -> None:
+        geometry, x = product.geometry, product.input
+        leading = geometry.row_axes(tuple(x.shape))
+        order, found, matrix = self._look_through(x, leading)
+        source, state = self._weight_state(product.weight)
+        fan_out = site.fan_out(product, tuple(x.shape[leading:]), source, state)
+        weights = fan_out.matrix(order)
+        effective, nonzero = numbers(torch.mv(weights, found.counts.to(torch.float64)))
+        rows = x.shape[:leading].numel()
+        site.elements += x.numel()
+        site.add(effective, fan_out.dense * rows, fan_out.dense_padded * rows)
+        operand = site.operand(0)
+        operand.see(nonzero, found.unit)
+        if self._by_policy:
+            matrix = flatten_rows(x, leading)[0] if matrix is None else matrix
+            operand.see_levels(
+                matrix, found.unit is None, self._policy, lambda counts: int(torch.dot(weights[0], counts)), effective
+            )
+        if self._by_row:
+            matrix = flatten_rows(x, leading)[0] if matrix is None else matrix
+            self._keep_rows(site, per_row(matrix, weights[0]), x.shape)
+
+    def _look_through(self, x: Tensor, leading: int) -> tuple[Any, Occupancy, Tensor | None]:
+        """Return the order of positions, what one pass over x finds, and x as a matrix unless the pass is remembered."""
+        for seen, axes, order, found in self._passes:
+            if axes == leading and seen() is x:
+                return order, found, None
+        matrix, order = flatten_rows(x, leading)
         found = occupancy(matrix)
-        effective, nonzero = self._numbers(torch.mv(fan_out.matrix(order), found.counts.to(torch.float64)))
-        unit = nonzero if found.unit is None else found.unit
-        site.add(effective, fan_out.dense * len(matrix), fan_out.dense_padded * len(matrix), [(nonzero, unit)])
+        self._passes = [(weakref.ref(x), leading, order, found), *self._passes[: _REMEMBERED - 1]]
+        return order, found, matrix
 
-    def _count_contraction(self, site: _Site, product: Contraction) -> None:
+    def _spikes(self, output: Tensor) -> Any:
+        _, found, _ = self._look_through(output, 1)
+        return numbers(found.counts.sum(dtype=torch.float64)[None])[0]
+
+    def _count_contraction(self, site: Site, product: Contraction) -> None:
         left, right = product.left, product.right
         batch, rows, inner = left.shape
-        columns = right.shape[2]
-        found = [
-            occupancy(flatten_rows(operand, 1)[0])
-            for operand in (left.permute(1, 0, 2).contiguous(), right.permute(2, 0, 1).contiguous())
-        ]
+        matrices = [operand.contiguous().flatten(1) for operand in (left.permute(1, 0, 2), right.permute(2, 0, 1))]
+        found = [occupancy(matrix) for matrix in matrices]
         counts = [operand.counts.to(torch.float64) for operand in found]
-        (effective,) = self._numbers(torch.dot(counts[0], counts[1])[None])
-        operands = []
-        for operand, count in zip(found, counts, strict=True):
-            (nonzero,) = self._numbers(count.sum()[None])
-            operands.append((nonzero, nonzero if operand.unit is None else operand.unit))
-        dense = batch * rows * inner * columns
-        site.add(effective, dense, dense, operands)
+        (effective,) = numbers(torch.dot(counts[0], counts[1])[None])
+        dense = batch * rows * inner * right.shape[2]
+        site.add(effective, dense, dense)
+        weights = [self._is_weight(left), self._is_weight(right)]
+        position = 0
+        for index in (0, 1):
+            if weights[index] and not weights[1 - index]:
+                continue
+            operand = site.operand(position)
+            position += 1
+            (nonzero,) = numbers(counts[index].sum()[None])
+            operand.see(nonzero, found[index].unit)
+            site.elements += matrices[index].numel()
+            if self._by_policy:
+                other = counts[1 - index]
+                operand.see_levels(
+                    matrices[index],
+                    found[index].unit is None,
+                    self._policy,
+                    lambda sums, other=other: int(torch.dot(other, sums)),  # type: ignore[misc]
+                    effective,
+                )
+        if self._by_row:
+            if batch == 1:
+                self._keep_rows(site, per_row(matrices[0], counts[1]), left.shape[1:])
+            else:
+                by_batch = (counts[0] * counts[1]).view(batch, inner).sum(1)
+                self._keep_rows(site, by_batch.to(torch.int64), left.shape)
 
-    def _count_directly(self, site: _Site, product: Count) -> None:
-        nonzero, unit = 0, 0
+    def _count_directly(self, site: Site, product: Count) -> None:
+        operand = site.operand(0)
         for x in product.inputs:
-            found = occupancy(x.contiguous().view(1, -1))
-            seen = int(found.counts.sum())
-            nonzero += seen
-            unit += seen if found.unit is None else int(found.unit)
-        site.add(product.effective, product.dense, product.dense_padded, [(nonzero, unit)])
+            found = occupancy(x.contiguous().view(-1, 1))
+            (nonzero,) = numbers(found.counts.sum(dtype=torch.float64)[None])
+            operand.see(nonzero, found.unit)
+            site.elements += x.numel()
+        operand.scaled = operand.integer = False
+        site.add(product.effective, product.dense, product.dense_padded)
+        site.has_samples = site.has_steps = False
 
-    @staticmethod
-    def _numbers(values: Tensor) -> list[Any]:
-        """Exact whole numbers of a float64 vector: ints, or int64 tensors where the device would have to be waited for."""
-        if values.device.type == "cpu":
-            return [int(value) for value in values.tolist()]
-        return list(values.to(torch.int64).unbind())
+    def _weight_state(self, weight: Tensor) -> tuple[Tensor | None, Any]:
+        """Return the registered tensor that a weight is a view of, and what changes whenever its content does."""
+        known = self._weights.get(_storage(weight))
+        if known is None:
+            return None, None
+        source = known[1]
+        version = None if source.is_inference() else source._version
+        return source, (self._epoch, version, weight.data_ptr(), weight.shape, weight.stride())
 
-    def _fan_out(self, site: _Site, product: Projection, positions: Shape) -> _FanOut:
-        weight, geometry = product.weight, product.geometry
-        taps = geometry.taps(weight)
-        if site.taps is None or not torch.equal(taps, site.taps):
-            site.taps = taps
-            site.fan_outs.clear()
-        key = (geometry, positions)
-        if key not in site.fan_outs:
-            shape = tuple(weight.shape)
-            site.fan_outs[key] = _FanOut(
-                geometry.fan_out(taps, positions),
-                geometry.fan_out(geometry.dense_taps(shape), positions),
-                geometry.inside(positions),
-                geometry.dense_padded(shape, positions),
-            )
-        return site.fan_outs[key]
+    # Time and samples
+
+    def _keep_rows(self, site: Site, rows: Tensor, shape: torch.Size) -> None:
+        """Keep a call's operations by the first axis that the layer was given, until the forward pass ends."""
+        first = self._linear_rows[-1][0] if self._linear_rows and len(self._linear_rows[-1]) > 1 else shape[0]
+        whole = rows.numel() % max(1, first) == 0
+        site.rows.append(rows.view(first, -1).sum(1) if whole and first else rows)
+
+    def _end_of_forward(self, args: tuple[Any, ...]) -> None:
+        step = self._root_calls % (self._timesteps or 1)
+        self._root_calls += 1
+        if not self._by_row:
+            return
+        first = next((value for value in args if isinstance(value, Tensor) and value.ndim), None)
+        if first is None:
+            raise MeasureInputError("timesteps and per_sample need a tensor as the module's first positional argument.")
+        steps = self._timesteps or 1
+        samples = first.shape[1] if self._time_axis == "leading" else first.shape[0]
+        if self._time_axis == "flattened":
+            samples //= steps
+        for site in self._sites.values():
+            site.fold(samples, self._samples, steps, step if self._time_axis == "calls" else None)
+        if self._time_axis != "calls" or step == steps - 1:
+            self._samples += samples
 
     # Sites
 
-    def _site(self, kind: str, weight: Tensor | None, index: int) -> _Site:
-        module = self._stack[-1] if self._stack else ""
-        known = None if weight is None else self._weights.get(weight.untyped_storage().data_ptr())
+    def _site(self, kind: str, weight: Tensor | None, index: int) -> Site:
+        module = self._where()
+        known = None if weight is None else self._weights.get(_storage(weight))
         key: Any
         if known is not None and weight is not None:
             key = (module, weight.data_ptr())
@@ -333,18 +551,17 @@ class SynOpCounter(TorchDispatchMode):
             key = (module, kind, index, _place_in_code())
         if key not in self._sites:
             name = self._name(module, kind, None if known is None else known[0])
-            self._sites[key] = _Site(name, kind, weight)
+            self._sites[key] = Site(name, kind, weight)
         return self._sites[key]
 
     def _name(self, module: str, kind: str, weight: str | None) -> str:
-        """Name a site: the module that owns the weight, else the module it is in and its kind; numbered if taken."""
-        if weight is not None:
-            name = weight.removesuffix(".weight") if weight != "weight" else ""
-            if module and name != module and not weight.startswith(f"{module}."):
-                name = module
+        """Name a site: the owner of its weight, else the module it is in, for products of activations with their kind."""
+        if weight is not None and (not module or weight.startswith(f"{module}.")):
+            name = weight.removesuffix(".weight")
+        elif kind in ("matmul", "attention_scores", "attention_values"):
+            name = f"{module}.{kind}" if module else kind
         else:
-            name = module if kind not in ("matmul",) else f"{module}.{kind}".lstrip(".")
-        name = name or kind
+            name = module or kind
         number, unique = 2, name
         while unique in self._names:
             unique, number = f"{name}#{number}", number + 1
@@ -354,7 +571,7 @@ class SynOpCounter(TorchDispatchMode):
     # Result
 
     def result(self, samples: int | None = None) -> SynOpResult:
-        """Return what was counted so far, over all calls. `samples` is recorded with it.
+        """Return what was counted so far, over all calls. `samples` is recorded with it and gives `mean()`.
 
         Raises:
             MeasureInputError: nothing ran inside the counter.
@@ -362,17 +579,51 @@ class SynOpCounter(TorchDispatchMode):
         """
         if self._failed:
             raise FormulaError(self._failed)
-        if not self._operators:
+        if samples is not None and samples < 1:
+            raise MeasureInputError(f"samples is {samples}: give at least 1.")
+        uncounted = [UncountedOperator(name, operator, calls) for (name, operator), calls in self._uncounted.items()]
+        for name in dict.fromkeys(name for names in self._unseen.values() for name in sorted(names)):
+            if name in self._ran:
+                uncounted.append(UncountedOperator(name, "no operator received its weight", self._ran[name]))
+        if not self._operators and not self._ran:
             raise MeasureInputError("The module was never called inside the counter: call it in the `with` block.")
-        layers = {site.name: site.layer() for site in self._sites.values()}
+        layers = {
+            site.name: site.layer(self._policy, by_step=self._timesteps is not None, by_sample=self._per_sample)
+            for site in self._sites.values()
+        }
         total = OperationCounts(
             ac=sum(layer.ac for layer in layers.values()),
             mac=sum(layer.mac for layer in layers.values()),
             dense=sum(layer.dense for layer in layers.values()),
             dense_padded=sum(layer.dense_padded for layer in layers.values()),
         )
-        uncounted = [UncountedOperator(name, operator, calls) for (name, operator), calls in self._uncounted.items()]
         return SynOpResult(total, layers, uncounted, samples)
+
+    def neuron_ops(self) -> list[NeuronOps]:
+        """Return the updates of every spiking neuron layer so far."""
+        return self._ledger.neurons()
+
+    def other_ops(self) -> list[OtherOps]:
+        """Return what else is not synaptic: normalisation, pooling, bias, residual and other elementwise arithmetic."""
+        return self._ledger.others()
+
+
+class _FunctionMode(TorchFunctionMode):
+    """Sees whole linear layers and attention: below autograd they can no longer be told from other products."""
+
+    def __init__(self, counter: SynOpCounter) -> None:
+        self._counter = counter
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func is nn.functional.linear:
+            rows = (args[0] if args else kwargs["input"]).shape
+            return self._counter.run_linear(lambda: func(*args, **kwargs), rows)
+        if func is nn.functional.scaled_dot_product_attention:
+            return self._counter.run_attention(lambda: func(*args, **kwargs), args, kwargs)
+        return func(*args, **kwargs)
 
 
 class _Nested:
@@ -386,6 +637,33 @@ class _Nested:
 
     def __exit__(self, *error: Any) -> None:
         TorchDispatchMode.__exit__(self._counter, *error)
+
+
+@dataclass
+class _NeuronCall:
+    """A spiking neuron that is running. `synaptic` says that a possibly synaptic operator was seen inside it."""
+
+    name: str
+    neuron: SpikingNeuron
+    suspended: bool
+    synaptic: bool = False
+
+
+_PLAIN = (Tensor, nn.Parameter, nn.Buffer)
+
+
+def _storage(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
+
+
+def _tensors(values: Iterable[Any]) -> Iterable[Tensor]:
+    """Strided tensors among arguments, also in lists."""
+    for value in values:
+        if isinstance(value, Tensor):
+            if value.layout is torch.strided:
+                yield value
+        elif isinstance(value, (list, tuple)):
+            yield from _tensors(value)
 
 
 def _place_in_code() -> tuple[tuple[int, int], ...]:

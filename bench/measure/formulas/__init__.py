@@ -6,11 +6,15 @@ the operator multiplies nothing. Add one of your own for an operator that the co
     @register_formula(torch.ops.my_library.sparse_linear)
     def sparse_linear(output, x, weight):
         return [Projection("linear", x, weight, Linear())]
+
+A formula that does not cover a call raises `NotCoveredError`, and the call is listed; any other exception stops the
+measurement. For an operator that multiplies nothing, `declare_not_synaptic` says so.
 """
 
 from __future__ import annotations
 
-from bench.measure.formulas import convolution, matrix
+from bench.measure.formulas import attention, convolution, matrix, recurrent
+from bench.measure.formulas.not_synaptic import declare_not_synaptic, is_not_synaptic
 from bench.measure.formulas.products import Contraction, Convolution, Count, Linear, Product, Projection
 from bench.measure.formulas.registry import Formula, formula_of, register_formula
 
@@ -22,8 +26,12 @@ __all__ = [
     "Linear",
     "Product",
     "Projection",
+    "attention",
     "convolution",
+    "declare_not_synaptic",
     "formula_of",
+    "is_not_synaptic",
     "matrix",
+    "recurrent",
     "register_formula",
 ]

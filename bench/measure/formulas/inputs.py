@@ -77,3 +77,25 @@ def flatten_rows(x: Tensor, leading: int) -> tuple[Tensor, tuple[int, ...] | Non
     ordered = x.permute(*range(leading), *order).contiguous()
     matrix = ordered.reshape(x.shape[:leading].numel(), x.shape[leading:].numel())
     return matrix, None if order == tuple(positions) else tuple(axis - leading for axis in order)
+
+
+def scale_of(x: Tensor) -> float | None:
+    """Return s where every element of x is 0, s or -s, else None; 0.0 where all are 0."""
+    magnitude = x.abs()
+    largest = float(magnitude.max()) if x.numel() else 0.0
+    return largest if bool(((magnitude == 0) | (magnitude == largest)).all()) else None
+
+
+def integer_rows(x: Tensor) -> Tensor | None:
+    """Sum |x| over the rows of x [R, M], float64 [M], where every element is a whole number, else None."""
+    magnitude = x.abs().to(torch.float64)
+    if not bool((torch.isfinite(magnitude) & (magnitude == magnitude.round())).all()):
+        return None
+    return magnitude.sum(0)
+
+
+def per_row(x: Tensor, fan_out: Tensor) -> Tensor:
+    """Effective operations of every row of x [R, M] with the fan-out [M]: int64 [R], in pieces of bounded memory."""
+    rows = max(1, (1 << 23) // max(1, x.shape[1]))
+    pieces = [torch.mv(piece.bool().to(torch.float64), fan_out) for piece in x.split(rows)]
+    return torch.cat(pieces).to(torch.int64) if pieces else torch.zeros(0, dtype=torch.int64)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from bench.measure.formulas.products import Contraction, Product
+from bench.measure.formulas.products import Contraction, Count, Product
 from bench.measure.formulas.registry import register_formula
 
 aten = torch.ops.aten
@@ -19,7 +21,7 @@ def mm(output: Tensor, left: Tensor, right: Tensor, **_: Any) -> list[Product]:
     return [Contraction("matmul", left[None], right[None])]
 
 
-@register_formula(aten.addmm, aten.addmm_)
+@register_formula(aten.addmm, aten.addmm_, aten._addmm_activation)
 def addmm(output: Tensor, bias: Tensor, left: Tensor, right: Tensor, **_: Any) -> list[Product]:
     """A bias, not synaptic, plus left [n, k] times right [k, m]."""
     return [Contraction("matmul", left[None], right[None])]
@@ -53,3 +55,39 @@ def addmv(output: Tensor, bias: Tensor, left: Tensor, right: Tensor, **_: Any) -
 def dot(output: Tensor, left: Tensor, right: Tensor, **_: Any) -> list[Product]:
     """left [k] times right [k]."""
     return [Contraction("matmul", left[None, None], right[None, :, None])]
+
+
+@register_formula(aten.addr, aten.addr_)
+def addr(output: Tensor, bias: Tensor, left: Tensor, right: Tensor, **_: Any) -> list[Product]:
+    """A bias plus the outer product of left [n] and right [m]."""
+    return [Contraction("matmul", left[None, :, None], right[None, None])]
+
+
+@register_formula(aten._trilinear)
+def trilinear(
+    output: Tensor,
+    first: Tensor,
+    second: Tensor,
+    third: Tensor,
+    expand1: Sequence[int],
+    expand2: Sequence[int],
+    expand3: Sequence[int],
+    sumdim: Sequence[int],
+    unroll_dim: int = 1,
+) -> list[Product]:
+    """What bilinear layers are made of: triples (first, second, third) summed; each with no zero in it is one operation."""
+    operands = [first, second, third]
+    for operand, axes in enumerate((expand1, expand2, expand3)):
+        for axis in sorted(axes):
+            operands[operand] = operands[operand].unsqueeze(axis)
+    full = torch.broadcast_shapes(*(operand.shape for operand in operands))
+    # Sum out the axes that only one operand has before multiplying: the triples of a bilinear layer are many.
+    letters = range(len(full))
+    terms: list[Any] = []
+    for operand in operands:
+        axes = [axis for axis in letters if operand.shape[axis] == full[axis] and operand.shape[axis] != 1]
+        mask = operand.bool().to(torch.float64)
+        terms += [mask.squeeze([a for a in letters if a not in axes]) if len(axes) < len(full) else mask, axes]
+    effective = int(torch.einsum(*terms, []).item())
+    dense = math.prod(full)
+    return [Count("bilinear", effective, dense, dense, (first, third), weight=second)]
