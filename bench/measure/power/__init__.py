@@ -1,0 +1,32 @@
+"""Measured power and energy. Importing this loads neither a driver library nor torch.
+
+`measure_power(call, meters_for(device), batch_size=n)` gives a `PowerMeasurement`, or `Unavailable` and the true reason.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bench.measure.power.measurement import FULL, QUICK, PowerMeasurement, Profile, measure_power
+from bench.measure.power.null import NullMeter
+from bench.measure.power.nvml_energy import NvmlEnergyMeter
+from bench.measure.power.nvml_power import NvmlPowerMeter
+from bench.measure.power.protocol import Meter
+from bench.measure.power.rapl import RaplMeter
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["FULL", "QUICK", "PowerMeasurement", "Profile", "measure_power", "meters_for"]
+
+
+def meters_for(device: torch.device) -> list[Meter]:
+    """Return the meters that apply to a device, the best first. A GPU is told by its UUID, never by its index."""
+    if device.type == "cpu":
+        return [RaplMeter()]
+    if device.type == "cuda":
+        import torch
+
+        uuid = str(torch.cuda.get_device_properties(device).uuid)
+        return [NvmlEnergyMeter(uuid), NvmlPowerMeter(uuid)]
+    return [NullMeter(f"no_meter: no power meter is known for {device.type} devices.")]
