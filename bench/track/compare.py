@@ -23,7 +23,7 @@ from bench.track.counts import (
     compare_synops,
 )
 from bench.track.findings import VERDICTS, Finding, Pair, Verdict, percent
-from bench.track.git import Ancestry, stored_ancestry
+from bench.track.git import Ancestry, join, stored_ancestry
 from bench.track.records import SECTIONS, Absent, Git, Record
 from bench.track.runs import Run
 from bench.track.timing import compare_instruments
@@ -88,7 +88,7 @@ def compare(
         findings += _compare_cell(pair, count_tolerance)
     findings = list(decide(findings))
     findings += check_budgets({name: head.cells[name] for name in names if name in head.cells}, base, budgets or ())
-    known = [given or stored_ancestry(run.git) for given, run in zip(ancestries, (base, head), strict=True)]
+    known = [join(given, stored_ancestry(run.git)) for given, run in zip(ancestries, (base, head), strict=True)]
     findings = sorted(apply_accepted(findings, accepted, *known), key=lambda finding: finding.rank)
     sentences = {pair.cell: _sentence(pair, findings) for pair in pairs}
     return Comparison(base, head, tuple(findings), sentences, _notes(base, head))

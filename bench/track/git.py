@@ -196,3 +196,13 @@ def stored_ancestry(state: Git | Absent) -> Ancestry:
         return Ancestry((), (), complete=False)
     base = [] if state.base_sha is None else [state.base_sha]
     return Ancestry(tuple(dict.fromkeys([state.sha, *state.parents, *base])), (state.tree,), complete=False)
+
+
+def join(known: Ancestry | None, stored: Ancestry) -> Ancestry:
+    """Return what git knows, and what the run itself says where git's history is cut off or git knows nothing."""
+    if known is None:
+        return stored
+    if known.complete:
+        return known
+    shas = tuple(dict.fromkeys([*known.shas, *stored.shas]))
+    return Ancestry(shas, tuple(dict.fromkeys([*known.trees, *stored.trees])), complete=False)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.track.errors import TrackInputError
-from bench.track.git import Ancestry, ancestry, stored_ancestry
+from bench.track.git import Ancestry, ancestry, join, stored_ancestry
 from bench.track.records import Git
 from bench.track.runs import Run, read_run
 
@@ -94,7 +94,7 @@ def newest_comparable(history_dir: Path, head: Run, *, repository: Path | None =
     files = [path for path in run_files(history_dir) if not _same_file(path, head.path)]
     known = stored_ancestry(head.git)
     if repository is not None and isinstance(head.git, Git):
-        known = ancestry(repository, head.git.sha) or known
+        known = join(ancestry(repository, head.git.sha), known)
     best: tuple[int, Baseline] | None = None
     damaged: list[Damaged] = []
     searched = 0

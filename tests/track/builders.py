@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -27,6 +28,7 @@ from bench.track.records import (
     ModelDescription,
     NeuronOps,
     NeuronOpsLayer,
+    Power,
     Provenance,
     Record,
     SpikeLayer,
@@ -97,12 +99,12 @@ def make_record(
     dataset: str | None = None,
     seed: int | None = None,
     samples: int = 360,
-    accuracy: float = 0.95,
+    accuracy: float | Accuracy | Absent = 0.95,
     bits: Sequence[bool] | np.ndarray | None = None,
     firing_rate: float | Sequence[float] = 0.2,
     parameters: int = 77_000,
-    latency: float | None = 0.004,
-    power: Any = None,
+    latency: float | Absent | Latency | None = 0.004,
+    power: Power | Absent | None = None,
     provenance: dict[str, Any] | None = None,
     **sections: Any,
 ) -> Record:
@@ -113,7 +115,7 @@ def make_record(
     `make_provenance`; any section can be replaced by keyword.
     """
     parts = name.split("/")
-    if len(parts) == 5:
+    if re.fullmatch(r"([^/]+/){3}T\d+/s\d+", name):
         parts = [
             dataset or parts[0],
             network or parts[1],
@@ -128,8 +130,9 @@ def make_record(
     rates = [firing_rate] * len(LAYERS) if isinstance(firing_rate, int | float) else list(firing_rate)
     neurons = [4096, 4096, 2048, 1024]
     spikes = [round(rate * size * samples) for rate, size in zip(rates, neurons, strict=True)]  # at one step
-    if bits is None:
-        bits = np.arange(samples) < round(accuracy * samples)
+    if isinstance(accuracy, float):
+        right = np.arange(samples) < round(accuracy * samples) if bits is None else np.asarray(bits, dtype=bool)
+        accuracy = Accuracy.from_bits(right)
     counts = _synops(samples, steps, neurons, spikes, spiking)
     joules = {
         layer.name: (layer.ac * E_AC + layer.mac * E_MAC) / samples for layer in counts.layers if layer.ac or layer.mac
@@ -156,7 +159,7 @@ def make_record(
                 **(provenance or {}),
             }
         ),
-        "accuracy": Accuracy.from_bits(np.asarray(bits, dtype=bool)),
+        "accuracy": accuracy,
         "spikes": Spikes(
             samples=samples,
             layers=[
@@ -180,7 +183,9 @@ def make_record(
                 )
             ]
         ),
-        "latency": make_latency(latency) if latency else Absent(status="skipped", reason="latency was not asked for"),
+        "latency": make_latency(latency)
+        if isinstance(latency, float)
+        else latency or Absent(status="skipped", reason="latency was not asked for"),
         "power": power or Absent(status="unavailable", reason="no power meter can be read on this machine"),
         "memory": Memory(
             kind="host_peak_rss",
