@@ -335,7 +335,11 @@ class Latency(Section):
 
 
 class Power(Section):
-    """Measured power and energy of one inference, total and above idle, with the instrument that read it."""
+    """Measured power and energy of one inference, total and above idle, with the instrument that read it.
+
+    `trials` are J per inference of each window. `instrument_uncertainty` is a share that is assumed of the instrument; the
+    spread of the trials comes on top. `cross_check_*` is what a second meter of the same device made of the same windows.
+    """
 
     status: Literal["measured"] = "measured"
     meter: str
@@ -346,6 +350,15 @@ class Power(Section):
     mean_watts: float
     trials: list[float]
     flags: list[str] = []
+    cross_check_meter: str | None = None
+    cross_check_joules_per_inference: float | None = None
+    instrument_uncertainty: float | None = None
+    tick_seconds: float | None = None
+    window_seconds: list[float] = []
+    iterations: list[float] = []
+    temperature_celsius: float | None = None
+    clock_mhz: float | None = None
+    power_limit_watts: float | None = None
 
 
 class Memory(Section):
