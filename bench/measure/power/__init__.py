@@ -1,6 +1,6 @@
 """Measured power and energy. Importing this loads neither a driver library nor torch.
 
-`measure_power(call, meters_for(device), batch_size=n)` gives a `PowerMeasurement`, or `Unavailable` and the true reason.
+`measure_power(call, meters_for(device), batch_size=n)` gives a `PowerMeasurement`, or `Unavailable` with the reason.
 """
 
 from __future__ import annotations

@@ -60,9 +60,9 @@ QUICK = Profile("quick", trials=1, seconds=2.0, iterations=8, idle_seconds=2.0)
 class PowerMeasurement:
     """Energy and power that were measured, J per inference (one sample) and W, in total and above idle.
 
-    `trials` are J per inference of each window. `instrument_uncertainty` is the share that the instrument may be off by,
-    an assumption; the spread of the trials comes on top. `tick_seconds` is how often the meter moved. Temperature is the
-    highest that was seen, clock the lowest.
+    `trials` are J per inference of each window. `instrument_uncertainty` is a share that is assumed of the instrument;
+    the spread of the trials comes on top. `tick_seconds` is how often the meter moved. Temperature is the highest that
+    was seen, clock the lowest.
     """
 
     meter: str
@@ -173,7 +173,8 @@ class _Watch:
 
     def measure_tick(self, progress: Progress) -> None:
         if self.reader.ticks:
-            self.tick_seconds = -self.edge(progress).time + self.edge(progress).time
+            first = self.edge(progress)
+            self.tick_seconds = self.edge(progress).time - first.time
 
 
 @dataclass
@@ -247,6 +248,7 @@ def _run_trials(watch: _Watch, progress: Progress, profile: Profile, random: Ran
     try:
         watch.idle_away(progress, profile.lead_seconds)
         watch.measure_tick(progress)
+        watch.conditions.clear()
         for _ in range(profile.trials):
             watch.idle_away(progress, random.uniform(0, profile.delay_seconds))
             trials.windows.append(watch.window(progress, profile.seconds, profile.iterations))

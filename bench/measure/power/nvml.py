@@ -13,8 +13,8 @@ from bench.measure.power.protocol import Conditions, MeterError
 
 T = TypeVar("T")
 
-# The sensors of A100 and H100 look at a quarter of the time (arXiv 2312.02741): an assumption about the instrument, stated
-# beside the spread of the trials.
+# The sensors of A100 and H100 look at a quarter of the time (arXiv 2312.02741): an assumption about the instrument,
+# stated beside the spread of the trials.
 RELATIVE_UNCERTAINTY = 0.05
 
 _HINTS = {

@@ -27,8 +27,8 @@ class MeterError(Exception):
 class Conditions:
     """What the device said about itself at one moment; None where it does not tell.
 
-    `event_reasons` is a bit mask of why the clocks are what they are; temperature in degrees Celsius, clock in MHz, limit
-    in W.
+    `event_reasons` is a bit mask of why the clocks are what they are; temperature in degrees Celsius, clock in MHz,
+    limit in W.
     """
 
     event_reasons: int = 0

@@ -1,0 +1,272 @@
+"""The NVML meters through pynvml's own loader, structures and errors, in virtual time, against known joules."""
+
+from dataclasses import asdict
+from itertools import pairwise
+from random import Random
+
+import pynvml
+import pytest
+
+from bench.measure.errors import MeasureInputError
+from bench.measure.power import FULL, QUICK, PowerMeasurement, measure_power
+from bench.measure.power.nvml_energy import NvmlEnergyMeter
+from bench.measure.power.nvml_power import NvmlPowerMeter, NvmlPowerReader
+from bench.measure.unavailable import Unavailable
+from bench.track import records
+from tests.measure.fake_nvml import AVERAGE, Bursts, Constant, Gpu, Library, Ramp, Step, World, install
+
+UUID = "GPU-0f1e2d3c-0000-1111-2222-333344445555"
+OTHER = "GPU-aaaaaaaa-9999-8888-7777-666655554444"
+TRACES = [Constant(200.0), Ramp(80.0, 3.0), Step(90.0, 260.0, 13.7), Bursts(60.0, 280.0, 0.73, 0.4)]
+
+
+def measure(
+    monkeypatch, gpu, meters=(NvmlEnergyMeter,), *, others=(), uuid=UUID, seed=0, profile=FULL, pace=0.01, **options
+):
+    world = World(pace)
+    world.gpus = [*others, gpu]
+    library = Library(world, world.gpus, **options)
+    install(monkeypatch, library)
+    for each in world.gpus:
+        each.switch(world.time - 10, each.idle)
+    result = measure_power(
+        lambda: None,
+        [meter(uuid) for meter in meters],
+        batch_size=4,
+        profile=profile,
+        timeline=world,
+        random=Random(seed),
+    )
+    assert library.open == 0, "NVML was left open"
+    return result, world
+
+
+def true_joules_per_inference(world, gpu):
+    joules = sum(gpu.energy(end) - gpu.energy(start) for start, end in world.windows())
+    return joules / (4 * sum((end - start) / world.pace for start, end in world.windows()))
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("tick", [0.02, 0.1])
+@pytest.mark.parametrize("trace", TRACES, ids=lambda trace: type(trace).__name__)
+def test_the_counter_recovers_known_joules_within_a_thousandth(monkeypatch, trace, tick, seed):
+    gpu = Gpu(UUID, load=trace, tick=tick)
+    result, world = measure(monkeypatch, gpu, seed=seed)
+    assert result.joules_per_inference == pytest.approx(true_joules_per_inference(world, gpu), rel=1e-3)
+    for (start, end), joules in zip(world.windows(), result.trials, strict=True):
+        assert joules == pytest.approx((gpu.energy(end) - gpu.energy(start)) * world.pace / (end - start) / 4, rel=1e-3)
+    assert result.tick_seconds == pytest.approx(tick, abs=0.002)
+    assert (result.meter, result.device) == ("nvml_energy", UUID)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("trace", TRACES, ids=lambda trace: type(trace).__name__)
+def test_polled_power_recovers_known_joules_within_a_hundredth(monkeypatch, trace, seed):
+    gpu = Gpu(UUID, load=trace)
+    result, world = measure(monkeypatch, gpu, (NvmlPowerMeter,), seed=seed)
+    assert result.joules_per_inference == pytest.approx(true_joules_per_inference(world, gpu), rel=1e-2)
+    assert result.meter == "nvml_power"
+    assert result.flags == ("power_reading: instant",)
+    assert result.tick_seconds is None
+
+
+def test_a_one_second_average_has_settled_before_the_first_window(monkeypatch):
+    gpu = Gpu(UUID, load=Constant(240.0), fields=frozenset())
+    result, _ = measure(monkeypatch, gpu, (NvmlPowerMeter,))
+    assert result.flags == ("power_reading: usage",)
+    assert result.trials == pytest.approx([240.0 * 0.01 / 4] * 5, rel=1e-4)
+    assert result.idle_watts == pytest.approx(50.0, rel=1e-4)
+
+
+def test_a_sample_holds_for_the_time_before_it(monkeypatch):
+    world = World()
+    gpu = Gpu(UUID, load=Step(100.0, 300.0, 1.0))
+    install(monkeypatch, Library(world, [gpu], call_seconds=0.0))
+    gpu.switch(world.time, gpu.load)
+    reader = NvmlPowerReader(UUID, world.now)
+    world.wait(0.5)
+    assert reader.read() == pytest.approx(50.0)
+    world.wait(2.0)
+    assert reader.read() == pytest.approx(50.0 + 2.0 * 300.0)
+
+
+def test_total_idle_and_above_idle_are_three_figures_and_become_the_record(monkeypatch):
+    result, _ = measure(monkeypatch, Gpu(UUID, load=Constant(200.0), idle=Constant(50.0)))
+    assert result.joules_per_inference == pytest.approx(200 * 0.01 / 4, rel=1e-3)
+    assert result.joules_per_inference_above_idle == pytest.approx(150 * 0.01 / 4, rel=1e-3)
+    assert result.idle_watts == pytest.approx(50.0, rel=1e-3)
+    assert result.mean_watts == pytest.approx(200.0, rel=1e-3)
+    assert len(result.trials) == 5
+    assert result.instrument_uncertainty == 0.05
+    assert (result.temperature_celsius, result.clock_mhz, result.power_limit_watts) == (60, 1400, 300)
+    section = records.Power(**asdict(result))
+    assert section.joules_per_inference == result.joules_per_inference
+
+
+@pytest.mark.parametrize(("pace", "seconds", "iterations"), [(0.01, 5.0, 499), (0.5, 15.5, 31)])
+def test_windows_last_5_s_and_32_iterations_after_random_delays(monkeypatch, pace, seconds, iterations):
+    result, world = measure(monkeypatch, Gpu(UUID), pace=pace)
+    assert min(result.window_seconds) >= seconds
+    assert max(result.window_seconds) <= seconds + 1.2
+    assert min(result.iterations) >= iterations
+    windows = world.windows()
+    gaps = [begin - end for (_, end), (begin, _) in pairwise(windows)]
+    assert all(0 <= gap <= 1.3 for gap in gaps)
+    assert len({round(gap, 2) for gap in gaps}) == 4
+
+
+def test_the_quick_profile_says_so(monkeypatch):
+    result, _ = measure(monkeypatch, Gpu(UUID), profile=QUICK)
+    assert result.flags == ("quick_profile: 1 windows of 2 s",)
+    assert len(result.trials) == 1
+
+
+def test_the_gpu_is_found_by_uuid_in_whatever_order(monkeypatch):
+    other = Gpu(OTHER, load=Constant(70.0))
+    for bare in (UUID, UUID.removeprefix("GPU-")):
+        result, _ = measure(monkeypatch, Gpu(UUID, load=Constant(210.0)), others=[other], uuid=bare)
+        assert (result.device, result.mean_watts) == (UUID, pytest.approx(210.0, rel=1e-3))
+
+
+def test_the_two_meters_check_each_other(monkeypatch):
+    both = (NvmlEnergyMeter, NvmlPowerMeter)
+    result, _ = measure(monkeypatch, Gpu(UUID, load=Ramp(100.0, 2.0)), both)
+    assert result.cross_check_meter == "nvml_power"
+    assert result.cross_check_joules_per_inference == pytest.approx(result.joules_per_inference, rel=1e-2)
+    assert result.flags == ()
+
+    class Deceived(Gpu):
+        def counter_mj(self, time):
+            return int(1.3 * super().counter_mj(time))
+
+    result, _ = measure(monkeypatch, Deceived(UUID), both)
+    assert [flag.split(":")[0] for flag in result.flags] == ["cross_check"]
+    assert measure(monkeypatch, Gpu(UUID))[0].cross_check_joules_per_inference is None
+
+
+def test_a_failing_check_costs_the_check_alone(monkeypatch):
+    errors = {"nvmlDeviceGetFieldValues": (1500, pynvml.NVML_ERROR_UNKNOWN)}
+    result, _ = measure(monkeypatch, Gpu(UUID), (NvmlEnergyMeter, NvmlPowerMeter), errors=errors)
+    assert result.cross_check_joules_per_inference is None
+    assert result.flags == ("cross_check_failed: nvml_error: Unknown Error",)
+    assert len(result.trials) == 5
+
+
+@pytest.mark.parametrize("missing", [(), ("nvmlDeviceGetCurrentClocksEventReasons",)])
+def test_throttling_is_told_by_the_new_name_and_the_old(monkeypatch, missing):
+    result, _ = measure(monkeypatch, Gpu(UUID, event_reasons=0x1 | 0x4 | 0x40), missing=missing)
+    assert result.flags == ("throttled: software power cap, hardware thermal slowdown (0x45)",)
+    assert measure(monkeypatch, Gpu(UUID, event_reasons=0x1 | 0x2 | 0x10 | 0x100), missing=missing)[0].flags == ()
+
+
+def test_what_a_gpu_does_not_tell_is_none(monkeypatch):
+    missing = ("nvmlDeviceGetTemperatureV", "nvmlDeviceGetTemperature", "nvmlDeviceGetClockInfo")
+    result, _ = measure(monkeypatch, Gpu(UUID), missing=(*missing, "nvmlDeviceGetEnforcedPowerLimit"))
+    assert (result.temperature_celsius, result.clock_mhz, result.power_limit_watts) == (None, None, None)
+    assert measure(monkeypatch, Gpu(UUID), missing=missing[:1])[0].temperature_celsius == 60
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"missing": ["nvmlDeviceGetTotalEnergyConsumption"]},
+        {"errors": {"nvmlDeviceGetTotalEnergyConsumption": (0, pynvml.NVML_ERROR_NOT_SUPPORTED)}},
+    ],
+)
+def test_without_a_counter_the_next_method_serves(monkeypatch, how):
+    result, _ = measure(monkeypatch, Gpu(UUID), (NvmlEnergyMeter, NvmlPowerMeter), **how)
+    assert (result.meter, result.mean_watts) == ("nvml_power", pytest.approx(200.0, rel=1e-3))
+    assert NvmlEnergyMeter(UUID).probe().reason.startswith("not_supported: ")
+    assert NvmlPowerMeter(UUID).probe() is None
+
+
+def test_without_the_instant_field_the_average_serves(monkeypatch):
+    result, _ = measure(monkeypatch, Gpu(UUID, fields=frozenset({AVERAGE})), (NvmlPowerMeter,))
+    assert result.flags == ("power_reading: average",)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (pynvml.NVML_ERROR_DRIVER_NOT_LOADED, "nvidia_driver_not_loaded: "),
+        (pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH, "nvidia_driver_mismatch: "),
+        (pynvml.NVML_ERROR_NO_PERMISSION, "no_permission: "),
+    ],
+)
+def test_a_driver_that_does_not_start_is_the_reason(monkeypatch, code, reason):
+    result, _ = measure(
+        monkeypatch, Gpu(UUID), (NvmlEnergyMeter, NvmlPowerMeter), errors={"nvmlInitWithFlags": (0, code)}
+    )
+    assert isinstance(result, Unavailable)
+    assert result.reason.startswith(reason)
+    assert result.reason.count(reason) == 1
+
+
+def test_no_library_is_the_reason(monkeypatch, caplog):
+    install(monkeypatch, OSError("cannot open shared object file"))
+    with caplog.at_level("INFO"):
+        result = measure_power(lambda: pytest.fail("ran"), [NvmlEnergyMeter(UUID), NvmlPowerMeter(UUID)], batch_size=1)
+    assert result == Unavailable("nvml_library_not_found: libnvidia-ml.so.1 was not found; install the NVIDIA driver.")
+    assert len(caplog.records) == 1
+
+
+def test_no_permission_names_the_remedy(monkeypatch):
+    errors = {"nvmlDeviceGetTotalEnergyConsumption": (0, pynvml.NVML_ERROR_NO_PERMISSION)}
+    result, _ = measure(monkeypatch, Gpu(UUID), errors=errors)
+    assert result.reason.startswith("no_permission: ")
+
+
+@pytest.mark.parametrize(
+    ("gpu", "uuid"),
+    [(Gpu(UUID, mig=1), UUID), (Gpu("MIG-0f1e"), "GPU-0f1e"), (Gpu("MIG-0f1e"), "0f1e"), (Gpu("MIG-0f1e"), "MIG-0f1e")],
+)
+def test_a_slice_of_a_gpu_has_no_meter(monkeypatch, gpu, uuid):
+    result, _ = measure(monkeypatch, gpu, (NvmlEnergyMeter, NvmlPowerMeter), uuid=uuid)
+    assert result.reason.startswith("mig_slice: ")
+
+
+def test_a_gpu_that_can_be_sliced_and_is_not_is_measured(monkeypatch):
+    assert isinstance(measure(monkeypatch, Gpu(UUID, mig=0))[0], PowerMeasurement)
+
+
+def test_an_unknown_uuid_is_named(monkeypatch):
+    result, _ = measure(monkeypatch, Gpu(UUID), uuid=OTHER)
+    assert result == Unavailable(f"gpu_not_found: the driver knows no GPU with the UUID {OTHER}.")
+
+
+@pytest.mark.parametrize(
+    ("gpu", "reason"),
+    [
+        (Gpu(UUID, stuck_at=115.0), "counter_stuck: "),
+        (Gpu(UUID, stuck_at=50.0), "counter_stuck: "),
+        (Gpu(UUID, reset_at=118.0), "counter_backwards: "),
+    ],
+)
+def test_a_counter_that_stands_still_or_falls_is_not_believed(monkeypatch, gpu, reason):
+    result, _ = measure(monkeypatch, gpu)
+    assert result.reason.startswith(reason)
+
+
+@pytest.mark.parametrize("code", [pynvml.NVML_ERROR_GPU_IS_LOST, pynvml.NVML_ERROR_RESET_REQUIRED])
+def test_a_lost_gpu_keeps_the_windows_it_gave_and_gets_no_more_work(monkeypatch, code):
+    result, _ = measure(monkeypatch, Gpu(UUID), errors={"nvmlDeviceGetTotalEnergyConsumption": (3500, code)})
+    assert 0 < len(result.trials) < 5
+    assert result.flags[0].endswith(f"Only {len(result.trials)} of 5 windows were measured.")
+    assert result.mean_watts == pytest.approx(200.0, rel=1e-3)
+    lost = measure(monkeypatch, Gpu(UUID), errors={"nvmlDeviceGetTotalEnergyConsumption": (900, code)})[0]
+    assert lost.reason.startswith(("gpu_is_lost: ", "gpu_reset_required: "))
+
+
+def test_no_energy_is_no_measurement(monkeypatch):
+    result, _ = measure(monkeypatch, Gpu(UUID, load=Constant(0.0), idle=Constant(0.0)), (NvmlPowerMeter,))
+    assert result.reason.startswith("meter_reads_zero: ")
+
+
+def test_a_batch_without_samples_is_refused():
+    with pytest.raises(MeasureInputError):
+        measure_power(lambda: None, [], batch_size=0)
+
+
+def test_an_error_without_a_name_of_ours_is_passed_on(monkeypatch):
+    errors = {"nvmlDeviceGetTotalEnergyConsumption": (0, pynvml.NVML_ERROR_CORRUPTED_INFOROM)}
+    assert measure(monkeypatch, Gpu(UUID), errors=errors)[0] == Unavailable("nvml_error: Corrupted infoROM")
