@@ -8,12 +8,12 @@ Neuron updates of one layer, for the dynamics u = decay * v + current, spike whe
     compares            one per update, with the threshold
     reset_operations    one per spike: the soft reset subtracts from the membrane, the hard reset sets it
 
-The membrane potential rectifier (MPR, Guo et al., ECCV 2022, arXiv 2307.04356) costs nothing at inference. It is increasing
-and maps the firing level 1/2 to itself, so phi(u) > 1/2 exactly where u > 1/2: it never changes a spike, what is carried on
-is u and not phi(u), and so it need not be computed. It acts in training, through the gradient.
+The membrane potential rectifier (MPR, Guo et al., ECCV 2022, arXiv 2307.04356) costs nothing at inference. It is
+increasing and maps the firing level 1/2 to itself, so phi(u) > 1/2 exactly where u > 1/2: it never changes a spike,
+what is carried on is u and not phi(u), and so it need not be computed. It acts in training, through the gradient.
 
-Normalisation appears where a model runs it. A model that was deployed with its normalisation folded into the convolutions
-runs none, and has none here: nothing is assumed.
+Normalisation appears where a model runs it. A model that was deployed with its normalisation folded into the
+convolutions runs none, and has none here: nothing is assumed.
 """
 
 from __future__ import annotations

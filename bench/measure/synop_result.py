@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OperationCounts:
-    """Exact numbers of operations: accumulates, multiply-accumulates, pairs inside the borders, pairs with padding taps."""
+    """Exact numbers: accumulates, multiply-accumulates, pairs inside the borders, pairs with padding taps."""
 
     ac: int = 0
     mac: int = 0
@@ -44,11 +44,11 @@ class SynOpLayer(OperationCounts):
         weight_shape: empty for a product of two activations.
         output_shape: of one row, that is without the first axis, at the last call.
         mixed: the site saw unit-valued and other inputs.
-        unit_share: share of the non-zero input elements that are 1 or -1 (of two activations the higher one); None where
-            every input was 0.
+        unit_share: share of the non-zero input elements that are 1 or -1 (of two activations the higher one); None
+            where every input was 0.
         input_elements, input_nonzero: size of all inputs together, and how much of it was not 0.
         per_step: operations at each time step, [T]; None where no time axis was given or the site has none.
-        per_sample: operations of each sample, in order; None where that was not asked for or rows do not map to samples.
+        per_sample: operations of each sample, in order; None where not asked for or where rows do not map to samples.
     """
 
     name: str = ""
@@ -93,7 +93,7 @@ class SynOpResult:
         return not self.uncounted
 
     def mean(self) -> dict[str, float] | None:
-        """Operations of one sample on average, by the names of `OperationCounts`; None where `samples` was not given."""
+        """Operations of one sample on average, by the names of `OperationCounts`; None without `samples`."""
         if self.samples is None:
             return None
         return {name: count / self.samples for name, count in asdict(self.total).items()}
@@ -103,7 +103,7 @@ class SynOpResult:
         return self._sum([(layer, layer.per_sample) for layer in self.layers.values()])
 
     def by_step(self) -> list[ClassCounts] | None:
-        """Sum the layers that have a time axis for each time step; None where there is none."""
+        """Sum the layers that have a time axis for each time step; None without any."""
         return self._sum([(layer, layer.per_step) for layer in self.layers.values() if layer.per_step is not None])
 
     @staticmethod

@@ -20,8 +20,8 @@ SpikeClass = Literal["mac", "ac"]
 class Policy:
     """What counts as an accumulate besides -1, 0 and 1.
 
-    `scaled`: inputs that are 0, s or -s with one s over the whole run; the scale folds into the weights. `integer`: whole
-    numbers, such as multi-bit spikes; k is k accumulates.
+    `scaled`: inputs that are 0, s or -s with one s over the whole run; the scale folds into the weights. `integer`:
+    whole numbers, such as multi-bit spikes; k is k accumulates.
     """
 
     scaled: SpikeClass = "mac"
@@ -108,7 +108,7 @@ class Site:
     def fan_out(self, projection: Projection, positions: Shape, source: Tensor | None, state: Any) -> FanOut:
         """Return the fan-out, from the cache where the weight's state, or else its zeros, are as before.
 
-        `source` is the registered tensor that the weight is a view of and `state` changes with its content; both are None
+        `source` is the registered tensor that the weight is a view of and `state` changes with its content; both None
         for a weight that is made anew for every call.
         """
         if state is None or state != self._state:
@@ -146,7 +146,7 @@ class Site:
     def fold(self, samples: int, before: int, timesteps: int, step: int | None) -> None:
         """Share the calls of one forward pass of the root out to samples and time steps.
 
-        Rows of a call are T * N, time outermost, or N, times a whole number that belongs to each sample (tokens, heads).
+        Rows of a call are T * N, time outermost, or N, times a whole number of each sample (tokens, heads).
         Calls with N rows are time steps in order where there is a multiple of T of them, else they are outside time.
 
         Args:

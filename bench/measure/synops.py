@@ -1,7 +1,7 @@
 """Exact synaptic operations of any torch.nn.Module.
 
-A synaptic operation is one pair of a non-zero input element and a non-zero weight element that an operator multiplies or
-accumulates. Zero padding never counts. Bias, normalisation, pooling and elementwise arithmetic are not synaptic (an
+A synaptic operation is one pair of a non-zero input element and a non-zero weight element that an operator multiplies
+or accumulates. Zero padding never counts. Bias, normalisation, pooling and elementwise arithmetic are not synaptic (an
 elementwise product has no fan-in, so it is no synapse); they have a ledger of their own, as have the neuron updates.
 
     with SynOpCounter(model) as counter:
@@ -10,8 +10,8 @@ elementwise product has no fan-in, so it is no synapse); they have a ledger of t
     counter.result(samples=n).total.ac
 
 Accumulates (`ac`) are the operations of a site whose input held only -1, 0 and 1 in every call of the run, multiply-
-accumulates (`mac`) those of every other site. A site is a weight, or a place in the code, in one module; so the class depends
-neither on the batch size nor on how time is laid out.
+accumulates (`mac`) those of every other site. A site is a weight, or a place in the code, in one module; so the class
+depends neither on the batch size nor on how time is laid out.
 
 What the numbers do not say: the backward pass is not counted, and what runs outside torch's dispatcher (a hand-written
 kernel called from Python) is invisible. A module that ran with a weight which no operator ever received is therefore
@@ -79,8 +79,8 @@ class SynOpCounter(TorchDispatchMode):
         module: the model. Modules that it shares between several places are one site each.
         timesteps: T; gives operations per time step for the sites that have a time axis.
         time_axis: where time is. "inside": the model takes [N, ...] and makes the steps itself; "leading": it takes
-            [T, N, ...]; "flattened": [T*N, ...], time outermost; "calls": it takes one step [N, ...] a call, T calls in a
-            row. Inside the model a site may see [T, N, ...] or [T*N, ...] at once, or be called once a step with [N, ...].
+            [T, N, ...]; "flattened": [T*N, ...], time outermost; "calls": it takes one step [N, ...] a call, T calls in
+            a row. Inside the model a site may see [T, N, ...] or [T*N, ...] at once, or [N, ...] once a step.
         per_sample: also keep the operations of each sample.
         scaled_spikes: class of inputs that are 0, s or -s with one s over the whole run: "ac" folds s into the weights.
         integer_spikes: class of other whole-numbered inputs: "ac" makes an input of k (times a weight) k accumulates.
@@ -100,7 +100,7 @@ class SynOpCounter(TorchDispatchMode):
         scaled_spikes: SpikeClass = "mac",
         integer_spikes: SpikeClass = "mac",
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         if not isinstance(module, nn.Module):
             raise MeasureInputError(f"{type(module).__name__} is not a torch.nn.Module: give the model itself.")
         if timesteps is not None and timesteps < 1:
@@ -156,8 +156,9 @@ class SynOpCounter(TorchDispatchMode):
             self._handles.append(module.register_forward_hook(self._leaving(name), always_call=True))
         self._fastpath = torch.backends.mha.get_fastpath_enabled()
         torch.backends.mha.set_fastpath_enabled(False)
-        self._function_mode.__enter__()
-        super().__enter__()
+        self._eager = torch.compiler.set_stance("force_eager")
+        self._function_mode.__enter__()  # type: ignore[no-untyped-call]
+        super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(
@@ -168,9 +169,10 @@ class SynOpCounter(TorchDispatchMode):
         Raises:
             MeasureInputError: a weight changed while counting in a way that torch does not record.
         """
-        super().__exit__(kind, error, trace)
-        self._function_mode.__exit__(kind, error, trace)
+        super().__exit__(kind, error, trace)  # type: ignore[no-untyped-call]
+        self._function_mode.__exit__(kind, error, trace)  # type: ignore[no-untyped-call]
         torch.backends.mha.set_fastpath_enabled(self._fastpath)
+        self._eager.__exit__(None, None, None)
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
@@ -194,7 +196,7 @@ class SynOpCounter(TorchDispatchMode):
         self._unseen = {storage: names - set(self._ran) for storage, names in self._unseen.items()}
 
     def _check_weights(self) -> None:
-        """Count the zeros of cached weights again: a change through NumPy or a foreign pointer leaves no other trace."""
+        """Count the zeros of cached weights again: a change through NumPy or a foreign pointer leaves no trace."""
         for site in self._sites.values():
             if not site.unchanged():
                 self._failed = f"The weight of {site.name!r} changed while counting without torch recording it"
@@ -232,11 +234,13 @@ class SynOpCounter(TorchDispatchMode):
         if neuron not in self._trusted or not alone:
             return False
         TorchDispatchMode.__exit__(self, None, None, None)
-        self._function_mode.__exit__(None, None, None)
+        self._function_mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
+        self._eager.__exit__(None, None, None)
         return True
 
     def _resume(self) -> None:
-        self._function_mode.__enter__()
+        self._eager = torch.compiler.set_stance("force_eager")
+        self._function_mode.__enter__()  # type: ignore[no-untyped-call]
         TorchDispatchMode.__enter__(self)
 
     # Dispatch
@@ -446,7 +450,7 @@ class SynOpCounter(TorchDispatchMode):
             self._keep_rows(site, per_row(matrix, weights[0]), x.shape)
 
     def _look_through(self, x: Tensor, leading: int) -> tuple[Any, Occupancy, Tensor | None]:
-        """Return the order of positions, what one pass over x finds, and x as a matrix unless the pass is remembered."""
+        """Return the order of positions, what one pass over x finds, and x as a matrix if it had to be made."""
         for seen, axes, order, found in self._passes:
             if axes == leading and seen() is x:
                 return order, found, None
@@ -555,7 +559,7 @@ class SynOpCounter(TorchDispatchMode):
         return self._sites[key]
 
     def _name(self, module: str, kind: str, weight: str | None) -> str:
-        """Name a site: the owner of its weight, else the module it is in, for products of activations with their kind."""
+        """Name a site: the owner of its weight, else its module, for products of activations with their kind."""
         if weight is not None and (not module or weight.startswith(f"{module}.")):
             name = weight.removesuffix(".weight")
         elif kind in ("matmul", "attention_scores", "attention_values"):

@@ -1,8 +1,8 @@
 """Scaled dot-product attention, the same whichever backend runs.
 
-Two products: scores = query key^T over all pairs, those that a mask or causality hides included, because they are computed
-before they are hidden; and probabilities times values, where a hidden pair has probability 0 and so costs nothing. The scale
-belongs to the scores and does not change the class of query or key.
+Two products: scores = query key^T over all pairs, those that a mask or causality hides included, because they are
+computed before they are hidden; and probabilities times values, where a hidden pair has probability 0 and so costs
+nothing. The scale belongs to the scores and does not change the class of query or key.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ _BYTE = 255
 
 
 def sum_rows(mask: Tensor) -> Tensor:
-    """Sum a mask of zeros and ones (bool, uint8 or int8) [R, M] over its rows: [M], uint8 up to 255 rows, else int64."""
+    """Sum a mask of zeros and ones (bool, uint8 or int8) [R, M] over its rows: [M], uint8 or int64."""
     ones = mask.view(torch.uint8)
     rows, columns = ones.shape
     if rows <= _BYTE:
@@ -35,8 +35,8 @@ def sum_rows(mask: Tensor) -> Tensor:
 class Occupancy:
     """What one pass over an input [R, M] found.
 
-    `counts` is [M]: rows in which a position is non-zero. `unit` is the number of elements that are 1 or -1, a 0-d tensor
-    where the input lives on an accelerator, so that nothing waits for it; None says that it equals the non-zero elements.
+    `counts` is [M]: rows in which a position is non-zero. `unit` is the number of elements that are 1 or -1, a 0-d
+    tensor where the input lives on an accelerator, so that nothing waits; None says that all non-zero elements are.
     """
 
     counts: Tensor
@@ -66,14 +66,14 @@ def occupancy(x: Tensor) -> Occupancy:
 
 
 def flatten_rows(x: Tensor, leading: int) -> tuple[Tensor, tuple[int, ...] | None]:
-    """View x as [R, M]: the first `leading` axes are rows. The positions stay in memory order, so channels-last is free.
+    """View x as [R, M]: the first `leading` axes are rows. Positions stay in memory order: channels-last is free.
 
     Returns the matrix and the order of the position axes in it, None where that is the logical order.
     """
     if x.is_contiguous():
         return x.reshape(x.shape[:leading].numel(), x.shape[leading:].numel()), None
     positions = range(leading, x.ndim)
-    order = tuple(sorted(positions, key=lambda axis: (-x.stride(axis), axis)))
+    order = tuple(sorted(positions, key=lambda axis: (-x.stride()[axis], axis)))
     ordered = x.permute(*range(leading), *order).contiguous()
     matrix = ordered.reshape(x.shape[:leading].numel(), x.shape[leading:].numel())
     return matrix, None if order == tuple(positions) else tuple(axis - leading for axis in order)

@@ -75,19 +75,18 @@ def trilinear(
     sumdim: Sequence[int],
     unroll_dim: int = 1,
 ) -> list[Product]:
-    """What bilinear layers are made of: triples (first, second, third) summed; each with no zero in it is one operation."""
-    operands = [first, second, third]
-    for operand, axes in enumerate((expand1, expand2, expand3)):
-        for axis in sorted(axes):
-            operands[operand] = operands[operand].unsqueeze(axis)
+    """Bilinear layers: sums of products (first, second, third); each without a zero in it is one operation."""
+    operands = []
+    for operand, expanded in ((first, expand1), (second, expand2), (third, expand3)):
+        for axis in sorted(expanded):
+            operand = operand.unsqueeze(axis)
+        operands.append(operand)
     full = torch.broadcast_shapes(*(operand.shape for operand in operands))
-    # Sum out the axes that only one operand has before multiplying: the triples of a bilinear layer are many.
-    letters = range(len(full))
     terms: list[Any] = []
     for operand in operands:
-        axes = [axis for axis in letters if operand.shape[axis] == full[axis] and operand.shape[axis] != 1]
-        mask = operand.bool().to(torch.float64)
-        terms += [mask.squeeze([a for a in letters if a not in axes]) if len(axes) < len(full) else mask, axes]
+        kept = [axis for axis in range(len(full)) if operand.shape[axis] == full[axis]]
+        squeezed = [axis for axis in range(len(full)) if axis not in kept]
+        terms += [operand.bool().to(torch.float64).squeeze(squeezed), kept]
     effective = int(torch.einsum(*terms, []).item())
     dense = math.prod(full)
     return [Count("bilinear", effective, dense, dense, (first, third), weight=second)]

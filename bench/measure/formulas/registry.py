@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from torch._ops import OpOverload, OpOverloadPacket
 
@@ -15,7 +14,7 @@ _formulas: dict[OpOverload | OpOverloadPacket, Formula] = {}
 
 
 def register_formula(*operators: OpOverload | OpOverloadPacket) -> Callable[[Formula], Formula]:
-    """Make the decorated function the formula of the operators, e.g. torch.ops.aten.mm (all overloads) or aten.mm.default.
+    """Make the decorated function the formula of operators, such as torch.ops.aten.mm or one overload of it.
 
     It is called as formula(output, *args, **kwargs) with what the operator returned and was given.
     """
