@@ -337,8 +337,8 @@ class Latency(Section):
 class Power(Section):
     """Measured power and energy of one inference, total and above idle, with the instrument that read it.
 
-    `trials` are J per inference of each window. `instrument_uncertainty` is a share that is assumed of the instrument; the
-    spread of the trials comes on top. `cross_check_*` is what a second meter of the same device made of the same windows.
+    `trials` are J per inference of each window. `instrument_uncertainty` is a share that is assumed of the instrument;
+    the spread of the trials comes on top. `cross_check_*` is what a second meter of the device made of the windows.
     """
 
     status: Literal["measured"] = "measured"
