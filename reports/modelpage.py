@@ -221,8 +221,8 @@ def energy_shares(energy: EnergyModel | None) -> Mapping[str, float]:
 
 
 def shape(dimensions: Sequence[int]) -> str:
-    """16 × 28 × 28."""
-    return " × ".join(str(d) for d in dimensions) or "scalar"
+    """16 × 28 × 28, on one line."""
+    return "\u00a0×\u00a0".join(str(d) for d in dimensions) or "scalar"
 
 
 def _operations(cell: Cell) -> Plot:

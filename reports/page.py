@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 
 from bench.track.compare import Comparison
 from bench.track.runs import Run
-from reports import changes, downloads, overview, provenance, reset
+from reports import changes, downloads, overview, provenance, reset, svg
 from reports.cells import NEURONS, Cell, collect, headline_energy
 from reports.errors import ReportInputError
 from reports.modelpage import model_page
@@ -34,6 +34,20 @@ def build(runs: Sequence[Run], out: Path, *, comparison: Comparison | None = Non
         )
     energy_model = headline_energy(cells)
     environment = _environment()
+    with svg.style():
+        files = _pages(environment, runs, cells, energy_model, comparison)
+    _write(out, files)
+    return out / "index.html"
+
+
+def _pages(
+    environment: Environment,
+    runs: Sequence[Run],
+    cells: Sequence[Cell],
+    energy_model: str | None,
+    comparison: Comparison | None,
+) -> dict[str, str | bytes]:
+    """Every file of the report by its path."""
     files = downloads.files(runs, cells, energy_model, comparison)
     files["index.html"] = _overview(environment, runs, cells, energy_model, comparison, files)
     template = environment.get_template("model.html")
@@ -47,8 +61,7 @@ def build(runs: Sequence[Run], out: Path, *, comparison: Comparison | None = Non
             next=cells[index + 1] if index + 1 < len(cells) else None,
             energy_model=energy_model,
         )
-    _write(out, files)
-    return out / "index.html"
+    return files
 
 
 def _overview(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 import matplotlib
@@ -17,21 +18,22 @@ from matplotlib.figure import Figure
 
 from reports.palette import GRID, INK, MUTED, PAPER, VARIABLES
 
+_USES = re.compile(r'<use [^>]*? style="([^"]*)"/>(?:<use (?:(?! style=)[^>])* style="\1"/>)+')
 _STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "inflor-bench",
     "text.parse_math": False,
     "font.family": ["DejaVu Sans"],
-    "font.size": 9.0,
-    "axes.titlesize": 9.5,
+    "font.size": 9.5,
+    "axes.titlesize": 10.0,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.titlepad": 8.0,
-    "axes.labelsize": 9.0,
+    "axes.labelsize": 9.5,
     "axes.linewidth": 0.8,
-    "xtick.labelsize": 8.5,
-    "ytick.labelsize": 8.5,
-    "legend.fontsize": 8.5,
+    "xtick.labelsize": 9.0,
+    "ytick.labelsize": 9.0,
+    "legend.fontsize": 9.0,
     "legend.frameon": False,
     "figure.facecolor": "none",
     "axes.facecolor": "none",
@@ -70,7 +72,17 @@ def style() -> Iterator[None]:
         yield
 
 
-def finish(figure: Figure, name: str, title: str, description: str) -> Markup:
+@dataclass(frozen=True)
+class Label:
+    """Text at a place of the canvas, in its units from the top left: a tenth of the cost of a text of matplotlib's."""
+
+    x: float
+    y: float
+    text: str
+    anchor: str
+
+
+def finish(figure: Figure, name: str, title: str, description: str, labels: Sequence[Label] = ()) -> Markup:
     """The figure as one <svg> element. `name` prefixes every id; `title` and `description` are what is read aloud."""
     out = io.BytesIO()
     metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
@@ -86,13 +98,26 @@ def finish(figure: Figure, name: str, title: str, description: str) -> Markup:
     # matplotlib escapes < and > in text, so what stands between them is always a tag of its own making.
     body = re.sub(r"<[^>]+>", lambda tag: _tag(tag.group(0), name, used), body)
     body = re.sub(r"\s*\n\s*", " ", body)
+    body = re.sub(r"<g>\s*</g>|<g/>|(?<=>) (?=<)", "", body)
+    body = _USES.sub(_hoisted, body)
     width, height = box.groups()
     opening = (
         f'<svg class="plot" viewBox="0 0 {width} {height}" role="img" aria-labelledby="{name}-title {name}-desc"'
         f' style="--width: {round(float(width))}">'
         f'<title id="{name}-title">{escape(title)}</title><desc id="{name}-desc">{escape(description)}</desc>'
     )
-    return Markup(opening + body.strip())
+    written = "".join(
+        f'<text class="l" x="{x.x:.1f}" y="{x.y + 3.2:.1f}" text-anchor="{x.anchor}">{escape(x.text)}</text>'
+        for x in labels
+    )
+    body = body.strip().removesuffix("</svg>")
+    return Markup(f"{opening}{body}{written}</svg>")
+
+
+def _hoisted(match: re.Match[str]) -> str:
+    """Markers of one look in a row: the look is written once."""
+    look = f' style="{match.group(1)}"'
+    return f"<g{look}>" + match.group(0).replace(look, "") + "</g>"
 
 
 def _tag(tag: str, name: str, used: set[str]) -> str:

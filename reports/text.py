@@ -11,12 +11,14 @@ import re
 import unicodedata
 
 _CANONICAL_CELL = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*(/[a-z0-9]+(-[a-z0-9]+)*)*/T\d+/s\d+", re.ASCII)
+_BREAKS = re.compile(r"[\t-\r\x1c-\x1f\x85\u2028\u2029 ]+")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 
 
 def clean(text: object, limit: int = 160) -> str:
     """One line of at most `limit` characters: no controls, no direction overrides, no unpaired surrogates."""
-    line = " ".join(str(text)[: 4 * limit + 400].encode("utf-8", "replace").decode("utf-8").split())
+    line = str(text)[: 4 * limit + 400].encode("utf-8", "replace").decode("utf-8")
+    line = _BREAKS.sub(" ", line).strip()
     line = "".join(c for c in line if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
