@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,13 +39,12 @@ class _GitError(Exception):
     pass
 
 
-def _git(directory: Path, *arguments: str) -> bytes:
+def _git(directory: Path, *arguments: str, index: Path | None = None) -> bytes:
     settings = [part for key, value in _SETTINGS.items() for part in ("-c", f"{key}={value}")]
-    # In a hook these point to the hook's repository; `directory` says which one is meant. Optional locks would disturb
-    # a git command that the user runs at the same time.
+    # In a hook these point to the hook's repository; `directory` says which one is meant.
     ignored = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_EXTERNAL_DIFF")
     environment = {key: value for key, value in os.environ.items() if key not in ignored}
-    environment |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
+    environment |= {"LC_ALL": "C"} | ({"GIT_INDEX_FILE": str(index)} if index else {})
     try:
         done = subprocess.run(
             ["git", "-C", str(directory), *settings, *arguments],
@@ -133,7 +134,14 @@ def _base(top: Path, sha: str, parents: Sequence[str]) -> str | None:
 
 def _difference(top: Path, sha: str, ignore: Sequence[Path]) -> str | None:
     """Return the hash of what differs from the commit, None if nothing does."""
-    tracked = _git(top, "diff", "--binary", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv", sha, "--")
+    with tempfile.TemporaryDirectory() as directory:
+        # `git diff` refreshes the index, which would disturb a git command that the user runs at the same time.
+        index = Path(directory) / "index"
+        original = top / os.fsdecode(_git(top, "rev-parse", "--git-path", "index").removesuffix(b"\n"))
+        if original.exists():
+            shutil.copy2(original, index)  # by the index's time git knows which files may have changed unseen since
+        options = ("--binary", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv")
+        tracked = _git(top, "diff", *options, sha, "--", index=index)
     listing = _git(top, "ls-files", "--others", "--exclude-standard", "-z")
     untracked = []
     for raw in sorted(filter(None, listing.split(b"\0"))):

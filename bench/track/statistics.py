@@ -129,21 +129,30 @@ def ratio_of_medians(
     """
     import numpy as np
 
-    samples = [np.asarray(values, dtype=float) for values in (base, head)]
+    samples = [np.sort(np.asarray(values, dtype=float)) for values in (base, head)]
     if not all(values.size for values in samples) or np.median(samples[0]) <= 0:
         raise ValueError("a ratio of medians needs two samples and a positive base")
     generator = np.random.default_rng(seed)
-    medians = []
-    for values in samples:
-        block = max(1, 1_000_000 // values.size)  # bounds the memory, whatever a file brings
-        drawn = []
-        for start in range(0, resamples, block):
-            index = generator.integers(values.size, size=(min(block, resamples - start), values.size))
-            drawn.append(np.median(values[index], axis=1))
-        medians.append(np.concatenate(drawn))
+    old, new = (_resampled_medians(values, resamples, generator) for values in samples)
     with np.errstate(divide="ignore", invalid="ignore"):
-        low, high = np.nanquantile(medians[1] / medians[0], [(1 - confidence) / 2, (1 + confidence) / 2])
+        low, high = np.nanquantile(new / old, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(np.median(samples[1]) / np.median(samples[0])), (float(low), float(high))
+
+
+def _resampled_medians(ordered: np.ndarray, resamples: int, generator: np.random.Generator) -> np.ndarray:
+    """Return bootstrap medians of a sorted sample without drawing the resamples.
+
+    The k-th smallest of n uniform numbers has a Beta(k, n + 1 - k) distribution, and given it the next one is the least
+    of n - k uniform numbers above it. Uniform numbers pick the values: this has the distribution of real resampling.
+    """
+    n = ordered.size
+    k = (n + 1) // 2
+    lower = generator.beta(k, n + 1 - k, resamples)
+    picked = [lower]
+    if n % 2 == 0:
+        picked.append(1 - (1 - lower) * generator.random(resamples) ** (1 / (n - k)))
+    values = [ordered[(position * n).astype(int).clip(0, n - 1)] for position in picked]
+    return sum(values[1:], values[0]) / len(values)
 
 
 def _z(confidence: float) -> float:

@@ -96,6 +96,20 @@ def test_touching_a_file_is_not_dirty(repository):
     assert not git_state(repository.path).dirty
 
 
+def test_a_change_within_the_tick_of_the_commit_is_seen(repository):
+    for key, value in [("core.trustctime", "false"), ("core.checkStat", "minimal")]:
+        repository.git("config", key, value)
+    repository.commit("First", a="1")
+    file, index = repository.path / "a.txt", repository.path / ".git" / "index"
+    stamp = file.stat().st_mtime_ns - 10**10
+    os.utime(file, ns=(stamp, stamp))
+    repository.git("update-index", "--refresh")
+    file.write_text("2")  # the same size, and the same time as far as the clock can tell
+    os.utime(file, ns=(stamp, stamp))
+    os.utime(index, ns=(stamp, stamp))
+    assert git_state(repository.path).dirty
+
+
 def test_the_users_configuration_does_not_change_the_hash(repository):
     repository.commit("First", a="1\n2\n3\n", ü="1")
     (repository.path / "a.txt").write_text("1\n2\n4\n")
@@ -106,7 +120,7 @@ def test_the_users_configuration_does_not_change_the_hash(repository):
         ("diff.mnemonicPrefix", "true"),
         ("diff.context", "0"),
         ("diff.external", "false"),
-        ("core.quotePath", "true"),
+        ("core.quotePath", "false"),
         ("color.ui", "always"),
         ("log.showSignature", "true"),
     ]:
@@ -142,6 +156,17 @@ def test_the_base_of_a_branch_is_where_it_left_main(repository):
     assert (state.parents, state.base_sha, state.first_parent_index) == ([tip, last], tip, 3)
 
 
+def test_the_base_of_a_merge_is_its_first_parent_whatever_the_default_branch_is(repository):
+    repository.commit("First", a="1")
+    repository.git("checkout", "-q", "-b", "release")
+    tip = repository.commit("Release", b="1")
+    repository.git("checkout", "-q", "-b", "fix")
+    repository.commit("Fix", c="1")
+    repository.git("checkout", "-q", "--detach", "release")
+    repository.git("merge", "-q", "--no-ff", "-m", "Merge", "fix")
+    assert git_state(repository.path).base_sha == tip
+
+
 def test_a_shallow_clone_knows_its_parent_and_no_index(repository, tmp_path):
     first = repository.commit("First", a="1")
     second = repository.commit("Second", a="2")
@@ -168,8 +193,9 @@ def test_a_worktree_and_a_hook_see_their_own_directory(repository, tmp_path, mon
 
 
 def test_the_state_is_read_without_writing(repository):
-    repository.commit("First", a="1")
+    repository.commit("First", a="1", b="1")
     (repository.path / "a.txt").write_text("2")
+    os.utime(repository.path / "b.txt", (1, 1))  # git would like to note that it is unchanged
     before = snapshot(repository.path / ".git")
     git_state(repository.path)
     ancestry(repository.path, "HEAD")

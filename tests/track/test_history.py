@@ -178,9 +178,10 @@ def test_a_run_with_all_cells_comes_before_a_nearer_one_with_some(history, repos
     history.add(second, neurons=("relu",))
     head = history.add(third)
     assert chosen(history, head, repository) == "run1"
+    assert chosen(history, history.add(third, neurons=("soft-mpr",)), repository) is None
+    assert chosen(history, history.add(third, neurons=("soft", "hard-mpr")), repository) == "run2"  # one cell each
     partial = history.add(third, neurons=("soft",))
     assert chosen(history, partial, repository) == "run2"
-    assert chosen(history, history.add(third, neurons=("soft-mpr",)), repository) is None
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"benchmarks": []}'])

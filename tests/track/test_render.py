@@ -99,7 +99,7 @@ def test_the_comment_says_what_regressed_and_where(regressed):
 
 
 def test_a_comment_fits_github(tmp_path):
-    base = [make_record(f"cell {index} {HOSTILE * 5}", provenance=BASE) for index in range(120)]
+    base = [make_record(f"cell {index} {HOSTILE * 5}", provenance=BASE) for index in range(90)]
     head = [make_record(record.name, firing_rate=0.3, provenance=HEAD) for record in base]
     text = render_markdown(comparison_of(tmp_path, base, head))
     assert len(text) <= 65_536

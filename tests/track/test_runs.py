@@ -157,6 +157,7 @@ def test_merging_is_independent_of_order_and_complete():
     names = [entry["extra_info"].get(EXTRA_KEY, {}).get("name") for entry in merged["benchmarks"]]
     assert names == [*sorted(record.name for record in records), None]
     assert merged["datetime"] == "2026-11-24T12:31:00+00:00"
+    assert merged["machine_info"] == {"node": "worker3"}  # that of hard-mpr, which comes first
     assert sum(len(document["benchmarks"]) for document in cells) == len(merged["benchmarks"])
     assert merge_documents([merged]) == merged
 

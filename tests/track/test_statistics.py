@@ -159,6 +159,16 @@ def test_ratio_of_medians_covers_the_truth_and_repeats():
     assert ratio_of_medians(base, head, seed=1) != ratio_of_medians(base, head)
 
 
+@pytest.mark.parametrize("size", [1, 2, 7, 100])
+def test_ratio_of_medians_is_the_bootstrap(size):
+    generator = np.random.default_rng(3)
+    base, head = generator.lognormal(0, 0.3, (2, size))
+    _, (low, high) = ratio_of_medians(base, head, resamples=100_000)
+    medians = [np.median(generator.choice(values, (20_000, size)), axis=1) for values in (base, head)]
+    expected = np.quantile(medians[1] / medians[0], [0.025, 0.975])
+    assert (low, high) == pytest.approx(expected, rel=0.02)
+
+
 @pytest.mark.parametrize(("base", "head"), [([], [1.0]), ([1.0], []), ([0.0], [1.0])])
 def test_a_ratio_needs_a_positive_base(base, head):
     with pytest.raises(ValueError, match="ratio of medians"):
