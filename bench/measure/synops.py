@@ -23,7 +23,8 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Literal, Self, cast, get_args
@@ -46,6 +47,7 @@ from bench.measure.formulas import (
     Projection,
     formula_of,
     is_not_synaptic,
+    is_view,
 )
 from bench.measure.formulas.attention import attention
 from bench.measure.formulas.inputs import Occupancy, flatten_rows, occupancy, per_row
@@ -68,6 +70,7 @@ class _Operator:
     known: bool
     composite: bool
     mutable: bool
+    views: bool
     pads: bool
     in_ledger: bool
 
@@ -112,6 +115,8 @@ class SynOpCounter(TorchDispatchMode):
         for name, policy in (("scaled_spikes", scaled_spikes), ("integer_spikes", integer_spikes)):
             if policy not in get_args(SpikeClass):
                 raise MeasureInputError(f"{name} is {policy!r}: give 'mac' or 'ac'.")
+        if isinstance(module, torch.jit.ScriptModule) and (timesteps is not None or per_sample):
+            raise MeasureInputError("A scripted module gives totals only: leave out timesteps and per_sample.")
         if integer_spikes == "ac" and (timesteps is not None or per_sample):
             raise MeasureInputError("integer_spikes='ac' gives totals only: leave out timesteps and per_sample.")
         self._module = module
@@ -151,6 +156,9 @@ class SynOpCounter(TorchDispatchMode):
         self._learn_weights()
         neurons = {id(neuron): name for name, neuron in spiking_neurons(self._module).items()}
         for name, module in self._module.named_modules():
+            # Scripted modules take no hooks: their sites are named after their weights.
+            if isinstance(module, torch.jit.ScriptModule):
+                continue
             neuron = cast(SpikingNeuron, module) if id(module) in neurons else None
             self._handles.append(module.register_forward_pre_hook(self._entering(name, neuron), prepend=True))
             self._handles.append(module.register_forward_hook(self._leaving(name), always_call=True))
@@ -222,7 +230,8 @@ class SynOpCounter(TorchDispatchMode):
                 elif not call.synaptic:
                     self._trusted.add((name, module.training))
                 if isinstance(output, Tensor) and not self._neurons:
-                    self._ledger.neuron(name or type(module).__name__, call.neuron, output, self._spikes(output))
+                    with _aside():
+                        self._ledger.neuron(name or type(module).__name__, call.neuron, output, self._spikes(output))
             if module is self._module:
                 self._end_of_forward(args)
 
@@ -256,7 +265,7 @@ class SynOpCounter(TorchDispatchMode):
         if operator.mutable:
             self._note_change((*args, *kwargs.values()))
         output = func(*args, **kwargs)
-        if self._unseen:
+        if self._unseen and not operator.views:
             self._note_weights((*args, *kwargs.values()))
         if operator.known and not (operator.in_ledger or operator.pads):
             return output
@@ -286,6 +295,7 @@ class SynOpCounter(TorchDispatchMode):
             known=formula is None and is_not_synaptic(func),
             composite=is_composite and func.namespace not in ("prim", "profiler"),
             mutable=func._schema.is_mutable,
+            views=is_view(func),
             pads=func is torch.ops.aten.constant_pad_nd.default,
             in_ledger=Ledger.covers(func),
         )
@@ -327,8 +337,7 @@ class SynOpCounter(TorchDispatchMode):
         finally:
             self._paused -= not dropout
         if not dropout and not self._paused and torch._C._current_graph_task_id() == -1:
-            # Counting is arithmetic on what has been computed: neither autograd nor this counter may see it.
-            with torch._C._DisableTorchDispatch(), torch.no_grad():
+            with _aside():
                 self._apply(attention, "scaled_dot_product_attention", output, args, kwargs)
         return output
 
@@ -651,6 +660,13 @@ class _NeuronCall:
     neuron: SpikingNeuron
     suspended: bool
     synaptic: bool = False
+
+
+@contextmanager
+def _aside() -> Iterator[None]:
+    """Arithmetic on what has been computed: neither autograd nor any counter may see it."""
+    with torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch(), torch.no_grad():
+        yield
 
 
 _PLAIN = (Tensor, nn.Parameter, nn.Buffer)

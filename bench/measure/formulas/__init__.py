@@ -14,7 +14,7 @@ measurement. For an operator that multiplies nothing, `declare_not_synaptic` say
 from __future__ import annotations
 
 from bench.measure.formulas import attention, convolution, matrix, recurrent
-from bench.measure.formulas.not_synaptic import declare_not_synaptic, is_not_synaptic
+from bench.measure.formulas.not_synaptic import declare_not_synaptic, is_not_synaptic, is_view
 from bench.measure.formulas.products import Contraction, Convolution, Count, Linear, Product, Projection
 from bench.measure.formulas.registry import Formula, formula_of, register_formula
 
@@ -31,6 +31,7 @@ __all__ = [
     "declare_not_synaptic",
     "formula_of",
     "is_not_synaptic",
+    "is_view",
     "matrix",
     "recurrent",
     "register_formula",

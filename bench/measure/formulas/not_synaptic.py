@@ -99,5 +99,10 @@ def is_not_synaptic(operator: OpOverload) -> bool:
         return True
     if name.endswith("_copy") and hasattr(torch.ops.aten, name.removesuffix("_copy")):
         return True
+    return is_view(operator)
+
+
+def is_view(operator: OpOverload) -> bool:
+    """Whether an operator gives views of its inputs and computes nothing."""
     returns = operator._schema.returns
     return bool(returns) and all(value.alias_info and not value.alias_info.is_write for value in returns)
