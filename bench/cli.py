@@ -5,16 +5,29 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from bench.track.compare import Comparison
+    from bench.track.runs import Run
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+DataRoot = Annotated[Path | None, typer.Option(help="Folder that holds the data sets (or INFLOR_BENCH_DATA).")]
+Download = Annotated[bool, typer.Option("--download", help="Let torchvision fetch data that is not here.")]
+Accepted = Annotated[Path | None, typer.Option(help="TOML file of accepted regressions, with reasons.")]
 
 
 @app.callback()
 def root() -> None:
-    """Measure spiking networks, compare them, and publish the comparison."""
+    """Measure spiking networks, compare them, and publish the comparison.
+
+    Exit codes: 0 fine, 1 a regression, 2 bad input.
+    """
 
 
 def cache_directory() -> Path:
@@ -24,49 +37,153 @@ def cache_directory() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "inflor-bench"
 
 
+def command_line() -> list[str]:
+    """This command as it was given."""
+    return ["inflor-bench", *sys.argv[1:]]
+
+
+@app.command()
+def run(
+    suite: Annotated[str, typer.Option(help="A shipped suite's name, or a TOML file.")] = "default",
+    only: Annotated[str, typer.Option(help="Measure the cells that match this pattern.")] = "*",
+    out: Annotated[Path, typer.Option(help="Where run files (in runs/) and the report (in report/) go.")] = Path(".bench"),
+    accepted: Accepted = None,
+    data_root: DataRoot = None,
+    download: Download = False,
+) -> None:
+    """Train or load, measure, compare with the newest comparable run, and write the report."""
+    from bench.suites.suite import check_names, load_suite, plan
+
+    loaded = load_suite(suite)
+    planned = plan(loaded, only)
+    check_names(planned)
+
+    from bench.suites.prepare import Sources
+    from bench.suites.run import run_suite
+    from bench.track.history import load_history, newest_comparable
+    from bench.track.runs import read_run
+
+    runs = out / "runs"
+    outcome = run_suite(loaded, planned, runs, Sources(cache_directory(), data_root, download), command_line())
+    for path in outcome.recovered:
+        errors.print(f"An earlier run was stopped; what it had measured is in {path}")
+    code = 1 if outcome.exit_code else 0
+    if outcome.path is not None:
+        head = read_run(outcome.path)
+        typer.echo(f"run     {outcome.path}")
+        baseline = newest_comparable(runs, head, repository=Path.cwd())
+        for damaged in baseline.damaged:
+            errors.print(f"Left out of the history: {damaged.reason}")
+        typer.echo(f"base    {baseline.run.path if baseline.run else 'none'}: {baseline.reason}")
+        comparison = _compare(baseline.run, head, accepted) if baseline.run else None
+        code = max(code, comparison.exit_code if comparison else 0)
+        typer.echo(f"report  {_report([head], out / 'report', comparison, load_history(runs).runs)}")
+    for sentence in outcome.bad_input:
+        errors.print(sentence)
+    raise typer.Exit(2 if outcome.bad_input else code)
+
+
+@app.command()
+def compare(
+    base: Annotated[Path, typer.Argument(help="Run file of the baseline.")],
+    head: Annotated[Path, typer.Argument(help="Run file to judge.")],
+    accepted: Accepted = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write the comparison as JSON.")] = None,
+) -> None:
+    """Compare two runs: counts exactly, accuracy by McNemar, the rest shown. Exit 1 on a regression."""
+    from bench.track.render import to_json
+    from bench.track.runs import read_run, write_json
+
+    comparison = _compare(read_run(base), read_run(head), accepted)
+    if json_file:
+        write_json(json_file, to_json(comparison))
+    raise typer.Exit(comparison.exit_code)
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="One run file, or a baseline and the run to report on.")],
+    out: Annotated[Path, typer.Option(help="Directory of the pages.")] = Path(".bench/report"),
+    history: Annotated[Path | None, typer.Option(help="Directory of run files, for trends.")] = None,
+    accepted: Accepted = None,
+) -> None:
+    """Write the HTML report of a run, compared with a baseline where two are given."""
+    from bench.track.errors import TrackInputError
+    from bench.track.history import load_history
+    from bench.track.runs import read_run
+
+    if len(runs) > 2:
+        raise TrackInputError(f"{len(runs)} run files were given: give one, or a baseline and the run to report on.")
+    read = [read_run(path) for path in runs]
+    comparison = _compare(read[0], read[1], accepted) if len(read) == 2 else None
+    typer.echo(str(_report(read[-1:], out, comparison, load_history(history).runs if history else ())))
+
+
 @app.command()
 def train(
     cells: Annotated[list[str], typer.Argument(help="Cells, e.g. fashion-mnist/resnet8/soft-mpr/T2/s0.")],
     epochs: Annotated[int | None, typer.Option(help="Epochs instead of the recipe's.")] = None,
     out: Annotated[Path | None, typer.Option(help="Export checkpoints and model cards here.")] = None,
-    data_root: Annotated[Path | None, typer.Option(help="Folder that holds the data sets.")] = None,
-    download: Annotated[bool, typer.Option(help="Let torchvision fetch data that is not here.")] = False,
+    data_root: DataRoot = None,
+    download: Download = False,
 ) -> None:
     """Train networks. A stopped run goes on where it was."""
     from bench.suites.cell import Cell
-    from bench.suites.train import export_cell, train_cell, with_epochs
-    from models.errors import ModelInputError
-    from models.recipe import RECIPES
+    from bench.suites.suite import PlannedCell, check_names
 
     parsed = [Cell.parse(name) for name in cells]
+    check_names([PlannedCell(cell, "train") for cell in parsed])
+
+    from bench.suites.train import export_cell, train_cell, with_epochs
+    from models.recipe import RECIPES
+
     for cell in parsed:
-        if cell.dataset not in RECIPES:
-            raise ModelInputError(f"Unknown data set {cell.dataset!r}: choose one of {', '.join(RECIPES)}.")
-        recipe = with_epochs(RECIPES[cell.dataset], epochs)
         checkpoint = train_cell(
             cell,
             cache_directory() / "trained",
-            recipe=recipe,
+            recipe=with_epochs(RECIPES[cell.dataset], epochs),
             data_root=data_root,
             download=download,
-            command=["inflor-bench", *sys.argv[1:]],
+            command=command_line(),
         )
         typer.echo(str(export_cell(cell, checkpoint, out) if out else checkpoint))
+
+
+def _compare(base: Run, head: Run, accepted: Path | None) -> Comparison:
+    """Compare two runs and print the verdicts, worst first."""
+    from bench.track.accepted import read_accepted
+    from bench.track.compare import compare as compare_runs
+    from bench.track.render import render_terminal
+
+    comparison = compare_runs(base, head, accepted=read_accepted(accepted) if accepted else ())
+    render_terminal(comparison, Console())
+    return comparison
+
+
+def _report(runs: list[Run], out: Path, comparison: Comparison | None, history: tuple[Run, ...]) -> Path:
+    from reports.page import build
+
+    return build(runs, out, comparison=comparison, history=history)
 
 
 def main() -> None:
     """Run the command line: exit 0 fine, 1 regression, 2 bad input, 130 stopped by Ctrl-C."""
     try:
-        app(standalone_mode=False)
-    except typer.Exit as error:
-        sys.exit(error.exit_code)
+        # Not standalone, the code of `typer.Exit` is returned, and the errors are ours to print.
+        code = app(standalone_mode=False)
+    except (typer.Abort, KeyboardInterrupt):
+        errors.print("Stopped. What was measured or trained so far is kept; run the same command to go on.")
+        code = 130
     except Exception as error:
-        from bench.suites.errors import SuiteInputError
-
-        if isinstance(error, SuiteInputError) or type(error).__name__.endswith("InputError"):
-            print(error, file=sys.stderr)
-            sys.exit(2)
-        raise
+        if isinstance(error, ValueError) and any(kind.__name__.endswith("InputError") for kind in type(error).__mro__):
+            # Each package has its own InputError, and importing them all here would cost every command their imports.
+            errors.print(str(error), markup=False)
+        elif hasattr(error, "show"):  # a usage error of the command line parser, which newer typer keeps to itself
+            error.show()
+        else:
+            raise
+        code = 2
+    sys.exit(code)
 
 
 if __name__ == "__main__":

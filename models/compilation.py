@@ -45,7 +45,9 @@ def run_fused(function: Kernel, *tensors: Tensor, **constants: float | bool | st
     M is marked dynamic, else every layer shape would compile anew until torch's recompile limit drops to eager.
     """
     device = tensors[0].device.type
-    if function in _broken or (device == "cpu" and not compiler_available()) or tensors[0].shape[1] < 2:
+    # A counter's dispatch mode looks at single operators, which a compiled kernel has none of.
+    watched = torch._C._len_torch_dispatch_stack() > 0
+    if watched or function in _broken or tensors[0].shape[1] < 2 or (device == "cpu" and not compiler_available()):
         return function(*tensors, **constants)
     for tensor in tensors:
         torch._dynamo.mark_dynamic(tensor, 1)

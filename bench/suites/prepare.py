@@ -1,0 +1,109 @@
+"""Brings the network of a cell into memory: shipped weights, cached weights, or trained on the spot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from torch import nn
+
+from bench.suites.cell import Cell
+from bench.suites.suite import PlannedCell, Suite
+from bench.suites.train import cell_config, train_cell
+from bench.track.records import DatasetProvenance, ModelDescription, WeightsProvenance
+from models.checkpoints import load_model, read_tensors, weights_sha256
+from models.datasets import Dataset, load_dataset
+from models.errors import ModelInputError
+from models.neurons import LIF
+from models.recipe import RECIPES, Recipe, training_key
+from models.zoo import shipped_checkpoint
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where data and weights may come from."""
+
+    cache: Path
+    data_root: Path | None = None
+    download: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A network with its weights, its data, and what a record says of both."""
+
+    model: nn.Module
+    dataset: Dataset
+    description: ModelDescription
+    data: DatasetProvenance
+    weights: WeightsProvenance
+
+
+def recipe_of(cell: Cell, suite: Suite) -> Recipe:
+    """The data set's recipe with what the suite overrides."""
+    settings = suite.training.get(cell.dataset)
+    return replace(RECIPES[cell.dataset], **settings.overrides()) if settings else RECIPES[cell.dataset]
+
+
+def prepare(planned: PlannedCell, suite: Suite, sources: Sources, command: Sequence[str]) -> Prepared:
+    """Load or train the network of a cell.
+
+    Raises:
+        DatasetUnavailable: its data are not on this machine.
+        ModelInputError: data or weights are damaged, or the weights are those of another cell.
+    """
+    cell = planned.cell
+    dataset = load_dataset(cell.dataset, sources.data_root, sources.download)
+    config, recipe = cell_config(cell, dataset), recipe_of(cell, suite)
+    source = "shipped"
+    if planned.weights == "zoo":
+        checkpoint = shipped_checkpoint(cell.name)
+    else:
+        directory = sources.cache / "trained"
+        key = training_key(config, recipe, dataset.sha256, cell.seed)
+        source = "cached" if (directory / f"{key}.safetensors").exists() else "trained"
+        checkpoint = train_cell(
+            cell,
+            directory,
+            recipe=recipe,
+            data_root=sources.data_root,
+            download=sources.download,
+            command=command,
+        )
+    tensors, metadata = read_tensors(checkpoint)
+    if metadata["config"] != config.as_dict() or metadata["dataset"]["sha256"] != dataset.sha256:
+        raise ModelInputError(f"{checkpoint} holds another network or data than {cell.name}: train the cell anew.")
+    model = load_model(checkpoint)
+    return Prepared(
+        model=model,
+        dataset=dataset,
+        description=describe(cell, model),
+        data=DatasetProvenance(
+            name=dataset.name,
+            split="test",
+            samples=len(dataset.test),
+            sha256=dataset.sha256,
+            simulated=dataset.simulated,
+        ),
+        weights=WeightsProvenance(
+            source=source,
+            sha256=weights_sha256(tensors),
+            training_key=metadata["training_key"],
+            recipe=metadata["recipe"],
+            card_accuracy=metadata["correct"] / metadata["samples"],
+        ),
+    )
+
+
+def describe(cell: Cell, model: nn.Module | None = None) -> ModelDescription:
+    """What a record says of the network; without the network itself only what the cell's name says."""
+    if model is None:
+        return ModelDescription(**asdict(cell))
+    neuron = next((module for module in model.modules() if isinstance(module, LIF)), None)
+    constants = ("decay", "threshold", "reset", "reset_by", "mpr")
+    return ModelDescription(
+        **asdict(cell),
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        **{name: getattr(neuron, name) for name in constants if neuron is not None},
+    )

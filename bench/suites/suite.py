@@ -1,0 +1,134 @@
+"""Suites: which cells are measured and how, as TOML that is checked before anything runs."""
+
+from __future__ import annotations
+
+import fnmatch
+import tomllib
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bench.suites.cell import Cell
+from bench.suites.errors import SuiteInputError
+
+Weights = Literal["train", "zoo"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class CellGroup(_Strict):
+    """The cells of one table: every neuron at every number of steps and seed. The ANN twin has one step whatever is asked."""
+
+    dataset: str
+    network: str
+    neurons: list[str] = Field(min_length=1)
+    timesteps: list[Annotated[int, Field(ge=1, le=1000)]] = Field(min_length=1)
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
+    weights: Weights
+
+
+class MeasureSettings(_Strict):
+    """How latency, memory and power are measured: samples in a batch, rounds that are timed, windows of the power meter."""
+
+    batch_size: int = Field(default=32, ge=1)
+    rounds: int = Field(default=100, ge=1)
+    power: Literal["full", "quick"] = "full"
+
+
+class TrainingSettings(_Strict):
+    """Values that replace those of a data set's own recipe."""
+
+    epochs: int | None = Field(default=None, ge=1)
+    batch_size: int | None = Field(default=None, ge=2)
+    learning_rate: float | None = Field(default=None, gt=0)
+
+    def overrides(self) -> dict[str, Any]:
+        """The values that are given."""
+        return self.model_dump(exclude_none=True)
+
+
+class Suite(_Strict):
+    """One suite file."""
+
+    name: str
+    cells: list[CellGroup] = Field(min_length=1)
+    measure: MeasureSettings = MeasureSettings()
+    training: dict[str, TrainingSettings] = {}
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """A cell and where its weights come from."""
+
+    cell: Cell
+    weights: Weights
+
+
+def load_suite(name: str) -> Suite:
+    """Load a suite that ships with the package, by name, or any other by the path of its TOML file.
+
+    Raises:
+        SuiteInputError: no such suite, or a key or value in it that is wrong.
+    """
+    shipped = {path.name.removesuffix(".toml"): path for path in files("bench.suites").iterdir() if path.name.endswith(".toml")}
+    try:
+        text = shipped[name].read_text("utf-8") if name in shipped else Path(name).read_text("utf-8")
+        return Suite.model_validate(tomllib.loads(text))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SuiteInputError(
+            f"The suite {name!r} cannot be read ({reason}): name a TOML file or one of {', '.join(sorted(shipped))}."
+        ) from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise SuiteInputError(f"{name}: this is not TOML ({error}): correct it.") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise SuiteInputError(f"{name}: key {key!r}: {first['msg'][0].lower()}{first['msg'][1:]}: correct it.") from None
+
+
+def plan(suite: Suite, only: str = "*") -> list[PlannedCell]:
+    """The cells of a suite whose names match the pattern `only`, in the suite's order, each once.
+
+    Raises:
+        SuiteInputError: nothing matches, or a cell is named twice.
+    """
+    planned: dict[Cell, PlannedCell] = {}
+    for group in suite.cells:
+        for seed in group.seeds:
+            for timesteps in group.timesteps:
+                for neuron in group.neurons:
+                    cell = Cell(group.dataset, group.network, neuron, 1 if neuron == "relu" else timesteps, seed)
+                    if cell in planned and not (neuron == "relu" and len(group.timesteps) > 1):
+                        raise SuiteInputError(f"Suite {suite.name!r}: the cell {cell.name!r} is there twice: remove one.")
+                    planned.setdefault(cell, PlannedCell(cell, group.weights))
+    chosen = [entry for entry in planned.values() if fnmatch.fnmatchcase(entry.cell.name, only)]
+    if not chosen:
+        raise SuiteInputError(f"Suite {suite.name!r} has no cell that matches {only!r}: try '*'.")
+    return chosen
+
+
+def check_names(planned: list[PlannedCell]) -> None:
+    """Check that every data set, network and neuron exists, before anything is trained.
+
+    Raises:
+        SuiteInputError: naming the first that does not.
+    """
+    from models.datasets import DATASETS
+    from models.networks import NETWORKS
+    from models.neurons import NEURONS
+
+    for entry in planned:
+        cell = entry.cell
+        for kind, name, known in (
+            ("data set", cell.dataset, DATASETS),
+            ("network", cell.network, NETWORKS),
+            ("neuron", cell.neuron, NEURONS),
+        ):
+            if name not in known:
+                raise SuiteInputError(f"Unknown {kind} {name!r}: choose one of {', '.join(known)}.")
