@@ -129,8 +129,7 @@ def _histogram(counts: Tensor) -> Histogram:
 
 
 def _sum_of_squares(values: Tensor) -> Tensor:
-    flat = values.flatten().to(torch.float64)
-    return torch.dot(flat, flat)
+    return torch.linalg.vector_norm(values, dtype=torch.float64).square()
 
 
 class _Part(NamedTuple):

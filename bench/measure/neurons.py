@@ -6,6 +6,7 @@ current [T*N, ...], time outermost, and gives spikes of the same shape, with T =
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
@@ -139,6 +140,12 @@ def check_call(site: str, neuron: SpikingNeuron, inputs: list[Tensor], output: A
         )
 
 
+@functools.cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Threads that stay: a new one would fetch all its memory from the system anew."""
+    return ThreadPoolExecutor(threads, thread_name_prefix="pieces")
+
+
 def map_pieces(function: Callable[..., Result], timesteps: int, *tensors: Tensor) -> list[Result]:
     """Call `function` on pieces [T*n, ...] of tensors [T*N, ...], n samples each, and return the results in order.
 
@@ -156,7 +163,6 @@ def map_pieces(function: Callable[..., Result], timesteps: int, *tensors: Tensor
     # Each thread computes its piece alone: dividing operations this small among threads costs far more than it gains.
     torch.set_num_threads(1)
     try:
-        with ThreadPoolExecutor(threads) as pool:
-            return list(pool.map(lambda piece: function(*piece), pieces))
+        return list(_pool(threads).map(lambda piece: function(*piece), pieces))
     finally:
         torch.set_num_threads(threads)

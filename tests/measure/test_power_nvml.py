@@ -1,7 +1,12 @@
 """The NVML meters through pynvml's own loader, structures and errors, in virtual time, against known joules."""
 
+import os
+import shutil
+import subprocess
+import sys
 from dataclasses import asdict
 from itertools import pairwise
+from pathlib import Path
 from random import Random
 
 import pynvml
@@ -21,7 +26,17 @@ TRACES = [Constant(200.0), Ramp(80.0, 3.0), Step(90.0, 260.0, 13.7), Bursts(60.0
 
 
 def measure(
-    monkeypatch, gpu, meters=(NvmlEnergyMeter,), *, others=(), uuid=UUID, seed=0, profile=FULL, pace=0.01, **options
+    monkeypatch,
+    gpu,
+    meters=(NvmlEnergyMeter,),
+    *,
+    others=(),
+    uuid=UUID,
+    seed=0,
+    profile=FULL,
+    pace=0.01,
+    call=lambda: None,
+    **options,
 ):
     world = World(pace)
     world.gpus = [*others, gpu]
@@ -30,7 +45,7 @@ def measure(
     for each in world.gpus:
         each.switch(world.time - 10, each.idle)
     result = measure_power(
-        lambda: None,
+        call,
         [meter(uuid) for meter in meters],
         batch_size=4,
         profile=profile,
@@ -46,7 +61,7 @@ def true_joules_per_inference(world, gpu):
     return joules / (4 * sum((end - start) / world.pace for start, end in world.windows()))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("tick", [0.02, 0.1])
 @pytest.mark.parametrize("trace", TRACES, ids=lambda trace: type(trace).__name__)
 def test_the_counter_recovers_known_joules_within_a_thousandth(monkeypatch, trace, tick, seed):
@@ -59,7 +74,22 @@ def test_the_counter_recovers_known_joules_within_a_thousandth(monkeypatch, trac
     assert (result.meter, result.device) == ("nvml_energy", UUID)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("stall", [0.03, 0.25])
+def test_a_thread_that_is_held_up_now_and_then_misses_no_joule(monkeypatch, stall):
+    random = Random(5)
+    gpu = Gpu(UUID)
+    wait = World.wait
+    monkeypatch.setattr(World, "wait", lambda world, s: wait(world, s + (stall if random.random() < 0.05 else 0)))
+    result, _ = measure(monkeypatch, gpu, seed=2)
+    assert result.trials == pytest.approx([200 * 0.01 / 4] * 5, rel=1e-3)
+
+
+def test_a_slow_driver_still_gives_edges(monkeypatch):
+    result, _ = measure(monkeypatch, Gpu(UUID), call_seconds=0.02)
+    assert result.trials == pytest.approx([200 * 0.01 / 4] * 5, rel=5e-3)
+
+
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("trace", TRACES, ids=lambda trace: type(trace).__name__)
 def test_polled_power_recovers_known_joules_within_a_hundredth(monkeypatch, trace, seed):
     gpu = Gpu(UUID, load=trace)
@@ -157,6 +187,16 @@ def test_throttling_is_told_by_the_new_name_and_the_old(monkeypatch, missing):
     result, _ = measure(monkeypatch, Gpu(UUID, event_reasons=0x1 | 0x4 | 0x40), missing=missing)
     assert result.flags == ("throttled: software power cap, hardware thermal slowdown (0x45)",)
     assert measure(monkeypatch, Gpu(UUID, event_reasons=0x1 | 0x2 | 0x10 | 0x100), missing=missing)[0].flags == ()
+
+
+def test_what_the_idle_gpu_said_is_not_said_of_the_load(monkeypatch):
+    gpu = Gpu(UUID, event_reasons=0x4, clock=200)
+
+    def load():
+        gpu.event_reasons, gpu.clock = 0, 1400
+
+    result, _ = measure(monkeypatch, gpu, call=load)
+    assert (result.flags, result.clock_mhz) == ((), 1400)
 
 
 def test_what_a_gpu_does_not_tell_is_none(monkeypatch):
@@ -270,3 +310,23 @@ def test_a_batch_without_samples_is_refused():
 def test_an_error_without_a_name_of_ours_is_passed_on(monkeypatch):
     errors = {"nvmlDeviceGetTotalEnergyConsumption": (0, pynvml.NVML_ERROR_CORRUPTED_INFOROM)}
     assert measure(monkeypatch, Gpu(UUID), errors=errors)[0] == Unavailable("nvml_error: Corrupted infoROM")
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
+def test_a_real_process_measures_through_a_real_library(tmp_path):
+    source = Path(__file__).with_name("stub_nvml.c")
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", tmp_path / "libnvidia-ml.so.1", source], check=True)
+    code = (
+        "import time\n"
+        "from bench.measure.power import NvmlEnergyMeter, NvmlPowerMeter, Profile, measure_power\n"
+        "profile = Profile('short', trials=2, seconds=0.3, iterations=3, idle_seconds=0.2, lead_seconds=0.1)\n"
+        "meters = [NvmlEnergyMeter('stub'), NvmlPowerMeter('stub')]\n"
+        "result = measure_power(lambda: time.sleep(0.002), meters, batch_size=1, profile=profile)\n"
+        "print(result.meter, result.device, result.mean_watts, result.cross_check_meter, len(result.trials))\n"
+    )
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    meter, device, watts, cross, trials = done.stdout.split()
+    assert (meter, device, cross, trials) == ("nvml_energy", "GPU-stub", "nvml_power", "2")
+    # A busy machine may hold the process up between two readings.
+    assert float(watts) == pytest.approx(200, rel=0.1)

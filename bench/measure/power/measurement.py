@@ -33,6 +33,8 @@ THROTTLING = {
 CROSS_CHECK_TOLERANCE = 0.2
 
 EDGE_POLL_SECONDS = 0.001
+# A tick that fell into a longer gap between two readings (the thread was held up) is left for the next one.
+EDGE_GAP_SECONDS = 0.005
 POLL_SECONDS = 0.01
 CONDITIONS_SECONDS = 0.25
 # Ticks come every 20 to 100 ms; a count that stands still this long under load is stuck.
@@ -146,15 +148,17 @@ class _Watch:
         last = self.sample()
         if not self.reader.ticks:
             return last
-        begin = last.time
-        while last.time - begin < STUCK_SECONDS:
+        begin, best_gap, best = last.time, float("inf"), None
+        while best_gap > EDGE_GAP_SECONDS and last.time - begin < STUCK_SECONDS:
             progress.wait(EDGE_POLL_SECONDS)
             sample = self.sample()
-            if sample.joules != last.joules:
-                # The tick fell between the two readings.
-                return _Sample((last.time + sample.time) / 2, sample.joules, sample.cross_joules)
+            gap = sample.time - last.time
+            if sample.joules != last.joules and gap < best_gap:
+                best_gap, best = gap, _Sample((last.time + sample.time) / 2, sample.joules, sample.cross_joules)
             last = sample
-        raise MeterError(f"counter_stuck: the energy counter did not move for {STUCK_SECONDS:g} s.")
+        if best is None:
+            raise MeterError(f"counter_stuck: the energy counter did not move for {STUCK_SECONDS:g} s.")
+        return best
 
     def idle_away(self, progress: Progress, seconds: float) -> None:
         """Let time pass, polling on: a wrap-around and the power in between must not be missed."""
