@@ -1,0 +1,95 @@
+"""A real headless Chromium, and one report to look at for all tests."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from bench.track.compare import compare
+from bench.track.runs import Run
+from reports.page import build
+from tests.reports import sample
+
+CHROMIUM = ("/usr/bin/chromium", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
+    if path is None:
+        pytest.fail("The report's tests need a Chromium: install the package `chromium`, or put one on the PATH.")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@dataclass
+class Visit:
+    """A page that was opened from the disk, and everything that it should not have done."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Any]:
+    contexts: list[BrowserContext] = []
+
+    def open_page(path: Path, *, anchor: str = "", width: int = 1200, **options: Any) -> Visit:
+        context = browser.new_context(viewport={"width": width, "height": 900}, offline=True, **options)
+        contexts.append(context)
+        page = context.new_page()
+        seen = Visit(page)
+        page.on(
+            "console",
+            lambda m: seen.complaints.append(f"console: {m.text}") if m.type in ("error", "warning") else None,
+        )
+        page.on("pageerror", lambda e: seen.complaints.append(f"error: {e}"))
+        page.on(
+            "request",
+            lambda r: None if r.url.startswith(("file:", "data:")) else seen.complaints.append(f"request: {r.url}"),
+        )
+        page.on("requestfailed", lambda r: seen.complaints.append(f"failed: {r.url}"))
+        page.on("dialog", lambda d: (seen.complaints.append(f"dialog: {d.message}"), d.dismiss()))
+        page.goto(path.as_uri() + anchor)
+        return seen
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Nine models, the last of which could not be measured."""
+    records = sample.nine()
+    records.append(sample.skipped(sample.record("cifar10/resnet8/soft/T2/s0"), "cifar10 is not here: give --data"))
+    return sample.run_of(records, tmp_path_factory.mktemp("run") / "run.json")
+
+
+@pytest.fixture(scope="session")
+def report(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build([run], tmp_path_factory.mktemp("report")).parent
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """An earlier run of some of the models, which spiked less."""
+    records = [r for r in sample.nine(run_id="r0000000", sha="a" * 40, scale=0.9) if "fashion" in r.name]
+    return sample.run_of(records, tmp_path_factory.mktemp("base") / "base.json")
+
+
+@pytest.fixture(scope="session")
+def compared(run: Run, base: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build([run], tmp_path_factory.mktemp("compared"), comparison=compare(base, run)).parent
+
+
+def pages(report: Path) -> list[Path]:
+    return [report / "index.html", *sorted((report / "models").glob("*.html"))]

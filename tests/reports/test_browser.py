@@ -1,0 +1,200 @@
+"""What the pages are and do in a real browser, from the disk, without a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.track.records import Absent
+from bench.track.runs import Run
+from tests.reports.conftest import pages
+
+SOFT_MPR = "models/fashion-mnist-resnet8-soft-mpr-t2-s0.html"
+
+
+def model_names(page: Any) -> list[str]:
+    return page.eval_on_selector_all("#models tbody tr:not([hidden]) th", "all => all.map(e => e.dataset.value)")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_opens_without_a_complaint(report: Path, visit: Any, scheme: str) -> None:
+    for path in pages(report):
+        seen = visit(path, color_scheme=scheme)
+        broken = seen.page.evaluate("[...document.images].filter(i => !i.complete || !i.naturalWidth).length")
+        empty = seen.page.evaluate("[...document.querySelectorAll('svg.plot')].filter(s => !s.getBBox().width).length")
+        assert (seen.complaints, broken, empty) == ([], 0, 0), path.name
+
+
+def test_a_complaint_would_be_seen(tmp_path: Path, visit: Any) -> None:
+    """The check above must be able to fail."""
+    (tmp_path / "bad.html").write_text(
+        "<img src='http://example.org/x.png'><script>console.error('x'); nope()</script>"
+    )
+    seen = visit(tmp_path / "bad.html")
+    assert {c.split(":")[0] for c in seen.complaints} >= {"console", "error", "request", "failed"}
+
+
+def test_every_cell_and_layer_is_there(run: Run, report: Path, visit: Any) -> None:
+    page = visit(report / "index.html").page
+    assert sorted(model_names(page)) == sorted(run.cells)
+    links = {n: page.get_attribute(f"#models th[data-value='{n}'] a", "href") for n in run.cells}
+    for name, result in run.cells.items():
+        page.goto((report / links[name]).as_uri())
+        assert name in page.inner_text("h1")
+        record = result.record
+        for section, table in ((record.synops, "synaptic-layers"), (record.spikes, "spiking-layers")):
+            if isinstance(section, Absent):
+                assert page.query_selector(f"#{table}") is None
+            else:
+                shown = page.eval_on_selector_all(f"#{table} tbody th", "all => all.map(e => e.textContent.trim())")
+                assert shown == [layer.name for layer in section.layers]
+
+
+def test_a_skipped_cell_says_why(report: Path, visit: Any) -> None:
+    page = visit(report / "index.html").page
+    assert "cifar10 is not here: give --data" in page.inner_text(".notice")
+    page.click(".notice a")
+    assert "cifar10 is not here: give --data" in page.inner_text(".lede")
+
+
+@pytest.mark.parametrize("by", ["mouse", "keyboard"])
+def test_sorting(run: Run, report: Path, visit: Any, by: str) -> None:
+    page = visit(report / "index.html").page
+    button = page.locator("#models thead button", has_text="Accuracy")
+    for descending in (True, False):
+        if by == "mouse":
+            button.click()
+        else:
+            button.focus()
+            page.keyboard.press("Enter")
+        known = {n: c.record.accuracy for n, c in run.cells.items() if not isinstance(c.record.accuracy, Absent)}
+        expected = sorted((a.value for a in known.values()), reverse=descending)
+        order = model_names(page)
+        assert [known[name].value for name in order[:-1]] == expected
+        assert order[-1] not in known, "what was not measured stays last"
+        wanted = "descending" if descending else "ascending"
+        assert page.get_attribute("#models th[aria-sort]", "aria-sort") == wanted
+
+
+def test_filtering_by_mouse(report: Path, visit: Any) -> None:
+    page = visit(report / "index.html").page
+    page.select_option("[data-facet=dataset]", "fashion-mnist")
+    page.select_option("[data-facet=neuron]", "soft-mpr")
+    assert model_names(page) == ["fashion-mnist/resnet8/soft-mpr/T2/s0"]
+    assert page.inner_text(".filters output") == "1 of 10 models"
+    faded = page.evaluate("[...document.querySelectorAll('#accuracy-energy .out')].map(e => e.dataset.mark)")
+    assert "digits-resnet8-soft-mpr-t4-s0" in faded
+    assert "fashion-mnist-resnet8-soft-mpr-t2-s0" not in faded
+
+
+def test_filtering_and_moving_by_keyboard(report: Path, visit: Any) -> None:
+    page = visit(report / "index.html").page
+    page.keyboard.press("/")
+    page.keyboard.type("mpr fashion")
+    assert model_names(page) == ["fashion-mnist/resnet8/soft-mpr/T2/s0"]
+    page.keyboard.press("Escape")
+    assert len(model_names(page)) == 10
+    page.focus("#models tbody tr:nth-child(2) th a")
+    page.keyboard.press("ArrowDown")
+    focused = "document.activeElement.closest('tr').rowIndex - document.querySelector('#models tbody tr').rowIndex"
+    assert page.evaluate(focused) == 2
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/models/*.html")
+
+
+def test_marks_and_rows_light_up_together(report: Path, visit: Any) -> None:
+    page = visit(report / "index.html").page
+    mark = "fashion-mnist-resnet8-hard-t2-s0"
+    page.hover(f"#model-{mark} th")
+    lit = page.evaluate("[...document.querySelectorAll('#accuracy-energy .lit')].map(e => e.dataset.mark)")
+    assert set(lit) == {mark}
+    page.locator(f"#accuracy-energy [data-mark={mark}] use").first.hover(force=True)
+    assert "accuracy" in page.inner_text("#tip")
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [("CSV", "Model,Data set,T"), ("Markdown", "| Model | Data set"), ("LaTeX", "\\begin{tabular}{l")],
+)
+def test_copying_a_table(report: Path, visit: Any, name: str, start: str) -> None:
+    page = visit(report / "index.html", permissions=["clipboard-read", "clipboard-write"]).page
+    page.select_option("[data-facet=dataset]", "digits")
+    page.click(f"[data-table=models] .tools button >> text={name}")
+    page.wait_for_selector("[data-table=models] .tools [role=status]:has-text('Copied')")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.startswith(start)
+    assert copied.count("resnet8") == 5
+
+
+@pytest.mark.parametrize("width", [360, 1600])
+def test_no_page_overflows(report: Path, compared: Path, visit: Any, width: int) -> None:
+    for path in [*pages(report)[:3], compared / "index.html", compared / SOFT_MPR]:
+        page = visit(path, width=width).page
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path.name
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_complete_without_javascript(run: Run, report: Path, visit: Any, script: bool) -> None:
+    page = visit(report / "index.html", java_script_enabled=script).page
+    shown = page.locator("#models tbody tr:visible")
+    assert shown.count() == len(run.cells)
+    assert page.locator("svg.plot").count() == 2 + 2 * 2
+    # Nothing that only works with a script is on show without it.
+    assert page.locator("button:visible, select:visible").count() > 0 if script else True
+    assert script or page.locator("button:visible, select:visible, input:visible").count() == 0
+
+
+def test_a_link_to_a_model_finds_its_row(report: Path, visit: Any) -> None:
+    page = visit(report / "index.html", anchor="#model-digits-resnet8-soft-t4-s0").page
+    row = page.locator("#model-digits-resnet8-soft-t4-s0")
+    assert "resnet8 soft" in row.inner_text()
+    page.wait_for_function("document.querySelector('tr:target').getBoundingClientRect().top < innerHeight")
+
+
+def test_every_internal_link_leads_somewhere(compared: Path, visit: Any) -> None:
+    for path in pages(compared):
+        page = visit(path, java_script_enabled=False).page
+        links = page.locator("a[href]").evaluate_all("all => all.map(a => a.getAttribute('href'))")
+        ids = set(page.locator("[id]").evaluate_all("all => all.map(e => e.id)"))
+        for link in links:
+            target, _, anchor = link.partition("#")
+            assert (path.parent / target).exists() if target else anchor in ids, f"{path.name}: {link}"
+
+
+def test_ids_are_unique(compared: Path, visit: Any) -> None:
+    for path in (compared / "index.html", compared / SOFT_MPR):
+        ids = visit(path).page.locator("[id]").evaluate_all("all => all.map(e => e.id)")
+        assert len(ids) == len(set(ids)), path.name
+
+
+def test_print_shows_the_tables_and_hides_the_tools(report: Path, visit: Any, tmp_path: Path) -> None:
+    page = visit(report / "index.html", color_scheme="dark").page
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.locator("#models").is_visible()
+    assert not page.locator(".filters, .tools, nav").locator("visible=true").count()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.pdf(path=tmp_path / "report.pdf", prefer_css_page_size=True)[:5] == b"%PDF-"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_colours_follow_the_theme(report: Path, visit: Any, scheme: str) -> None:
+    page = visit(report / "index.html", color_scheme=scheme).page
+    ink = page.evaluate("getComputedStyle(document.querySelector('.plot text')).fill")
+    assert ink == page.evaluate("getComputedStyle(document.body).color")
+    channels = [int(c) for c in ink[4:-1].split(",")]
+    assert (max(channels) < 80) == (scheme == "light")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(compared: Path, visit: Any, scheme: str) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    for path in (compared / "index.html", compared / SOFT_MPR, compared / "models/cifar10-resnet8-soft-t2-s0.html"):
+        # axe brings its own script, which the page's policy would refuse.
+        page = visit(path, color_scheme=scheme, bypass_csp=True).page
+        page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+        found = Axe().run(page).response["violations"]
+        serious = [(v["id"], v["nodes"][0]["html"][:200]) for v in found if v["impact"] in ("serious", "critical")]
+        assert serious == [], path.name

@@ -1,0 +1,240 @@
+"""The report as files: the same twice, small, complete, and unimpressed by what a run's strings hold."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.track.compare import compare
+from bench.track.records import Absent, Energy, Record, Synops
+from bench.track.runs import Run, read_run
+from reports.errors import ReportInputError
+from reports.page import build
+from tests.reports import sample
+from tests.reports.conftest import pages
+
+EVIL = (
+    "<script>alert(1)</script>",
+    "\"'><img src=x onerror=alert(2)>",
+    "{{ 7*7 }}{% raw %}",
+    '=HYPERLINK("http://example.org")',
+    "A" * 10_000,
+    "\u202egnp.exe שלום עולם",
+    "</style></svg><svg onload=alert(3)>",
+    '$\\frac{1}{2}$ & µ #0b0b0b id="mark:x" url(#a)',
+)
+
+
+def text_of(path: Path) -> str:
+    parts: list[str] = []
+
+    class Reader(HTMLParser):
+        skip = 0
+
+        def handle_starttag(self, tag: str, attrs: Any) -> None:
+            self.skip += tag in ("style", "script")
+
+        def handle_endtag(self, tag: str) -> None:
+            self.skip -= tag in ("style", "script")
+
+        def handle_data(self, data: str) -> None:
+            if not self.skip:
+                parts.append(data)
+
+    Reader().feed(path.read_text())
+    return re.sub(r"[ \n]+", " ", "".join(parts))
+
+
+def files(root: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(root)): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
+
+
+def test_building_twice_gives_the_same_bytes(run: Run, report: Path, tmp_path: Path) -> None:
+    build([run], tmp_path)
+    assert files(tmp_path) == files(report)
+
+
+def test_every_table_entry_is_the_record_s(run: Run, report: Path) -> None:
+    rows = list(csv.DictReader((report / "data/models.csv").open()))
+    assert {r["Model"] for r in rows} == set(run.cells)
+    for row in rows:
+        record = run.cells[row["Model"]].record
+        if isinstance(record.synops, Absent):
+            assert row["Operations per inference AC [1]"] == ""
+        else:
+            assert float(row["Operations per inference AC [1]"]) == record.synops.total.ac / record.synops.samples
+        if not isinstance(record.energy, Absent):
+            assert float(row["Energy, estimated horowitz45-fp32 [J]"]) == record.energy.models[0].joules
+        assert row["Energy, measured by meter [J]"] == ""
+
+
+def test_the_run_file_is_copied_as_it_is(run: Run, report: Path) -> None:
+    (copy,) = (report / "data").glob("run-*.json")
+    assert copy.read_bytes() == run.path.read_bytes()
+
+
+def test_the_badge_is_valid_and_says_what_happened(report: Path, compared: Path, base: Run, run: Run) -> None:
+    badge = json.loads((report / "badge.json").read_text())
+    assert badge["schemaVersion"] == 1
+    assert badge["message"] in (report / "badge.svg").read_text()
+    ET.fromstring((report / "badge.svg").read_text())
+    regressed = {f.cell for f in compare(base, run).regressions}
+    message = json.loads((compared / "badge.json").read_text())["message"]
+    assert message == (f"{len(regressed)} regressed" if regressed else "no regression")
+
+
+def test_svg_is_well_formed_and_carries_no_foreign_style(report: Path) -> None:
+    for path in pages(report):
+        found = re.findall(r'<svg class="plot".*?</svg>', path.read_text(), re.DOTALL)
+        assert found or "was skipped" in path.read_text()
+        for svg in found:
+            ET.fromstring(svg)
+            assert "<style" not in svg
+            assert not re.search(r"#0[0-9a-f]{5}\b(?!-)", re.sub(r'(?:id|href)="[^"]*"|url\([^)]*\)', "", svg)), (
+                "a sentinel is left"
+            )
+            assert 'role="img"' in svg
+            assert "<title" in svg
+            assert "<desc" in svg
+
+
+def test_estimated_and_measured_energy_share_no_column(tmp_path: Path) -> None:
+    record = sample.record().model_copy(update={"power": sample.measured_power()})
+    build([sample.run_of([record], tmp_path / "run.json")], tmp_path / "out")
+    (row,) = csv.DictReader((tmp_path / "out/data/models.csv").open())
+    assert float(row["Energy, measured by meter [J]"]) == 0.0123
+    assert float(row["Energy, estimated horowitz45-fp32 [J]"]) < 1e-3
+
+
+def test_changes_are_shown_worst_first_with_cell_metric_and_layer(run: Run, base: Run, compared: Path) -> None:
+    comparison = compare(base, run)
+    moved = [f for f in comparison.findings if f.verdict != "same"]
+    assert moved, "the base spikes less, so something must have moved"
+    page = (compared / "index.html").read_text()
+    table = page[page.index('id="changes-table"') :]
+    assert table[: table.index("</table>")].count("<tr") == 2 - 1 + len(moved)
+    comment = (compared / "comment.md").read_text()
+    assert comment.startswith("<!-- inflor-bench -->\n")
+    for finding in comparison.regressions[:3]:
+        assert finding.layer is None or finding.layer in text_of(compared / "index.html")
+
+
+@pytest.mark.parametrize("evil", EVIL)
+def test_strings_of_a_run_come_out_as_text(evil: str, tmp_path: Path, visit: Any) -> None:
+    run = sample.run_of(
+        [poisoned(evil), sample.skipped(sample.record("digits/resnet8/soft/T4/s0"), evil)], tmp_path / "run.json"
+    )
+    out = build([run], tmp_path / "out", comparison=compare(run, run)).parent
+    for path in pages(out):
+        seen = visit(path, width=360)
+        assert seen.complaints == []
+        shown = seen.page.evaluate("document.documentElement.textContent").replace("\u202e", "")
+        assert clean_start(evil) in shown
+        active = "document.querySelectorAll('script, img, iframe, object, [onerror], [onload]').length"
+        assert seen.page.evaluate(active) == 1, "our own script and nothing else"
+        assert seen.page.evaluate("document.documentElement.scrollWidth") <= 360
+        assert path.stat().st_size < 1_000_000
+    for row in csv.reader((out / "data/models.csv").open()):
+        assert not any(entry[:1] in "=+@" for entry in row if entry)
+    comment = re.sub(r"^<!-- inflor-bench -->|</?details>|</?summary>|<!-- -->", "", (out / "comment.md").read_text())
+    assert "<" not in comment
+
+
+def clean_start(evil: str) -> str:
+    return evil.replace("\u202e", "")[:20]
+
+
+def poisoned(evil: str) -> Record:
+    """A record each of whose strings is the evil one."""
+    record = sample.record()
+    values = record.model_dump()
+    provenance, model = values["provenance"], values["model"]
+    values["name"] = evil
+    model |= {"dataset": evil, "network": evil, "neuron": evil, "reset": evil}
+    provenance |= {"command": [evil], "device": evil, "versions": {evil: evil}, "created": evil, "run_id": evil}
+    provenance["git"] |= {"message": evil, "branch": evil, "sha": evil, "committed": evil}
+    provenance["machine"] = {"fingerprint": evil, "preimage": {"cpu": evil, evil: evil}}
+    provenance["dataset"] |= {"name": evil, "split": evil}
+    provenance["weights"] |= {"recipe": {evil: evil}, "training_key": evil}
+    for section in ("spikes", "synops", "information", "neuron_ops"):
+        values[section]["layers"][0]["name"] = evil
+    values["synops"]["layers"][0]["kind"] = evil
+    values["synops"]["uncounted"] = [{"name": evil, "operator": evil, "calls": 1}]
+    values["energy"]["models"][0] |= {"name": evil, "source": evil, "version": evil}
+    values["power"]["reason"] = evil
+    return Record.model_validate(values)
+
+
+def test_missing_parts_say_so(tmp_path: Path) -> None:
+    whole = sample.record()
+    gone = Absent(status="failed", reason="the tool broke")
+    for section in (
+        "accuracy",
+        "spikes",
+        "synops",
+        "information",
+        "energy",
+        "latency",
+        "power",
+        "memory",
+        "neuron_ops",
+    ):
+        record = whole.model_copy(update={section: gone})
+        out = build([sample.run_of([record], tmp_path / f"{section}.json")], tmp_path / section).parent
+        assert section == "memory" or "the tool broke" in text_of(pages(out)[1]), section
+    assert "no base run" in text_of(out / "index.html")
+    assert "no two spiking variants" in text_of(out / "index.html")
+
+
+def test_empty_sections_make_a_page_too(tmp_path: Path) -> None:
+    record = sample.record().model_copy(
+        update={
+            "energy": Energy(models=[]),
+            "synops": Synops(samples=1, total={"ac": 0, "mac": 0, "dense": 0, "dense_padded": 0}, layers=[]),  # type: ignore[arg-type]
+        }
+    )
+    assert build([sample.run_of([record], tmp_path / "run.json")], tmp_path / "out").exists()
+
+
+def test_a_user_s_own_model_is_shown_by_its_name(tmp_path: Path) -> None:
+    none = dict.fromkeys(("dataset", "network", "neuron", "timesteps", "seed"))
+    record = sample.with_name(sample.record(), "my_package:Net", **none)
+    out = build([sample.run_of([record], tmp_path / "run.json")], tmp_path / "out").parent
+    assert "my_package:Net reaches" in text_of(out / "index.html")
+
+
+def test_the_same_cell_of_two_runs_has_two_pages(run: Run, tmp_path: Path) -> None:
+    again = sample.run_of(sample.nine(run_id="r0000002")[:2], tmp_path / "again.json")
+    out = build([run, again], tmp_path / "out").parent
+    assert len(list((out / "models").glob("*.html"))) == len(run.cells) + 2
+    assert len(list((out / "data").glob("run-*.json"))) == 2
+
+
+def test_pages_stay_small_with_many_cells_of_many_layers(tmp_path: Path) -> None:
+    """Half of the budget's cells take at most half of the budget."""
+    records = [r for r in sample.fifty() if r.name.startswith("cifar10/")]
+    out = build([sample.run_of(records, tmp_path / "run.json")], tmp_path / "out").parent
+    assert (out / "index.html").stat().st_size < 500_000
+    assert max(p.stat().st_size for p in pages(out)[1:]) < 1_000_000
+
+
+def test_nothing_to_report_and_nowhere_to_write_are_said_in_a_sentence(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(ReportInputError, match="nothing to report"):
+        build([], tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ReportInputError, match="cannot be written"):
+        build([run], tmp_path / "file" / "out")
+
+
+def test_a_run_read_from_its_file_reports_the_same(run: Run, report: Path, tmp_path: Path) -> None:
+    document = json.loads(run.path.read_text())
+    assert len(document["benchmarks"]) == len(run.cells)
+    build([read_run(run.path)], tmp_path)
+    assert (tmp_path / "index.html").read_bytes() == (report / "index.html").read_bytes()
