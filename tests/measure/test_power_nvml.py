@@ -36,9 +36,11 @@ def measure(
     profile=FULL,
     pace=0.01,
     call=lambda: None,
+    on_wait=lambda world: None,
     **options,
 ):
     world = World(pace)
+    world.on_wait = lambda: on_wait(world)
     world.gpus = [*others, gpu]
     library = Library(world, world.gpus, **options)
     install(monkeypatch, library)
@@ -187,6 +189,16 @@ def test_throttling_is_told_by_the_new_name_and_the_old(monkeypatch, missing):
     result, _ = measure(monkeypatch, Gpu(UUID, event_reasons=0x1 | 0x4 | 0x40), missing=missing)
     assert result.flags == ("throttled: software power cap, hardware thermal slowdown (0x45)",)
     assert measure(monkeypatch, Gpu(UUID, event_reasons=0x1 | 0x2 | 0x10 | 0x100), missing=missing)[0].flags == ()
+
+
+def test_throttling_that_passes_is_still_told(monkeypatch):
+    gpu = Gpu(UUID)
+
+    def throttle(world):
+        gpu.event_reasons = 0x20 if 115 < world.time < 116 else 0x80 if 120 < world.time < 121 else 0
+
+    result, _ = measure(monkeypatch, gpu, on_wait=throttle)
+    assert result.flags == ("throttled: software thermal slowdown, hardware power brake (0xa0)",)
 
 
 def test_what_the_idle_gpu_said_is_not_said_of_the_load(monkeypatch):
