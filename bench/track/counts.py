@@ -165,7 +165,8 @@ def _obstacle(pair: Pair, change: float | None, tolerance: float | None) -> tupl
     return None
 
 
-# Sums in another order move a few membranes across the threshold.
+# Sums in another order move a few membranes across the threshold. Seen for an untrained ResNet-8 (T=4, 256 images) with
+# AVX2 and with plain SSE kernels: 1.2e-5 of all spikes, 2.8e-4 of the last layer's.
 ROUNDING = 1e-3
 
 
