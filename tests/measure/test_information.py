@@ -198,3 +198,20 @@ def test_without_neurons_it_is_unavailable_and_unlike_results_do_not_merge():
         record(one, [torch.ones(1, 1)]).merge(record(two, [torch.ones(1, 1)]))
     with pytest.raises(MeasureInputError, match="different layers"):
         record(one, [torch.ones(1, 1)]).merge(record(network(), [images(1)]))
+
+
+def test_only_fired_neurons_lose_at_the_reset():
+    class Forgetful(PlainLIF):
+        """Halves every membrane, fired or not."""
+
+        def forward(self, current):
+            return (current > 0.5).float()
+
+        def membrane(self, current):
+            return current
+
+        def after_reset(self, u, spikes):
+            return u / 2
+
+    layer = record(Forgetful(1), [torch.tensor([[0.25, -3.0, 0.75, 3.0]])]).layers[0]
+    assert layer.reset_loss == pytest.approx((abs(0.375 - 1) + abs(1.5 - 1)) / 2)
