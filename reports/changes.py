@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from bench.track.compare import Comparison
 from bench.track.findings import VERDICTS, Finding
 from reports.cells import Cell
-from reports.format import p_value, points, relative, signed, significant
+from reports.format import integer, p_value, percent, points, relative, si, signed, significant
+from reports.provenance import commit
 from reports.tables import Column, Datum, Row, Table, missing, text
 from reports.text import clean
 
@@ -21,6 +22,7 @@ WORDS = {
     "not_comparable": "not comparable",
     "same": "same",
 }
+MOVED = ("regressed", "accepted", "changed", "improved")
 SYMBOLS = {
     "regressed": "▼",
     "accepted": "✓",
@@ -59,6 +61,12 @@ def sentence(comparison: Comparison) -> str:
     return f"Against the base, of {len(comparison.findings)} judgements: {', '.join(said)}."
 
 
+def judged_against(comparison: Comparison) -> str:
+    """What the head was held against."""
+    base = comparison.base
+    return f"{len(comparison.findings)} judgements against run {clean(base.run_id, 40)} of commit {commit(base)}."
+
+
 def by_cell(comparison: Comparison, cells: Sequence[Cell]) -> dict[str, Datum]:
     """For each cell's address, its most serious changes; "same" where all that could be judged stayed the same."""
     found: dict[str, list[Finding]] = {}
@@ -70,10 +78,12 @@ def by_cell(comparison: Comparison, cells: Sequence[Cell]) -> dict[str, Datum]:
         if mine is None:
             entries[cell.slug] = missing("the base has no such model", "new")
             continue
-        moved = [f for f in mine if f.verdict in ("regressed", "accepted", "changed", "improved")]
+        moved = [f for f in mine if f.verdict in MOVED]
         first = moved[0] if moved else next((f for f in mine if f.verdict == "same"), mine[0])
-        said = [f"{metric(f.metric)} {change(f)}" for f in moved[:2] if f.change is not None]
-        more = f" and {len(moved) - 2} more" if len(moved) > 2 else ""
+        # Estimates follow from counts: what was counted and measured is said first.
+        told = sorted((f for f in moved if f.change is not None), key=lambda f: f.metric.startswith("energy/"))[:2]
+        said = [f"{metric(f.metric)} {change(f)}" for f in told]
+        more = f" and {len(moved) - len(told)} more" if said and len(moved) > len(told) else ""
         entries[cell.slug] = Datum(
             f"{SYMBOLS[first.verdict]} {WORDS[first.verdict]}",
             len(VERDICTS) - VERDICTS.index(first.verdict),
@@ -83,8 +93,17 @@ def by_cell(comparison: Comparison, cells: Sequence[Cell]) -> dict[str, Datum]:
     return entries
 
 
-def findings_table(comparison: Comparison, cells: Sequence[Cell]) -> Table:
-    """Every judgement that is not "same", worst first; what stayed the same is counted in the strip."""
+def moved_table(comparison: Comparison, cells: Sequence[Cell]) -> Table:
+    """Every judgement that something moved, worst first; what stayed the same is counted in the strip."""
+    return _table("changes-table", "What moved, worst first", MOVED, comparison, cells)
+
+
+def undecided_table(comparison: Comparison, cells: Sequence[Cell]) -> Table:
+    """What could not be judged, and why."""
+    return _table("undecided-table", "What could not be judged", ("too_noisy", "not_comparable"), comparison, cells)
+
+
+def _table(name: str, caption: str, verdicts: Sequence[str], comparison: Comparison, cells: Sequence[Cell]) -> Table:
     addresses = {c.record.name: c.slug for c in cells}
     columns = [
         Column("Model", numeric=False),
@@ -98,7 +117,7 @@ def findings_table(comparison: Comparison, cells: Sequence[Cell]) -> Table:
     ]
     rows = []
     for finding in sorted(comparison.findings, key=lambda f: f.rank):
-        if finding.verdict == "same":
+        if finding.verdict not in verdicts:
             continue
         address = addresses.get(finding.cell)
         rows.append(
@@ -112,20 +131,22 @@ def findings_table(comparison: Comparison, cells: Sequence[Cell]) -> Table:
                     ),
                     text(metric(finding.metric)),
                     text(finding.layer or ""),
-                    _value(finding.base),
-                    _value(finding.head),
+                    _value(finding.metric, finding.base),
+                    _value(finding.metric, finding.head),
                     _change(finding),
                     text(clean(finding.reason, 400)),
                 ],
                 mark=address or "",
             )
         )
-    return Table("changes-table", "Judgements against the base, worst first", columns, rows, sortable=True)
+    return Table(name, caption, columns, rows, sortable=True)
 
 
 def metric(name: str) -> str:
     """A metric's name in words."""
-    return _METRICS.get(name, name.replace("_", " "))
+    kind, _, model = name.partition("/")
+    said = _METRICS.get(kind, kind.replace("_", " "))
+    return f"estimated energy ({clean(model, 60)})" if kind == "energy" and model else clean(said, 60)
 
 
 def change(finding: Finding) -> str:
@@ -147,9 +168,15 @@ def _change(finding: Finding) -> Datum:
     return Datum(change(finding), finding.change, detail=", ".join(details))
 
 
-def _value(value: float | int | str | None) -> Datum:
+def _value(metric_name: str, value: float | int | str | None) -> Datum:
     if value is None:
         return Datum("–", None)
     if isinstance(value, str):
         return text(clean(value, 60))
-    return Datum(f"{value:,}".replace(",", "\u202f") if isinstance(value, int) else significant(value, 4), value)
+    if isinstance(value, int):
+        return Datum(integer(value), value)
+    if metric_name == "accuracy":
+        return Datum(percent(value, 2), value)
+    kind = metric_name.partition("/")[0]
+    unit = {"energy": "J", "joules_per_inference": "J", "latency": "s"}.get(kind, "")
+    return Datum(si(value, unit) if unit else significant(value), value)

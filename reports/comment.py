@@ -26,7 +26,7 @@ def comment(cells: Sequence[Cell], energy_model: str | None, comparison: Compari
         parts.append("No base was given, so no change is judged.")
     else:
         parts.append(f"**{escape(changes.sentence(comparison))}**")
-        findings = changes.findings_table(comparison, cells)
+        findings = changes.moved_table(comparison, cells)
         if findings.rows:
             parts.append(_markdown(findings, _WORST))
         if len(findings.rows) > _WORST:

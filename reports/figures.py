@@ -66,6 +66,15 @@ class LossProfile:
 
 
 @dataclass(frozen=True)
+class Series:
+    """One model's values from run to run; None where a run has none."""
+
+    mark: str
+    neuron: str
+    values: Sequence[float | None]
+
+
+@dataclass(frozen=True)
 class Density:
     """A histogram as shares of all elements over equal bins of [low, high)."""
 
@@ -344,6 +353,36 @@ def energy_models(name: str, models: Sequence[tuple[str, float]], title: str, de
     _si_log_axis(axes, "J")
     axes.set_xlabel("estimated energy per inference")
     return svg.finish(figure, name, title, description, labels)
+
+
+def trend(
+    name: str, series: Sequence[Series], ends: tuple[str, str], label: str, title: str, description: str
+) -> Markup:
+    """Values from run to run, evenly spaced; the first and the last commit are named."""
+    figure = svg.canvas(WIDTH, 220)
+    axes = _axes(figure, 60, 16, 12, 34)
+    for line in series:
+        (drawn,) = axes.plot(
+            range(len(line.values)),
+            _gaps(line.values),
+            color=palette.neuron_colour(line.neuron),
+            marker=palette.neuron_marker(line.neuron) if len(line.values) <= 30 else "None",
+            markersize=5,
+            markeredgewidth=0.6,
+            linewidth=1.4,
+        )
+        drawn.set_gid(f"mark:{line.mark}")
+    axes.margins(y=0.12)
+    axes.set_xticks([])
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: tick(v)))
+    if "J" in label:
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: tick(v, "J")))
+    axes.set_ylabel(label)
+    bottom = float(figure.bbox.height) - 16
+    left, right = float(axes.bbox.x0), float(axes.bbox.x1)
+    names = [svg.Label(left, bottom, ends[0], "start"), svg.Label(right, bottom, ends[1], "end")]
+    return svg.finish(figure, name, title, description, names)
 
 
 def _axes(figure: Figure, left: float, right: float, top: float, bottom: float) -> Axes:

@@ -13,6 +13,7 @@ from reports.tables import Column, Datum, Row, Table, missing, text
 
 def title(cells: Sequence[Cell]) -> str:
     """What was compared, in one line."""
+    cells = [c for c in cells if not c.skipped] or cells
     if len(cells) == 1:
         return cells[0].name
     neurons = {c.neuron for c in cells if c.model.neuron in NEURONS}

@@ -12,10 +12,11 @@ from markupsafe import Markup, escape
 
 from bench.track.compare import Comparison
 from bench.track.runs import Run
-from reports import changes, downloads, overview, provenance, reset, svg
+from reports import changes, downloads, overview, provenance, reset, svg, trends
 from reports.cells import NEURONS, Cell, collect, headline_energy
 from reports.errors import ReportInputError
 from reports.modelpage import model_page
+from reports.plots import Plot
 from reports.text import clean
 
 
@@ -35,7 +36,7 @@ def build(runs: Sequence[Run], out: Path, *, comparison: Comparison | None = Non
     energy_model = headline_energy(cells)
     environment = _environment()
     with svg.style():
-        files = _pages(environment, runs, cells, energy_model, comparison)
+        files = _pages(environment, runs, cells, energy_model, comparison, history)
     _write(out, files)
     return out / "index.html"
 
@@ -46,10 +47,12 @@ def _pages(
     cells: Sequence[Cell],
     energy_model: str | None,
     comparison: Comparison | None,
+    history: Sequence[Run],
 ) -> dict[str, str | bytes]:
     """Every file of the report by its path."""
     files = downloads.files(runs, cells, energy_model, comparison)
-    files["index.html"] = _overview(environment, runs, cells, energy_model, comparison, files)
+    drawn = trends.trends(history, cells, energy_model)
+    files["index.html"] = _overview(environment, runs, cells, energy_model, comparison, files, drawn)
     template = environment.get_template("model.html")
     for index, cell in enumerate(cells):
         files[f"models/{cell.slug}.html"] = template.render(
@@ -57,6 +60,7 @@ def _pages(
             facts=provenance.of_cell(cell),
             root="../",
             title=cell.name,
+            change=comparison.sentences.get(cell.record.name, "") if comparison else "",
             previous=cells[index - 1] if index else None,
             next=cells[index + 1] if index + 1 < len(cells) else None,
             energy_model=energy_model,
@@ -71,6 +75,7 @@ def _overview(
     energy_model: str | None,
     comparison: Comparison | None,
     files: Mapping[str, str | bytes],
+    drawn: Sequence[Plot],
 ) -> str:
     judged = changes.by_cell(comparison, cells) if comparison else None
     return environment.get_template("overview.html").render(
@@ -84,8 +89,11 @@ def _overview(
         pareto=overview.accuracy_energy(cells, energy_model),
         comparisons=reset.comparisons(cells, energy_model),
         strip=changes.strip(comparison) if comparison else None,
-        changed=changes.sentence(comparison) if comparison else None,
-        findings=changes.findings_table(comparison, cells) if comparison else None,
+        judged_against=changes.judged_against(comparison) if comparison else None,
+        notes=comparison.notes if comparison else (),
+        trends=drawn,
+        findings=changes.moved_table(comparison, cells) if comparison else None,
+        undecided=changes.undecided_table(comparison, cells) if comparison else None,
         facts=[provenance.of_run(run) for run in runs],
         run_files=downloads.run_names(runs),
         has_sites="data/synaptic-layers.csv" in files,

@@ -58,7 +58,7 @@ def commit(run: Run) -> str:
     """The run's commit for a line of text: twelve digits, and whether the tree was dirty."""
     if isinstance(run.git, Absent):
         return "no commit known"
-    return clean(run.git.sha, 12).rstrip("…") + (" (dirty)" if run.git.dirty else "")
+    return clean(run.git.sha[:12]) + (" (dirty)" if run.git.dirty else "")
 
 
 def _code(run: Run) -> list[tuple[str, str]]:

@@ -1,0 +1,65 @@
+"""A picture of a report's first screen, for a README: `python -m reports.picture RUN OUT.png`.
+
+It takes a Chromium on the PATH, which is asked for nothing but a screenshot of the page from the disk.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.track.errors import TrackInputError
+from bench.track.runs import Run, read_run
+from reports.errors import ReportInputError
+from reports.page import build
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
+
+
+def picture(run: Run, out: Path, *, width: int = 1280, height: int = 1640) -> Path:
+    """Write the top of the run's report as a PNG of `width` by `height` pixels.
+
+    Raises:
+        ReportInputError: There is no Chromium, it failed, or `out` cannot be written.
+    """
+    chromium = next((path for name in _NAMES if (path := shutil.which(name))), None)
+    if chromium is None:
+        raise ReportInputError(f"{out}: a picture takes a Chromium on the PATH; install one, or skip the picture.")
+    with tempfile.TemporaryDirectory() as folder:
+        page = build([run], Path(folder) / "report")
+        shot = Path(folder) / "shot.png"
+        command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
+        command += [f"--user-data-dir={folder}/profile", f"--window-size={width},{height}"]
+        done = subprocess.run(
+            [*command, f"--screenshot={shot}", page.as_uri()], capture_output=True, text=True, timeout=120, check=False
+        )
+        if not shot.exists():
+            reason = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+            raise ReportInputError(f"{out}: {chromium} made no picture ({reason[0]}); try another Chromium.")
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(shot, out)
+        except OSError as error:
+            raise ReportInputError(f"{out}: cannot be written ({error.strerror}); give another place.") from None
+    return out
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command; 0 is fine, 2 is bad input."""
+    if len(arguments) != 2:
+        print("usage: python -m reports.picture RUN OUT.png", file=sys.stderr)
+        return 2
+    try:
+        print(picture(read_run(Path(arguments[0])), Path(arguments[1])))
+    except TrackInputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
