@@ -91,6 +91,7 @@ def _first(output: Any) -> Tensor:
 
 
 @_rule(
+    aten.batch_norm,
     aten.native_batch_norm,
     aten.cudnn_batch_norm,
     aten._native_batch_norm_legit,
@@ -172,8 +173,20 @@ def total(output: Tensor, x: Tensor, *_: Any, **__: Any) -> Cost:
     return Cost("elementwise", adds=max(0, x.numel() - output.numel()))
 
 
-@_rule(aten.convolution, aten._convolution)
-def convolution_bias(output: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None, *_: Any, **__: Any) -> Cost | None:
+@_rule(
+    aten.convolution,
+    aten._convolution,
+    aten.conv1d,
+    aten.conv2d,
+    aten.conv3d,
+    aten.conv_transpose1d,
+    aten.conv_transpose2d,
+    aten.conv_transpose3d,
+    aten.linear,
+)
+def layer_bias(
+    output: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None = None, *_: Any, **__: Any
+) -> Cost | None:
     """One add an output element where there is a bias."""
     return None if bias is None else Cost("bias", adds=output.numel())
 

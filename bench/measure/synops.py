@@ -148,6 +148,11 @@ class SynOpCounter(TorchDispatchMode):
         self._padded: tuple[Tensor, tuple[tuple[int, int], ...]] | None = None
         self._passes: list[tuple[weakref.ref[Tensor], int, Any, Occupancy]] = []
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Do without torch's guard around every dispatched operator: while counting nothing is compiled anyway."""
+        return False
+
     # Context
 
     def __enter__(self) -> Self:
@@ -287,13 +292,12 @@ class SynOpCounter(TorchDispatchMode):
 
     def _look_up(self, func: OpOverload) -> _Operator:
         formula = formula_of(func)
-        is_composite = formula is None and torch._C._dispatch_has_kernel_for_dispatch_key(
-            func.name(), "CompositeImplicitAutograd"
-        )
+        known = formula is None and is_not_synaptic(func)
+        is_composite = torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd")
         self._known[func] = _Operator(
             formula=formula,
-            known=formula is None and is_not_synaptic(func),
-            composite=is_composite and func.namespace not in ("prim", "profiler"),
+            known=known,
+            composite=is_composite and formula is None and not known,
             mutable=func._schema.is_mutable,
             views=is_view(func),
             pads=func is torch.ops.aten.constant_pad_nd.default,
@@ -303,37 +307,29 @@ class SynOpCounter(TorchDispatchMode):
 
     def _decompose(self, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run what a composite operator is made of; they arrive whole under inference mode alone."""
-        if func is torch.ops.aten.linear.default:
-            return self.run_linear(lambda: func.decompose(*args, **kwargs), args[0].shape, nested=True)
         if func is torch.ops.aten.scaled_dot_product_attention.default:
-            return self.run_attention(lambda: func.decompose(*args, **kwargs), args, kwargs, nested=True)
+            return self.run_attention(lambda: self._parts(func, args, kwargs), args, kwargs)
+        return self._parts(func, args, kwargs)
+
+    def _parts(self, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         with self._nested:
             return func.decompose(*args, **kwargs)
 
-    def run_linear(self, run: Callable[[], Any], rows: torch.Size, *, nested: bool = False) -> Any:
+    def run_linear(self, run: Callable[[], Any], rows: torch.Size) -> Any:
         """Run a linear layer: the matrix product in it has a weight, and rows of the shape that it was given."""
         self._linear_rows.append(rows)
         try:
-            if not nested:
-                return run()
-            with self._nested:
-                return run()
+            return run()
         finally:
             if self._linear_rows:
                 self._linear_rows.pop()
 
-    def run_attention(
-        self, run: Callable[[], Any], args: tuple[Any, ...], kwargs: dict[str, Any], *, nested: bool = False
-    ) -> Any:
+    def run_attention(self, run: Callable[[], Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run attention and count it by its definition, whatever it is made of. With dropout its parts are counted."""
         dropout = kwargs.get("dropout_p", args[4] if len(args) > 4 else 0.0)
         self._paused += not dropout
         try:
-            if nested:
-                with self._nested:
-                    output = run()
-            else:
-                output = run()
+            output = run()
         finally:
             self._paused -= not dropout
         if not dropout and not self._paused and torch._C._current_graph_task_id() == -1:

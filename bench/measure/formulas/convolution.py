@@ -34,8 +34,10 @@ def convolution(
     *_: Any,
     **__: Any,
 ) -> list[Product]:
-    """x [N, C, *spatial]; the bias is not synaptic."""
-    dimensions = x.ndim - 2
+    """x [N, C, *spatial] or [C, *spatial]; the bias is not synaptic."""
+    dimensions = weight.ndim - 2
+    if x.ndim == dimensions + 1:
+        x, output = x[None], output[None]
     geometry = Convolution(
         stride=_each(stride, dimensions),
         padding=_each(padding, dimensions),
@@ -46,3 +48,34 @@ def convolution(
         output=tuple(output.shape[2:]),
     )
     return [Projection(f"conv{'_transpose' if transposed else ''}{dimensions}d", x, weight, geometry)]
+
+
+@register_formula(aten.conv1d.default, aten.conv2d.default, aten.conv3d.default)
+def forward_convolution(
+    output: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Sequence[int] = (1,),
+    padding: Sequence[int] = (0,),
+    dilation: Sequence[int] = (1,),
+    groups: int = 1,
+) -> list[Product]:
+    """As it arrives whole, under inference mode. With padding "same" it is taken apart."""
+    return convolution(output, x, weight, bias, stride, padding, dilation, False, (0,), groups)
+
+
+@register_formula(aten.conv_transpose1d, aten.conv_transpose2d, aten.conv_transpose3d)
+def transposed_convolution(
+    output: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Sequence[int] = (1,),
+    padding: Sequence[int] = (0,),
+    output_padding: Sequence[int] = (0,),
+    groups: int = 1,
+    dilation: Sequence[int] = (1,),
+) -> list[Product]:
+    """As it arrives whole, under inference mode."""
+    return convolution(output, x, weight, bias, stride, padding, dilation, True, output_padding, groups)

@@ -9,10 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bench.measure.formulas.products import Contraction, Count, Product
+from bench.measure.formulas.products import Contraction, Count, Linear, Product, Projection
 from bench.measure.formulas.registry import register_formula
 
 aten = torch.ops.aten
+
+
+@register_formula(aten.linear)
+def linear(output: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> list[Product]:
+    """x [..., In], weight [Out, In], as it arrives whole, under inference mode."""
+    return [Projection("linear", x, weight, Linear())]
 
 
 @register_formula(aten.mm)

@@ -74,7 +74,13 @@ _ASKING = """
     fake_quantize_per_tensor_affine_cachemask _fake_quantize_per_tensor_affine_cachemask_tensor_qparams
     _fake_quantize_learnable_per_tensor_affine _fake_quantize_learnable_per_channel_affine
 """
-_NAMES = frozenset("".join((_CREATING, _ARRANGING, _CHOOSING, _SUMMING, _ELEMENTWISE, _NORMALISING, _ASKING)).split())
+# Made of the above, and not worth taking apart when they arrive whole.
+_COMPOSITE = """
+    batch_norm contiguous dropout expand_as flatten reshape reshape_as to type_as unflatten view_as
+"""
+_NAMES = frozenset(
+    "".join((_CREATING, _ARRANGING, _CHOOSING, _SUMMING, _ELEMENTWISE, _NORMALISING, _ASKING, _COMPOSITE)).split()
+)
 _NAMESPACES = ("prim", "profiler")
 _declared: set[OpOverload | OpOverloadPacket] = set()
 
