@@ -115,19 +115,23 @@ def test_batches_change_nothing_but_rounding_and_results_merge(sizes, reset):
 def test_many_pieces_and_threads_add_up_to_the_whole():
     neuron = RectifiedLIF(2)
     current = torch.randn(2 * 8, 3, 40, 40, generator=torch.Generator().manual_seed(3))
-    threads = torch.get_num_threads()
-    try:
-        torch.set_num_threads(3)
-        result = record(neuron, [current]).layers[0]
-        assert torch.get_num_threads() == 3
-    finally:
-        torch.set_num_threads(threads)
+    result = record(neuron, [current]).layers[0]
     u, o = neuron.membrane(current).double(), neuron(current).double()
     assert (result.elements, result.fired) == (u.numel(), int(o.sum()))
     assert result.quantisation_error == pytest.approx(float((o - u).square().mean()), rel=1e-6)
     assert result.membrane.counts == histogram_by_hand(u.flatten().numpy())[1]
     last = record(neuron, [current.contiguous(memory_format=torch.channels_last)]).layers[0]
     assert last.membrane == result.membrane
+
+
+def test_measuring_gives_the_threads_back():
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        record(RectifiedLIF(2), [torch.ones(2, 3)])
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(threads)
 
 
 def test_the_result_becomes_the_record_section():
