@@ -46,7 +46,9 @@ def command_line() -> list[str]:
 def run(
     suite: Annotated[str, typer.Option(help="A shipped suite's name, or a TOML file.")] = "default",
     only: Annotated[str, typer.Option(help="Measure the cells that match this pattern.")] = "*",
-    out: Annotated[Path, typer.Option(help="Where run files (in runs/) and the report (in report/) go.")] = Path(".bench"),
+    out: Annotated[Path, typer.Option(help="Where run files (in runs/) and the report (in report/) go.")] = Path(
+        ".bench"
+    ),
     accepted: Accepted = None,
     data_root: DataRoot = None,
     download: Download = False,
@@ -75,7 +77,7 @@ def run(
         for damaged in baseline.damaged:
             errors.print(f"Left out of the history: {damaged.reason}")
         typer.echo(f"base    {baseline.run.path if baseline.run else 'none'}: {baseline.reason}")
-        comparison = _compare(baseline.run, head, accepted) if baseline.run else None
+        comparison = _compare(baseline.run, head, accepted, only) if baseline.run else None
         code = max(code, comparison.exit_code if comparison else 0)
         typer.echo(f"report  {_report([head], out / 'report', comparison, load_history(runs).runs)}")
     for sentence in outcome.bad_input:
@@ -149,13 +151,22 @@ def train(
         typer.echo(str(export_cell(cell, checkpoint, out) if out else checkpoint))
 
 
-def _compare(base: Run, head: Run, accepted: Path | None) -> Comparison:
-    """Compare two runs and print the verdicts, worst first."""
+def _compare(base: Run, head: Run, accepted: Path | None, only: str | None = None) -> Comparison:
+    """Compare two runs (the cells that match `only`, where it is given) and print the verdicts, worst first."""
     from bench.track.accepted import read_accepted
     from bench.track.compare import compare as compare_runs
+    from bench.track.git import ancestry
+    from bench.track.records import Git
     from bench.track.render import render_terminal
 
-    comparison = compare_runs(base, head, accepted=read_accepted(accepted) if accepted else ())
+    known = [ancestry(Path.cwd(), side.git.sha) if isinstance(side.git, Git) else None for side in (base, head)]
+    comparison = compare_runs(
+        base,
+        head,
+        accepted=read_accepted(accepted) if accepted else (),
+        ancestries=(known[0], known[1]),
+        only=only,
+    )
     render_terminal(comparison, Console())
     return comparison
 

@@ -31,9 +31,13 @@ def compiler_available() -> bool:
     return True
 
 
+# Kernels that one function may have: one for each number of time steps, type and set of the neurons' constants.
+_VARIANTS = 64
+
+
 @functools.cache
 def _compiled(function: Kernel) -> Kernel:
-    return torch.compile(function, fullgraph=True, dynamic=False)
+    return torch.compile(function, fullgraph=True, dynamic=False, recompile_limit=_VARIANTS)
 
 
 _broken: set[Kernel] = set()

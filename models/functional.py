@@ -53,11 +53,10 @@ def mpr(u: Tensor) -> Tensor:
 
     u^(1/3) above 1; tanh(3 (u - 1/2)) / (2 tanh(3/2)) + 1/2 on [0, 1]; 1 - (1 - u)^(1/3) below 0.
     """
-    # The roots see clamped values, else their branches would put NaN into the gradient of elements that do not use them.
-    above = u.clamp(min=1).pow(1 / 3)
-    inside = torch.tanh(3 * (u - 0.5)) / (2 * math.tanh(1.5)) + 0.5
-    below = 1 - (1 - u.clamp(max=0)).pow(1 / 3)
-    return torch.where(u > 1, above, torch.where(u < 0, below, inside))
+    # Two terms for three pieces: outside [0, 1] the first is 0 or 1, and the roots of both sides are one root.
+    inside = torch.tanh(3 * (u.clamp(0, 1) - 0.5)) / (2 * math.tanh(1.5)) + 0.5
+    beyond = torch.maximum(u, 1 - u).clamp(min=1).pow(1 / 3) - 1
+    return inside + torch.copysign(beyond, u)
 
 
 def surrogate(u: Tensor, mpr: bool) -> Tensor:
@@ -124,7 +123,7 @@ class _FusedLIF(torch.autograd.Function):
     def forward(ctx: FunctionCtx | Any, current: Tensor, mpr: bool, constants: dict[str, Any]) -> Tensor:
         ctx.save_for_backward(current)
         ctx.mpr, ctx.constants = mpr, constants
-        return run_fused(lif_forward, current, **constants)
+        return run_fused(lif_forward, current.detach(), **constants)
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:

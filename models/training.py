@@ -66,7 +66,8 @@ def train(
     A run that was stopped, by Ctrl-C or by force, goes on from its last checkpoint and ends with the same weights.
 
     Raises:
-        ModelInputError: a network or data that do not exist, a directory that cannot be written, or a loss that is not finite.
+        ModelInputError: a network that does not exist, a directory that cannot be written, a damaged checkpoint, or a
+            loss that is not finite.
     """
     key = training_key(config, recipe, dataset.sha256, seed)
     path = directory / f"{key}.safetensors"

@@ -35,7 +35,7 @@ def within(name: str, package: str) -> bool:
 
 
 def files(package: str) -> list[Path]:
-    found = [path for path in sorted((ROOT / package).rglob("*.py"))]
+    found = sorted((ROOT / package).rglob("*.py"))
     assert found, f"{package} has no source"
     return found
 

@@ -98,7 +98,7 @@ class CellRun:
     def show_progress(self, cell: str) -> Callable[[int, int], None]:
         """What shows how much of the test set is measured."""
         status = self._console.status(f"{cell}: measuring")
-        status.start()
+        status.start()  # on a terminal only: rich shows no status elsewhere
 
         def show(done: int, total: int) -> None:
             status.update(f"{cell}: measured {done} of {total} test images")
@@ -136,9 +136,7 @@ class CellRun:
         description = prepared.description if prepared else describe(self._planned[cell].cell)
 
         def write_down() -> Record:
-            return Record(
-                name=cell, model=description, provenance=provenance, **dict.fromkeys(SECTIONS, absent)
-            )
+            return Record(name=cell, model=description, provenance=provenance, **dict.fromkeys(SECTIONS, absent))
 
         self._write(benchmark.pedantic(write_down, rounds=1, iterations=1, warmup_rounds=0), benchmark)
 
@@ -173,7 +171,14 @@ def _commit_info(provenance: Provenance) -> dict[str, Any]:
     """The keys that readers of pytest-benchmark's file look for."""
     git = provenance.git
     if isinstance(git, Absent):
-        return {"id": "unversioned", "time": None, "author_time": None, "dirty": False, "project": None, "branch": "(unknown)"}
+        return {
+            "id": "unversioned",
+            "time": None,
+            "author_time": None,
+            "dirty": False,
+            "project": None,
+            "branch": "(unknown)",
+        }
     return {
         "id": git.sha,
         "time": git.committed,

@@ -75,7 +75,9 @@ def load_suite(name: str) -> Suite:
     Raises:
         SuiteInputError: no such suite, or a key or value in it that is wrong.
     """
-    shipped = {path.name.removesuffix(".toml"): path for path in files("bench.suites").iterdir() if path.name.endswith(".toml")}
+    shipped = {
+        path.name.removesuffix(".toml"): path for path in files("bench.suites").iterdir() if path.name.endswith(".toml")
+    }
     try:
         text = shipped[name].read_text("utf-8") if name in shipped else Path(name).read_text("utf-8")
         return Suite.model_validate(tomllib.loads(text))
@@ -89,7 +91,9 @@ def load_suite(name: str) -> Suite:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise SuiteInputError(f"{name}: key {key!r}: {first['msg'][0].lower()}{first['msg'][1:]}: correct it.") from None
+        raise SuiteInputError(
+            f"{name}: key {key!r}: {first['msg'][0].lower()}{first['msg'][1:]}: correct it."
+        ) from None
 
 
 def plan(suite: Suite, only: str = "*") -> list[PlannedCell]:
@@ -105,7 +109,9 @@ def plan(suite: Suite, only: str = "*") -> list[PlannedCell]:
                 for neuron in group.neurons:
                     cell = Cell(group.dataset, group.network, neuron, 1 if neuron == "relu" else timesteps, seed)
                     if cell in planned and not (neuron == "relu" and len(group.timesteps) > 1):
-                        raise SuiteInputError(f"Suite {suite.name!r}: the cell {cell.name!r} is there twice: remove one.")
+                        raise SuiteInputError(
+                            f"Suite {suite.name!r}: the cell {cell.name!r} is there twice: remove one."
+                        )
                     planned.setdefault(cell, PlannedCell(cell, group.weights))
     chosen = [entry for entry in planned.values() if fnmatch.fnmatchcase(entry.cell.name, only)]
     if not chosen:

@@ -45,17 +45,24 @@ def train_cell(
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Bar(*columns, console=Console(stderr=True), refresh_per_second=2) as bar:
+    console = Console(stderr=True, soft_wrap=True)
+    recipe = recipe or RECIPES[cell.dataset]
+    with Bar(*columns, console=console, refresh_per_second=2, disable=not console.is_terminal) as bar:
         task = bar.add_task(cell.name, total=None, loss=0.0, accuracy=0.0)
 
         def show(progress: Progress) -> None:
             bar.update(
                 task, completed=progress.step, total=progress.steps, loss=progress.loss, accuracy=progress.accuracy
             )
+            if not console.is_terminal and progress.step * recipe.epochs % progress.steps == 0:
+                console.print(
+                    f"{cell.name}: epoch {progress.epoch + 1} of {recipe.epochs}, "
+                    f"loss {progress.loss:.3f}, accuracy {progress.accuracy:.1%}"
+                )
 
         return train(
             cell_config(cell, dataset),
-            recipe or RECIPES[cell.dataset],
+            recipe,
             dataset,
             cell.seed,
             cache,

@@ -45,7 +45,8 @@ def _find(root: Path | None, download: bool) -> Path:
     roots = [root] if root else [DEBIAN]
     candidates = [place for base in roots for place in (base, base / "fashion-mnist", base / "FashionMNIST" / "raw")]
     for directory in candidates:
-        if any((directory / f"{FILES['train'][0]}{suffix}").is_file() for suffix in ("", ".gz")):
+        names = (name for images, labels, _ in FILES.values() for name in (images, labels))
+        if any((directory / f"{name}{suffix}").is_file() for name in names for suffix in ("", ".gz")):
             return directory
     if download:
         return _download(root or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "inflor-bench")

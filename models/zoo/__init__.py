@@ -18,5 +18,7 @@ def shipped_checkpoint(cell_name: str) -> Path:
     path = ROOT / f"{cell_name}.safetensors"
     if not path.is_file():
         shipped = sorted(str(found.relative_to(ROOT).with_suffix("")) for found in ROOT.rglob("*.safetensors"))
-        raise ModelInputError(f"No weights ship for {cell_name}: ask for `weights = \"train\"`, or for {', '.join(shipped)}.")
+        raise ModelInputError(
+            f'No weights ship for {cell_name}: ask for `weights = "train"`, or for {", ".join(shipped)}.'
+        )
     return path

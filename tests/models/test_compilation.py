@@ -1,0 +1,46 @@
+"""The compiled and the eager kernels give the same results, and a missing compiler is said once."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+
+PROGRAM = """
+import hashlib, logging, sys, torch
+logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
+from models import compilation, functional
+digest = hashlib.sha256()
+for layer in range(12):
+    for reset in ("hard", "soft"):
+        for mpr in (False, True):
+            current = torch.randn(3, 4, 5 + layer, generator=torch.Generator().manual_seed(layer)).requires_grad_()
+            spikes = functional.lif(current, decay=0.25, reset=reset, mpr=mpr)
+            (grad,) = torch.autograd.grad((spikes * current.detach().cos()).sum(), current)
+            digest.update(spikes.detach().numpy().tobytes())
+            digest.update((grad * 2**18).round().numpy().tobytes())
+print(digest.hexdigest())
+print("compiled", bool(torch._dynamo.utils.counters["stats"].get("unique_graphs")), "broken", len(compilation._broken))
+"""
+
+
+def run(**environment):
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.split("\n"), done.stderr
+
+
+def test_compiled_and_eager_results_are_equal_whatever_the_shapes(tmp_path):
+    (compiled, state, _), errors = run()
+    assert state == "compiled True broken 0", errors
+    (hidden, state, _), errors = run(PATH=str(tmp_path), CXX="")
+    assert state == "compiled False broken 0"
+    assert errors.count("No C++ compiler was found") == 1
+    assert hidden == compiled
