@@ -14,17 +14,17 @@ from bench.measure.latency import cpu_seconds_per_inference, summarise, warm_up
 from bench.measure.memory import peak_memory
 from bench.measure.power import FULL, QUICK, measure_power, meters_for
 from bench.suites.measuring import measure_test_set
-from bench.suites.run import CellRun
+from bench.suites.run import CellRun, time_rounds
 from bench.suites.sections import section
 from bench.track.records import Latency, Memory, Power
-from models.datasets import DatasetUnavailable
+from models.datasets import DatasetUnavailableError
 from models.errors import ModelInputError
 
 
 def test_cell(cell: str, cells: CellRun, benchmark: BenchmarkFixture) -> None:
     try:
         prepared = cells.prepare(cell)
-    except DatasetUnavailable as error:
+    except DatasetUnavailableError as error:
         cells.store_absent(cell, "skipped", str(error), benchmark)
         return
     except ModelInputError as error:
@@ -45,11 +45,9 @@ def test_cell(cell: str, cells: CellRun, benchmark: BenchmarkFixture) -> None:
         prepared.model(batch)
 
     warmup = warm_up(forward)
-    benchmark.pedantic(forward, rounds=settings.rounds, iterations=1, warmup_rounds=0)
+    rounds = time_rounds(benchmark, forward, settings.rounds)
     cpu_seconds = cpu_seconds_per_inference(forward, batch_size=size, iterations=10)
-    latency = summarise(
-        benchmark.stats.stats.data, batch_size=size, warmup=warmup, cpu_seconds_per_inference=cpu_seconds
-    )
+    latency = summarise(rounds, batch_size=size, warmup=warmup, cpu_seconds_per_inference=cpu_seconds)
     device = torch.device("cpu")
     memory = peak_memory(forward, prepared.model, batch_size=size, device=device)
     profile = QUICK if settings.power == "quick" else FULL

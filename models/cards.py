@@ -19,8 +19,8 @@ def model_card(title: str, metadata: Mapping[str, Any]) -> str:
         f"`{config['network']}` with {kind}, {config['timesteps']} time step(s), {config['num_classes']} classes, "
         f"{config['in_channels']} input channel(s){'; ' + hyperparameters if hyperparameters else ''}.",
         "",
-        f"**Test accuracy {100 * correct / samples:.2f} %** ({correct} of {samples}), after the last epoch; no epoch was chosen "
-        "by its test accuracy.",
+        f"**Test accuracy {100 * correct / samples:.2f} %** ({correct} of {samples}), after the last epoch; "
+        "no epoch was chosen by its test accuracy.",
         "",
         "| what determined it | value |",
         "|---|---|",

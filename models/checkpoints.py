@@ -124,8 +124,8 @@ def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) ->
             raise ModelInputError(f"{path}: the entry {name!r} is unknown: this is a checkpoint of another network.")
         if tensors[name].shape != expected[name].shape:
             raise ModelInputError(
-                f"{path}: the entry {name!r} has the shape {list(tensors[name].shape)}, not {list(expected[name].shape)}: "
-                "this is a checkpoint of another network or number of classes."
+                f"{path}: the entry {name!r} has the shape {list(tensors[name].shape)}, "
+                f"not {list(expected[name].shape)}: this is a checkpoint of another network or number of classes."
             )
         if not torch.isfinite(tensors[name]).all():
             raise ModelInputError(f"{path}: the entry {name!r} holds values that are not finite: train it anew.")

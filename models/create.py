@@ -58,7 +58,7 @@ def create_model(
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         elif isinstance(module, nn.BatchNorm2d) and neuron != "relu":
-            # Currents start around the firing level instead of at twice its scale (the idea of tdBN, Zheng et al. 2021).
+            # Currents start around the firing level, not at twice its scale (the idea of tdBN, Zheng et al. 2021).
             nn.init.constant_(module.weight, 0.5)
     return model
 

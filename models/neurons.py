@@ -21,9 +21,9 @@ DEFAULT_CONSTANTS = {"decay": DEFAULT_DECAY, "threshold": 0.5, "reset_by": 1.0}
 class LIF(nn.Module):
     """Leaky integrate-and-fire neurons over `timesteps` steps: current [T*N, ...] in, spikes [T*N, ...] out.
 
-    Time is the outer part of the first axis, so that stateless layers see [T*N, ...] once. No state is kept between calls.
-    What measuring tools need is offered here: `timesteps`, `decay`, `threshold`, `reset`, `reset_by`, `mpr`, `membrane`,
-    `rectify` and `after_reset`.
+    Time is the outer part of the first axis, so that stateless layers see [T*N, ...] once. No state is kept between
+    calls. What measuring tools need is offered here: `timesteps`, `decay`, `threshold`, `reset`, `reset_by`, `mpr`,
+    `membrane`, `rectify` and `after_reset`.
     """
 
     def __init__(

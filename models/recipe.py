@@ -27,7 +27,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 2:
             raise ModelInputError(
-                f"A recipe of {self.epochs} epochs and batch size {self.batch_size} trains nothing: give at least 1 and 2."
+                f"A recipe of {self.epochs} epochs and batch size {self.batch_size} trains nothing: "
+                "give at least 1 and 2."
             )
 
     def learning_rate_at(self, step: int, steps: int) -> float:

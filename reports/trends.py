@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from bench.track.runs import Run
 from reports import figures
@@ -30,13 +31,14 @@ def trends(history: Sequence[Run], cells: Sequence[Cell], energy_model: str | No
         if energy_model is not None:
             name = f"trend-{number}-energy"
             label = f"J per inference, {clean(energy_model, 24)}"
-
-            def energy(cell: Cell, model: str = energy_model) -> Datum:
-                value = cell.energy(model)
-                return Datum("–", None) if isinstance(value, Missing) else Datum(si(value.joules, "J"), value.joules)
-
+            energy = partial(_energy, energy_model)
             plots += _plot(name, f"Estimated energy, {dataset}", label, runs, past, mine, energy)
     return plots
+
+
+def _energy(model: str, cell: Cell) -> Datum:
+    value = cell.energy(model)
+    return Datum("–", None) if isinstance(value, Missing) else Datum(si(value.joules, "J"), value.joules)
 
 
 def _accuracy(cell: Cell) -> Datum:

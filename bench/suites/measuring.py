@@ -1,4 +1,4 @@
-"""Measures one prepared network: everything that needs the whole test set in one pass, then what needs a fixed batch."""
+"""Measures everything of a network that needs the whole test set, in one pass."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from torch import nn
 
@@ -50,13 +51,13 @@ def prepare(planned: PlannedCell, suite: Suite, sources: Sources, command: Seque
     """Load or train the network of a cell.
 
     Raises:
-        DatasetUnavailable: its data are not on this machine.
+        DatasetUnavailableError: its data are not on this machine.
         ModelInputError: data or weights are damaged, or the weights are those of another cell.
     """
     cell = planned.cell
     dataset = load_dataset(cell.dataset, sources.data_root, sources.download)
     config, recipe = cell_config(cell, dataset), recipe_of(cell, suite)
-    source = "shipped"
+    source: Literal["shipped", "trained", "cached"] = "shipped"
     if planned.weights == "zoo":
         checkpoint = shipped_checkpoint(cell.name)
     else:

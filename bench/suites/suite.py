@@ -22,7 +22,7 @@ class _Strict(BaseModel):
 
 
 class CellGroup(_Strict):
-    """The cells of one table: every neuron at every number of steps and seed. The ANN twin has one step whatever is asked."""
+    """The cells of one table: every neuron at every number of steps and seed. The ANN twin always has one step."""
 
     dataset: str
     network: str
@@ -33,7 +33,7 @@ class CellGroup(_Strict):
 
 
 class MeasureSettings(_Strict):
-    """How latency, memory and power are measured: samples in a batch, rounds that are timed, windows of the power meter."""
+    """How latency, memory and power are measured: samples in a batch, timed rounds, windows of the power meter."""
 
     batch_size: int = Field(default=32, ge=1)
     rounds: int = Field(default=100, ge=1)

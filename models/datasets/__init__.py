@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from models.datasets import digits, fashion_mnist
-from models.datasets.dataset import Dataset, DatasetUnavailable, Split
+from models.datasets.dataset import Dataset, DatasetUnavailableError, Split
 from models.errors import ModelInputError
 
-__all__ = ["DATASETS", "Dataset", "DatasetUnavailable", "Split", "load_dataset"]
+__all__ = ["DATASETS", "Dataset", "DatasetUnavailableError", "Split", "load_dataset"]
 
 DATASETS: dict[str, Callable[[Path | None, bool], Dataset]] = {
     "digits": digits.load,
@@ -29,7 +29,7 @@ def load_dataset(name: str, root: Path | None = None, download: bool = False) ->
 
     Raises:
         ModelInputError: the name is unknown or the files are damaged.
-        DatasetUnavailable: the files are not on this machine.
+        DatasetUnavailableError: the files are not on this machine.
     """
     if name not in DATASETS:
         raise ModelInputError(f"Unknown data set {name!r}: choose one of {', '.join(DATASETS)}.")

@@ -11,8 +11,8 @@ from torch import Tensor
 from models.errors import ModelInputError
 
 
-class DatasetUnavailable(ModelInputError):
-    """The data set is not on this machine; the sentence names the ways to get it. Its cells are skipped, the rest runs."""
+class DatasetUnavailableError(ModelInputError):
+    """The data set is not on this machine; the sentence names the ways to get it. Its cells are skipped."""
 
 
 @dataclass(frozen=True, eq=False)

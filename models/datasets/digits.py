@@ -15,8 +15,8 @@ SHA256 = "78a71d9303cbaee7c6a913d64c62b779d559f78a588c4f1b9bf3a0eb30c1d4fa"
 def load(root: Path | None, download: bool) -> Dataset:
     """Load from scikit-learn itself; `root` and `download` are not needed.
 
-    The split is fixed and stratified without a random number: of each class, every fifth image in the order of the file is
-    a test image.
+    The split is fixed and stratified without a random number: of each class, every fifth image in the order of the
+    file is a test image.
     """
     from sklearn.datasets import load_digits
 

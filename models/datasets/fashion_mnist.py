@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.datasets.dataset import Dataset, DatasetUnavailable, Split, make_dataset
+from models.datasets.dataset import Dataset, DatasetUnavailableError, Split, make_dataset
 from models.errors import ModelInputError
 
 SHA256 = "174f952899e98b55937c15ae078db70abc09d6db16ba1ad1326651f08bf32d26"
@@ -28,7 +28,7 @@ def load(root: Path | None, download: bool) -> Dataset:
     """Load from `root`, else from the Debian package, else by torchvision's download where that was asked for.
 
     Raises:
-        DatasetUnavailable: the files are nowhere.
+        DatasetUnavailableError: the files are nowhere.
         ModelInputError: a file is damaged.
     """
     directory = _find(root, download)
@@ -51,9 +51,9 @@ def _find(root: Path | None, download: bool) -> Path:
     if download:
         return _download(root or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "inflor-bench")
     where = f"under {root}" if root else f"in {DEBIAN}"
-    raise DatasetUnavailable(
-        f"Fashion-MNIST is not {where}: install the Debian package dataset-fashion-mnist, or name the folder that holds its "
-        "four files with --data-root (or INFLOR_BENCH_DATA), or let torchvision fetch it with --download."
+    raise DatasetUnavailableError(
+        f"Fashion-MNIST is not {where}: install the Debian package dataset-fashion-mnist, or name the folder that "
+        "holds its four files with --data-root (or INFLOR_BENCH_DATA), or let torchvision fetch it with --download."
     )
 
 
@@ -63,9 +63,9 @@ def _download(root: Path) -> Path:
     try:
         FashionMNIST(str(root), download=True)
     except (OSError, RuntimeError) as error:
-        raise DatasetUnavailable(
-            f"torchvision could not fetch Fashion-MNIST ({error}): install the Debian package dataset-fashion-mnist, or name "
-            "the folder that holds its four files with --data-root (or INFLOR_BENCH_DATA), or try --download again."
+        raise DatasetUnavailableError(
+            f"torchvision could not fetch Fashion-MNIST ({error}): install the Debian package dataset-fashion-mnist, "
+            "or name the folder that holds its four files with --data-root (or INFLOR_BENCH_DATA), or try again."
         ) from None
     return root / "FashionMNIST" / "raw"
 

@@ -1,7 +1,8 @@
 """Classic CIFAR residual networks (He et al., CVPR 2016), over an activation factory: ReLU gives the ANN twin.
 
-A 3x3 stem of 16 channels, three stages of basic blocks with 16, 32 and 64 channels and strides 1, 2 and 2, global average
-pool, one linear layer. Where a block changes the shape its shortcut is a strided 1x1 convolution with normalisation.
+A 3x3 stem of 16 channels, three stages of basic blocks with 16, 32 and 64 channels and strides 1, 2 and 2, global
+average pool, one linear layer. Where a block changes the shape its shortcut is a strided 1x1 convolution with
+normalisation.
 """
 
 from __future__ import annotations
@@ -37,7 +38,12 @@ class BasicBlock(nn.Module):
 
 
 class CifarResNet(nn.Module):
-    """Images [N, C, H, W] (shown at every step) or events [T, N, C, H, W] to logits [N, classes], the mean over time."""
+    """From images [N, C, H, W], shown at every step, or events [T, N, C, H, W] to logits [N, classes].
+
+    The logits are the mean over time.
+
+    `blocks` is the number of blocks of each stage.
+    """
 
     def __init__(
         self, blocks: int, *, activation: Activation, timesteps: int, num_classes: int, in_channels: int

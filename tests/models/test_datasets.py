@@ -7,7 +7,7 @@ import struct
 import pytest
 import torch
 
-from models.datasets import DatasetUnavailable, fashion_mnist, load_dataset
+from models.datasets import DatasetUnavailableError, fashion_mnist, load_dataset
 from models.datasets.dataset import Split, content_sha256, make_dataset
 from models.errors import ModelInputError
 
@@ -105,7 +105,7 @@ def test_a_changed_pixel_is_noticed(small):
 
 
 def test_absence_names_the_three_ways_to_get_it(tmp_path):
-    with pytest.raises(DatasetUnavailable) as caught:
+    with pytest.raises(DatasetUnavailableError) as caught:
         load_dataset("fashion-mnist", tmp_path)
     sentence = str(caught.value)
     assert all(way in sentence for way in ("dataset-fashion-mnist", "--data-root", "INFLOR_BENCH_DATA", "--download"))

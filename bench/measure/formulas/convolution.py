@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -60,7 +60,7 @@ def forward_convolution(
     padding: Sequence[int] = (0,),
     dilation: Sequence[int] = (1,),
     groups: int = 1,
-) -> list[Product]:
+) -> Iterable[Product]:
     """As it arrives whole, under inference mode. With padding "same" it is taken apart."""
     return convolution(output, x, weight, bias, stride, padding, dilation, False, (0,), groups)
 
@@ -76,6 +76,6 @@ def transposed_convolution(
     output_padding: Sequence[int] = (0,),
     groups: int = 1,
     dilation: Sequence[int] = (1,),
-) -> list[Product]:
+) -> Iterable[Product]:
     """As it arrives whole, under inference mode."""
     return convolution(output, x, weight, bias, stride, padding, dilation, True, output_padding, groups)

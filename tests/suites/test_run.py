@@ -1,0 +1,287 @@
+"""The whole way, by the command line in real processes: suite, training, measuring, run file, comparison, report."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from bench.track.records import Absent
+from bench.track.runs import read_run
+from models import create_model, load_model
+from models.checkpoints import read_tensors, save_tensors
+from models.datasets import load_dataset
+from models.neurons import LIF
+
+SUITE = """
+name = "small"
+[[cells]]
+dataset = "digits"
+network = "resnet8"
+neurons = ["relu", "soft-mpr"]
+timesteps = [2]
+seeds = [0]
+weights = "train"
+[[cells]]
+dataset = "fashion-mnist"
+network = "resnet8"
+neurons = ["hard"]
+timesteps = [2]
+seeds = [0]
+weights = "zoo"
+[training.digits]
+epochs = 2
+[measure]
+batch_size = 8
+rounds = 30
+power = "quick"
+"""
+DIGITS = ("digits/resnet8/relu/T1/s0", "digits/resnet8/soft-mpr/T2/s0")
+FASHION = "fashion-mnist/resnet8/hard/T2/s0"
+
+
+class Place:
+    """A directory with a suite, a cache and no Fashion-MNIST, and the command line in it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        (directory / "empty").mkdir()
+        (directory / "suite.toml").write_text(SUITE)
+
+    def call(self, *arguments, check=None, **environment):
+        environment = {"INFLOR_BENCH_CACHE": str(self.directory / "cache"), "INFLOR_BENCH_EAGER": "1", **environment}
+        done = subprocess.run(
+            [sys.executable, "-m", "bench.cli", *map(str, arguments)],
+            cwd=self.directory,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **environment},
+            capture_output=True,
+            text=True,
+        )
+        if check is not None:
+            assert done.returncode == check, done.stdout + done.stderr
+        assert "Traceback" not in done.stdout + done.stderr
+        return done
+
+    def run(self, out="out", check=0, **environment):
+        return self.call(
+            "run", "--suite", "suite.toml", "--out", out, "--data-root", "empty", check=check, **environment
+        )
+
+    def runs(self, out="out"):
+        return sorted((self.directory / out / "runs").glob("*/*.json"))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """The suite, run once. The Fashion-MNIST cell has no data there and is skipped."""
+    place = Place(tmp_path_factory.mktemp("place"))
+    place.first = place.run()
+    return place
+
+
+@pytest.fixture(scope="module")
+def first(place):
+    (path,) = place.runs()
+    return read_run(path)
+
+
+def strict(path):
+    def refuse(constant):
+        raise AssertionError(f"{constant} is no JSON")
+
+    return json.loads(path.read_text(), parse_constant=refuse)
+
+
+def test_every_cell_is_in_the_run_and_the_report(place, first):
+    assert set(first.cells) == {*DIGITS, FASHION}
+    index = (place.directory / "out/report/index.html").read_text()
+    assert all(name in index for name in first.cells)
+    assert len(list((place.directory / "out/report/models").glob("*.html"))) == 3
+    assert not list((place.directory / "out/runs").glob("*/*.cells"))
+
+
+def test_data_that_cannot_be_had_are_skipped_with_the_three_ways_to_get_them(first):
+    accuracy = first.cells[FASHION].record.accuracy
+    assert isinstance(accuracy, Absent)
+    assert accuracy.status == "skipped"
+    assert all(way in accuracy.reason for way in ("dataset-fashion-mnist", "--data-root", "--download"))
+
+
+def test_the_file_is_strict_json_that_pytest_benchmark_compares(place):
+    (path, *_) = place.runs()
+    document = strict(path)
+    assert all(len(entry["stats"]["data"]) == 30 for entry in document["benchmarks"] if "digits" in entry["name"])
+    assert all(list(entry["params"]) == ["cell"] for entry in document["benchmarks"])
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest_benchmark", "compare", path, path, "--group-by=param:cell"],
+        capture_output=True,
+        text=True,
+        cwd=place.directory,
+    )
+    assert done.returncode == 0, done.stderr
+    assert all(name in done.stdout for name in DIGITS)
+
+
+def test_measured_values_equal_what_plain_loops_over_the_model_give(place, first):
+    """Accuracy, spikes, accumulates of one layer and reset loss, by other code on the same checkpoint."""
+    record = first.cells[DIGITS[1]].record
+    (checkpoint,) = [
+        path
+        for path in (place.directory / "cache/trained").glob("*.safetensors")
+        if read_tensors(path)[1]["config"]["neuron"] == "soft-mpr"
+    ]
+    digits, model = load_dataset("digits"), load_model(checkpoint)
+    kept = {}
+    for name, module in model.named_modules():
+        module.register_forward_hook(lambda m, i, o, name=name: kept.__setitem__(name, (i[0].detach(), o.detach())))
+    with torch.no_grad():
+        logits = model(digits.normalise(digits.test.images))
+    correct = (logits.argmax(1) == digits.test.labels).sum().item()
+    assert record.accuracy.correct == correct
+    assert record.accuracy.unpack().tolist() == (logits.argmax(1) == digits.test.labels).tolist()
+
+    for layer in record.spikes.layers:
+        spikes = kept[layer.name][1].unflatten(0, (2, -1))
+        assert layer.spikes_per_step == [int(step.sum()) for step in spikes]
+    assert [layer.name for layer in record.spikes.layers] == [
+        name for name, module in model.named_modules() if isinstance(module, LIF)
+    ]
+
+    (layer,) = [layer for layer in record.synops.layers if layer.name == "stages.0.0.conv1"]
+    spikes, weight = kept["stages.0.0.conv1"][0], model.stages[0][0].conv1.weight
+    counted = torch.nn.functional.conv2d((spikes != 0).double(), (weight != 0).double(), padding=1)
+    assert (layer.ac, layer.mac) == (int(counted.sum()), 0)
+    (stem,) = [layer for layer in record.synops.layers if layer.name == "conv"]
+    assert stem.ac == 0
+    assert stem.mac > 0
+
+    (update,) = [layer for layer in record.neuron_ops.layers if layer.name == "activation"]
+    assert update.updates == 2 * 355 * 16 * 8 * 8
+
+    (information,) = [layer for layer in record.information.layers if layer.name == "activation"]
+    current, spikes = (value.unflatten(0, (2, -1)).double() for value in kept["activation"])
+    u0 = current[0]
+    u1 = 0.25 * (u0 - spikes[0]) + current[1]
+    error = (torch.stack([u0, u1]) - spikes).square().mean().item()
+    assert information.quantisation_error == pytest.approx(error, rel=1e-5)
+    assert information.reset_loss == pytest.approx(0, abs=1e-6)
+
+
+def test_the_ann_twin_multiplies_and_has_no_spikes(first):
+    record = first.cells[DIGITS[0]].record
+    assert isinstance(record.spikes, Absent)
+    assert isinstance(record.neuron_ops, Absent)
+    assert record.synops.total.ac == 0 < record.synops.total.mac <= record.synops.total.dense
+    assert record.energy.status == "estimated"
+
+
+def test_power_is_measured_or_absent_with_a_reason(first):
+    power = first.cells[DIGITS[0]].record.power
+    assert power.reason if isinstance(power, Absent) else power.joules_per_inference > 0
+
+
+def test_a_second_run_gives_the_same_bits_and_is_compared_with_the_first(place, first):
+    """Also with the networks trained anew, in another cache."""
+    place.run("again")
+    place.run("fresh", INFLOR_BENCH_CACHE=str(place.directory / "cache2"))
+    for out in ("again", "fresh"):
+        (path,) = place.runs(out)
+        second = read_run(path)
+        for name in DIGITS:
+            ours, theirs = second.cells[name].record, first.cells[name].record
+            for section in ("accuracy", "spikes", "synops", "neuron_ops", "information"):
+                assert getattr(ours, section) == getattr(theirs, section), section
+            assert ours.provenance.weights.sha256 == theirs.provenance.weights.sha256
+            assert ours.provenance.weights.source == ("cached" if out == "again" else "trained")
+        done = place.call("compare", first.path, path, check=0)
+        assert "regressed" not in done.stdout
+
+
+def changed(first, directory, change):
+    document = strict(first.path)
+    (entry,) = [entry for entry in document["benchmarks"] if DIGITS[1] in entry["name"]]
+    change(entry["extra_info"]["inflor_bench"])
+    path = directory / "changed.json"
+    path.write_text(json.dumps(document))
+    return path
+
+
+def test_a_regression_exits_with_1_and_names_cell_metric_and_layer(place, first, tmp_path):
+    def busier(record):
+        layer = next(layer for layer in record["synops"]["layers"] if layer["name"] == "stages.1.0.conv2")
+        layer["ac"] += 1
+        record["synops"]["total"]["ac"] += 1
+
+    done = place.call("compare", first.path, changed(first, tmp_path, busier), check=1, COLUMNS="300")
+    (line,) = [line for line in done.stdout.splitlines() if "regressed" in line and "stages.1.0.conv2" in line][:1]
+    assert DIGITS[1] in line
+    assert "ac" in line.lower()
+    done = place.call("compare", changed(first, tmp_path, busier), first.path, check=0)
+
+
+def test_bad_input_is_one_sentence_and_exit_code_2(place, first, tmp_path):
+    broken = tmp_path / "broken.json"
+    broken.write_bytes(first.path.read_bytes()[:1000])
+    file = tmp_path / "a file"
+    file.write_text("")
+    suite = tmp_path / "suite.toml"
+    suite.write_text(SUITE.replace("[measure]", "[measure]\nwarm = 3"))
+    calls = {
+        "broken.json": ("compare", first.path, broken),
+        "none.json": ("compare", first.path, tmp_path / "none.json"),
+        "mnist": ("train", "mnist/resnet8/soft/T2/s0"),
+        "resnet9": ("train", "digits/resnet9/soft/T2/s0"),
+        "lif": ("train", "digits/resnet8/lif/T2/s0"),
+        "measure.warm": ("run", "--suite", suite),
+        "a file": ("run", "--suite", "suite.toml", "--out", file / "below"),
+        "nothing": ("run", "--suite", "suite.toml", "--only", "nothing"),
+    }
+    for named, arguments in calls.items():
+        done = place.call(*arguments, check=2)
+        assert named in done.stderr
+        assert done.stderr.count("\n") == 1, done.stderr
+
+
+def test_a_damaged_checkpoint_costs_its_own_cell_alone(place, tmp_path):
+    cache = tmp_path / "cache"
+    place.run("prepared", INFLOR_BENCH_CACHE=str(cache))
+    for path in (cache / "trained").glob("*.safetensors"):
+        if read_tensors(path)[1]["config"]["neuron"] == "relu":
+            path.write_bytes(path.read_bytes()[:-10])
+    done = place.run("damaged", check=2, INFLOR_BENCH_CACHE=str(cache))
+    assert "is damaged" in done.stderr
+    (path,) = place.runs("damaged")
+    run = read_run(path)
+    assert run.cells[DIGITS[0]].record.accuracy.status == "failed"
+    assert run.cells[DIGITS[1]].record.accuracy.status == "measured"
+
+
+def test_a_checkpoint_of_another_network_is_no_trained_cell(place, first, tmp_path):
+    cache = tmp_path / "cache" / "trained"
+    key = first.cells[DIGITS[0]].record.provenance.weights.training_key
+    other = create_model("resnet8", neuron="relu", timesteps=1, num_classes=3, in_channels=1)
+    config = {"network": "resnet8", "neuron": "relu", "timesteps": 1, "num_classes": 3, "in_channels": 1}
+    save_tensors(
+        cache / f"{key}.safetensors",
+        other.state_dict(),
+        {"config": {**config, "hyperparameters": {}}, "dataset": {"sha256": "x"}},
+    )
+    done = place.run("other", check=2, INFLOR_BENCH_CACHE=str(cache.parent))
+    assert "holds another network or data" in done.stderr
+
+
+def test_compare_answers_without_torch():
+    program = (
+        "import sys, bench.cli\n"
+        "sys.argv = ['inflor-bench', 'compare', '--help']\n"
+        "try:\n    bench.cli.main()\nexcept SystemExit as end:\n    assert not end.code\n"
+        "assert not {'torch', 'pandas', 'scipy', 'matplotlib'} & set(sys.modules), 'slow import'\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=Path(__file__).parents[2]
+    )
+    assert done.returncode == 0, done.stderr
+    assert "McNemar" in done.stdout

@@ -1,0 +1,113 @@
+"""Suites and cells: what they mean, and one sentence for each mistake."""
+
+import pytest
+
+from bench.suites.cell import Cell
+from bench.suites.errors import SuiteInputError
+from bench.suites.suite import check_names, load_suite, plan
+
+CELLS = """
+name = "mine"
+[[cells]]
+dataset = "digits"
+network = "resnet8"
+neurons = ["relu", "soft"]
+timesteps = [2, 4]
+seeds = [0, 1]
+weights = "train"
+"""
+
+
+def write(tmp_path, text):
+    path = tmp_path / "suite.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def names(planned):
+    return [entry.cell.name for entry in planned]
+
+
+def test_a_table_is_every_neuron_at_every_step_and_seed_and_the_twin_has_one_step(tmp_path):
+    planned = plan(load_suite(write(tmp_path, CELLS)))
+    assert sorted(names(planned)) == sorted(
+        f"digits/resnet8/{neuron}/s{seed}" for neuron in ("relu/T1", "soft/T2", "soft/T4") for seed in (0, 1)
+    )
+
+
+def test_only_keeps_what_matches(tmp_path):
+    suite = load_suite(write(tmp_path, CELLS))
+    assert names(plan(suite, "*/soft/T4/*")) == ["digits/resnet8/soft/T4/s0", "digits/resnet8/soft/T4/s1"]
+    with pytest.raises(SuiteInputError, match="no cell that matches 'x'"):
+        plan(suite, "x")
+
+
+def test_the_default_suite_is_what_the_readme_says():
+    planned = plan(load_suite("default"))
+    check_names(planned)
+    assert [entry.cell.neuron for entry in planned if entry.cell.dataset == "digits"] == [
+        "relu",
+        "hard",
+        "soft",
+        "hard-mpr",
+        "soft-mpr",
+    ]
+    shipped = [entry for entry in planned if entry.weights == "zoo"]
+    assert {entry.cell.neuron for entry in shipped} == {"relu", "hard", "soft", "soft-mpr"}
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (("name", "nmae"), "'name'"),
+        (('["relu", "soft"]', '"relu"'), r"'cells\.0\.neurons'.*list"),
+        (("[2, 4]", '["2"]'), r"'cells\.0\.timesteps\.0'.*integer"),
+        (("[2, 4]", "[0]"), r"'cells\.0\.timesteps\.0'.*greater than or equal to 1"),
+        (('"train"', '"steal"'), r"'cells\.0\.weights'"),
+        (("seeds", "seedz"), "seed"),
+        (("[[cells]]", "[[cells"), "is not TOML"),
+    ],
+)
+def test_a_mistake_names_the_file_and_the_key(tmp_path, change, sentence):
+    path = write(tmp_path, CELLS.replace(*change))
+    with pytest.raises(SuiteInputError, match=sentence) as caught:
+        load_suite(path)
+    assert path in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (('"digits"', '"mnist"'), "Unknown data set 'mnist': choose one of digits, fashion-mnist"),
+        (('"resnet8"', '"resnet9"'), "Unknown network 'resnet9'"),
+        (('"soft"', '"lif"'), "Unknown neuron 'lif'"),
+    ],
+)
+def test_names_that_do_not_exist_are_told_before_anything_runs(tmp_path, change, sentence):
+    with pytest.raises(SuiteInputError, match=sentence):
+        check_names(plan(load_suite(write(tmp_path, CELLS.replace(*change)))))
+
+
+def test_a_cell_that_is_there_twice_is_refused(tmp_path):
+    table = CELLS.split("\n", 2)[2]
+    with pytest.raises(SuiteInputError, match="is there twice"):
+        plan(load_suite(write(tmp_path, CELLS + table)))
+
+
+def test_a_suite_that_is_not_there(tmp_path):
+    with pytest.raises(SuiteInputError, match=r"name a TOML file or one of default"):
+        load_suite(str(tmp_path / "none.toml"))
+
+
+@pytest.mark.parametrize("name", ["digits/resnet8/soft/T2/s0", "fashion-mnist/resnet20/soft-mpr/T4/s12"])
+def test_a_cell_is_its_name(name):
+    assert Cell.parse(name).name == name
+
+
+@pytest.mark.parametrize(
+    "name", ["", "digits", "digits/resnet8/soft/T0/s0", "digits/resnet8/soft/2/s0", "a/b/c/T1/s01", "../x/y/T1/s0"]
+)
+def test_what_is_no_cell_is_refused(name):
+    with pytest.raises(SuiteInputError, match="is no cell"):
+        Cell.parse(name)
