@@ -21,7 +21,7 @@ from models.training import evaluate, train
 
 ROOT = Path(__file__).parent.parent.parent
 CONFIG = ModelConfig("resnet8", "soft-mpr", 2, 10, 1, {"decay": 0.25})
-RECIPE = Recipe(epochs=2, batch_size=64, horizontal_flip=True)
+RECIPE = Recipe(epochs=2, batch_size=64, horizontal_flip=True, restart_epochs=1)
 
 PROGRAM = """
 import sys
@@ -128,6 +128,13 @@ def test_the_learning_rate_rises_to_its_peak_and_falls_to_nothing():
     assert rates[25] == pytest.approx(0.4)
     assert rates[25 + 75 // 3] == pytest.approx(0.4 * 0.75)  # cos(pi / 3) = 1/2
     assert rates[-1] < 0.001
+    restarted = Recipe(epochs=4, batch_size=2, learning_rate=0.4, warmup=0.25, restart_epochs=1)
+    again = [restarted.learning_rate_at(step, 400) for step in range(400)]
+    shorter = Recipe(epochs=3, batch_size=2, learning_rate=0.4, warmup=0.25)
+    assert again[:300] == [shorter.learning_rate_at(step, 300) for step in range(300)]
+    assert again[300] == pytest.approx(0.02)
+    assert again[350] == pytest.approx(0.01)
+    assert again[-1] < 1e-5
 
 
 def test_a_card_says_how_the_weights_came_to_be(uninterrupted):
