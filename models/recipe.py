@@ -16,8 +16,8 @@ from models.errors import ModelInputError
 class Recipe:
     """SGD with momentum; the learning rate rises linearly over `warmup` of the steps, then falls as a cosine to 0.
 
-    The last `restart_epochs` epochs are a second, smaller cosine from `restart_learning_rate` to 0, which begins without
-    momentum (a warm restart: Loshchilov and Hutter, ICLR 2017).
+    The last `restart_epochs` epochs are a second, smaller cosine from `restart_learning_rate` to 0, which begins
+    without momentum (a warm restart: Loshchilov and Hutter, ICLR 2017).
     """
 
     epochs: int
