@@ -69,6 +69,8 @@ def run(
     outcome = run_suite(loaded, planned, runs, Sources(cache_directory(), data_root, download), command_line())
     for path in outcome.recovered:
         errors.print(f"An earlier run was stopped; what it had measured is in {path}")
+    if outcome.interrupted:
+        raise KeyboardInterrupt
     code = 1 if outcome.exit_code else 0
     if outcome.path is not None:
         head = read_run(outcome.path)

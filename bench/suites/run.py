@@ -34,6 +34,11 @@ class Outcome:
     bad_input: tuple[str, ...]
     recovered: tuple[Path, ...]
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C ended the run; what was measured before is in the run file."""
+        return self.exit_code == pytest.ExitCode.INTERRUPTED
+
 
 def run_suite(
     suite: Suite, planned: Sequence[PlannedCell], out: Path, sources: Sources, command: Sequence[str]
