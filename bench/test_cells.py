@@ -31,7 +31,8 @@ def test_cell(cell: str, cells: CellRun, benchmark: BenchmarkFixture) -> None:
         cells.store_absent(cell, "failed", str(error), benchmark)
         pytest.fail(str(error), pytrace=False)
     try:
-        sections = measure_test_set(prepared.model, prepared.dataset, cells.show_progress(cell))
+        with cells.progress(cell) as show:
+            sections = measure_test_set(prepared.model, prepared.dataset, show)
     except MeasureInputError as error:
         cells.store_absent(cell, "failed", str(error), benchmark, prepared)
         pytest.fail(str(error), pytrace=False)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -100,17 +101,11 @@ class CellRun:
         """Load or train a cell's network."""
         return prepare(self._planned[cell], self.suite, self._sources, self._provenance.command)
 
-    def show_progress(self, cell: str) -> Callable[[int, int], None]:
-        """What shows how much of the test set is measured."""
-        status = self._console.status(f"{cell}: measuring")
-        status.start()  # on a terminal only: rich shows no status elsewhere
-
-        def show(done: int, total: int) -> None:
-            status.update(f"{cell}: measured {done} of {total} test images")
-            if done == total:
-                status.stop()
-
-        return show
+    @contextmanager
+    def progress(self, cell: str) -> Iterator[Callable[[int, int], None]]:
+        """Show, on a terminal, how much of the test set is measured; gives what to call with (done, total) images."""
+        with self._console.status(f"{cell}: measuring") as status:
+            yield lambda done, total: status.update(f"{cell}: measured {done} of {total} test images")
 
     def store(
         self, cell: str, prepared: Prepared, sections: Mapping[str, Section], benchmark: BenchmarkFixture
