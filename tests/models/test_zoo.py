@@ -1,0 +1,49 @@
+"""The shipped weights are what their cards say, and reach the accuracy that they were shipped with, exactly."""
+
+import pytest
+
+from models import load_model
+from models.cards import model_card
+from models.checkpoints import read_tensors, weights_sha256
+from models.create import ModelConfig
+from models.datasets import load_dataset
+from models.errors import ModelInputError
+from models.recipe import RECIPES, training_key
+from models.training import evaluate
+from models.zoo import ROOT, shipped_checkpoint
+
+CELLS = [f"fashion-mnist/resnet8/{cell}/s0" for cell in ("relu/T1", "hard/T2", "soft/T2", "soft-mpr/T2")]
+
+
+def test_exactly_these_weights_ship_each_with_a_card():
+    assert sorted(str(path.relative_to(ROOT).with_suffix("")) for path in ROOT.rglob("*.safetensors")) == sorted(CELLS)
+    assert sorted(ROOT.rglob("*.md")) == sorted(path.with_suffix(".md") for path in ROOT.rglob("*.safetensors"))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_shipped_weights_are_what_their_card_says(cell):
+    path = shipped_checkpoint(cell)
+    tensors, metadata = read_tensors(path)
+    assert path.with_suffix(".md").read_text() == model_card(cell, metadata)
+    assert metadata["weights_sha256"] == weights_sha256(tensors)
+    data = load_dataset("fashion-mnist")
+    assert metadata["dataset"]["sha256"] == data.sha256
+    config, recipe = ModelConfig(**metadata["config"]), RECIPES["fashion-mnist"]
+    assert metadata["training_key"] == training_key(config, recipe, data.sha256, metadata["seed"])
+    assert len(metadata["curve"]) == recipe.epochs >= 8
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_shipped_accuracy_is_reproduced_exactly(cell):
+    path = shipped_checkpoint(cell)
+    _, metadata = read_tensors(path)
+    data = load_dataset("fashion-mnist")
+    bits = evaluate(load_model(path), data, data.test)
+    assert (int(bits.sum()), len(bits)) == (metadata["correct"], metadata["samples"])
+    assert bits.float().mean() > (0.91 if "relu" in cell else 0.90)
+
+
+def test_weights_that_do_not_ship_are_told_with_those_that_do():
+    with pytest.raises(ModelInputError, match="No weights ship for digits/x") as caught:
+        shipped_checkpoint("digits/x")
+    assert all(cell in str(caught.value) for cell in CELLS)
