@@ -33,8 +33,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.epochs <= self.restart_epochs or self.batch_size < 2:
             raise ModelInputError(
-                f"A recipe of {self.epochs} epochs and batch size {self.batch_size} trains nothing: "
-                "give at least 1 and 2."
+                f"A recipe of {self.epochs} epochs, {self.restart_epochs} of them after the restart, and batch size "
+                f"{self.batch_size} cannot train: give at least {self.restart_epochs + 1} epochs and a batch size of 2."
             )
 
     def learning_rate_at(self, step: int, steps: int) -> float:

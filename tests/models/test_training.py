@@ -24,7 +24,8 @@ CONFIG = ModelConfig("resnet8", "soft-mpr", 2, 10, 1, {"decay": 0.25})
 RECIPE = Recipe(epochs=2, batch_size=64, horizontal_flip=True, restart_epochs=1)
 
 PROGRAM = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job starts with it ignored
 from pathlib import Path
 from models import training
 from tests.models.test_training import CONFIG, RECIPE
@@ -170,4 +171,4 @@ def test_a_damaged_unfinished_checkpoint_is_named(tmp_path):
 def test_a_directory_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ModelInputError, match="cannot be written"):
-        train(CONFIG, replace(RECIPE, epochs=1), load_dataset("digits"), 0, tmp_path / "file" / "below")
+        train(CONFIG, replace(RECIPE, restart_epochs=0), load_dataset("digits"), 0, tmp_path / "file" / "below")
