@@ -86,8 +86,6 @@ def train(
     try:
         while state.step < steps:
             epoch, batch = divmod(state.step, steps_per_epoch)
-            if state.step == recipe.restart_step(steps):
-                state.optimizer.state.clear()
             if batch == 0:
                 state.loss_sum, state.correct, state.seen = 0.0, 0, 0
             _step(state, recipe, dataset, seed, epoch, batch, steps)

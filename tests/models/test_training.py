@@ -21,7 +21,7 @@ from models.training import evaluate, train
 
 ROOT = Path(__file__).parent.parent.parent
 CONFIG = ModelConfig("resnet8", "soft-mpr", 2, 10, 1, {"decay": 0.25})
-RECIPE = Recipe(epochs=2, batch_size=64, horizontal_flip=True, restart_epochs=1)
+RECIPE = Recipe(epochs=2, batch_size=64, horizontal_flip=True)
 
 PROGRAM = """
 import signal, sys
@@ -129,13 +129,6 @@ def test_the_learning_rate_rises_to_its_peak_and_falls_to_nothing():
     assert rates[25] == pytest.approx(0.4)
     assert rates[25 + 75 // 3] == pytest.approx(0.4 * 0.75)  # cos(pi / 3) = 1/2
     assert rates[-1] < 0.001
-    restarted = Recipe(epochs=4, batch_size=2, learning_rate=0.4, warmup=0.25, restart_epochs=1)
-    again = [restarted.learning_rate_at(step, 400) for step in range(400)]
-    shorter = Recipe(epochs=3, batch_size=2, learning_rate=0.4, warmup=0.25)
-    assert again[:300] == [shorter.learning_rate_at(step, 300) for step in range(300)]
-    assert again[300] == pytest.approx(0.02)
-    assert again[350] == pytest.approx(0.01)
-    assert again[-1] < 1e-5
 
 
 def test_a_card_says_how_the_weights_came_to_be(uninterrupted):
@@ -171,4 +164,4 @@ def test_a_damaged_unfinished_checkpoint_is_named(tmp_path):
 def test_a_directory_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ModelInputError, match="cannot be written"):
-        train(CONFIG, replace(RECIPE, restart_epochs=0), load_dataset("digits"), 0, tmp_path / "file" / "below")
+        train(CONFIG, RECIPE, load_dataset("digits"), 0, tmp_path / "file" / "below")
