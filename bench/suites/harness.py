@@ -1,0 +1,96 @@
+"""pytest-benchmark as the harness: what every benchmark of ours shares. Imports no models, also not indirectly."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+
+import bench
+from bench.track.provenance import git_state, machine, versions
+from bench.track.records import Absent, ModelDescription, Provenance, Record, Section
+from bench.track.runs import attach_record
+
+
+def run_benchmarks(test_file: str, plugin: object) -> int:
+    """Run one bench/test_*.py by pytest with a plugin that gives it its work; return pytest's exit code."""
+    path = Path(bench.__file__).parent / test_file
+    arguments = [
+        str(path),
+        *("-c", os.devnull, "--rootdir", str(path.parent), "--import-mode=importlib"),
+        *("-p", "no:cacheprovider", "-p", "no:logging", "-q", "-s", "--no-header", "--tb=short", "-rN"),
+        *("--benchmark-only", "--benchmark-columns=min,median,iqr,rounds", "--benchmark-sort=fullname"),
+    ]
+    return int(pytest.main(arguments, plugins=[plugin]))
+
+
+def time_rounds(benchmark: BenchmarkFixture, call: Callable[[], object], rounds: int) -> list[float]:
+    """Time a call by pytest-benchmark, once a round and without its own warm-up; return the seconds of each round."""
+    harness: Any = benchmark
+    harness.pedantic(call, rounds=rounds, iterations=1, warmup_rounds=0)
+    return list(harness.stats.stats.data)
+
+
+def make_record(
+    cell: str, description: ModelDescription, provenance: Provenance, sections: Mapping[str, Section]
+) -> Record:
+    """Build the record of a cell from its sections by name."""
+    values: Mapping[str, Any] = sections
+    return Record(name=cell, model=description, provenance=provenance, **values)
+
+
+def run_document(record: Record, benchmark: BenchmarkFixture, session: Any) -> dict[str, Any]:
+    """Return the run document of one cell: what was timed, by `session` of pytest-benchmark, and the record."""
+    measured: Any = benchmark.stats
+    return {
+        "machine_info": session.get_machine_info(),
+        "commit_info": _commit_info(record.provenance),
+        "benchmarks": [attach_record(measured.as_dict(include_data=True, flat=False, stats=True), record)],
+        "datetime": datetime.now(UTC).isoformat(),
+        "version": version("pytest-benchmark"),
+    }
+
+
+def run_provenance(out: Path, command: Sequence[str], device: str = "cpu") -> Provenance:
+    """What is known of a run before anything is measured; files under `out` do not make the tree dirty."""
+    threads = torch.get_num_threads()
+    return Provenance(
+        run_id=uuid.uuid4().hex[:12],
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=list(command),
+        git=git_state(Path.cwd(), ignore=[out]),
+        machine=machine(threads),
+        versions=versions(),
+        threads=threads,
+        device=device,
+    )
+
+
+def _commit_info(provenance: Provenance) -> dict[str, Any]:
+    """The keys that readers of pytest-benchmark's file look for."""
+    git = provenance.git
+    if isinstance(git, Absent):
+        return {
+            "id": "unversioned",
+            "time": None,
+            "author_time": None,
+            "dirty": False,
+            "project": None,
+            "branch": "(unknown)",
+        }
+    return {
+        "id": git.sha,
+        "time": git.committed,
+        "author_time": git.committed,
+        "dirty": git.dirty,
+        "project": Path.cwd().name,
+        "branch": git.branch or "(detached head)",
+    }
