@@ -1,0 +1,95 @@
+"""Drives a model through time: what one forward pass of all steps is, whatever the model's own conventions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bench.measure.adapters import first_tensor
+from bench.measure.foreign import foreign_code
+from bench.measure.synops import TimeAxis
+
+REMEDY = "give inputs that the model takes, with --dataset, --inputs or --shape, and --time-axis if it has time"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a model is run.
+
+    Attributes:
+        axis: where time is, as `SynOpCounter` says it; None for a model without time.
+        timesteps: T; None where there is no time or where it is the model's own affair.
+        reset: brings the model to rest; called before every forward pass.
+        carries_state: a step is called with the state that the step before returned second.
+        timed_input: the inputs are [T, N, ...], a step's own each; else [N, ...], the same at every step.
+    """
+
+    axis: TimeAxis | None
+    timesteps: int | None
+    reset: Callable[[], None]
+    carries_state: bool = False
+    timed_input: bool = False
+
+
+class Drive:
+    """One model with its plan. `drive(x)` resets and runs all steps of a batch [N, ...] (or [T, N, ...])."""
+
+    def __init__(self, model: nn.Module, plan: Plan) -> None:
+        self.model, self.plan = model, plan
+
+    def __call__(self, x: Tensor) -> Any:
+        """Reset the model and run it; gives what the model gave, in a list of steps where it is called step by step."""
+        self.plan.reset()
+        return self.run(self.arrange(x))
+
+    def samples(self, x: Tensor) -> int:
+        """N of a batch."""
+        return x.shape[1] if self.plan.timed_input else x.shape[0]
+
+    def arrange(self, x: Tensor) -> list[Tensor]:
+        """The arguments of the model's calls: one, or one a step."""
+        axis, steps = self.plan.axis, self.plan.timesteps
+        if axis == "calls":
+            return list(x) if self.plan.timed_input else [x] * (steps or 1)
+        if axis in ("leading", "flattened"):
+            sequence = x if self.plan.timed_input else x.expand(steps or 1, *x.shape)
+            return [sequence.contiguous() if axis == "leading" else sequence.flatten(0, 1)]
+        return [x]
+
+    def run(self, arguments: list[Tensor]) -> Any:
+        """Run all steps from the state that the model is in.
+
+        Raises:
+            MeasureInputError: the model raised something.
+        """
+        with foreign_code(f"The forward pass on {list(arguments[0].shape)}", REMEDY):
+            if self.plan.axis != "calls":
+                return self.model(arguments[0])
+            outputs: list[Any] = []
+            for x in arguments:
+                if self.plan.carries_state and outputs:
+                    outputs.append(self.model(x, outputs[-1][1]))
+                else:
+                    outputs.append(self.model(x))
+            return outputs
+
+    def logits(self, output: Any, samples: int) -> Tensor | None:
+        """[N, classes]: what the model gave, on average over the steps; None where its shape is another."""
+        if isinstance(output, list):
+            steps = [first_tensor(step) for step in output]
+            found = [step for step in steps if step is not None and step.ndim == 2 and len(step) == samples]
+            return torch.stack(found).mean(0) if len(found) == len(steps) else None
+        first = first_tensor(output)
+        if first is None or not first.is_floating_point():
+            return None
+        if first.ndim == 3 and first.shape[1] == samples:
+            return first.mean(0)
+        if first.ndim != 2:
+            return None
+        if self.plan.axis == "flattened" and len(first) == samples * (self.plan.timesteps or 1):
+            return first.unflatten(0, (-1, samples)).mean(0)
+        return first if len(first) == samples else None
