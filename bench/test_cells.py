@@ -13,8 +13,9 @@ from bench.measure.errors import MeasureInputError
 from bench.measure.latency import cpu_seconds_per_inference, summarise, warm_up
 from bench.measure.memory import peak_memory
 from bench.measure.power import FULL, QUICK, measure_power, meters_for
+from bench.suites.harness import time_rounds
 from bench.suites.measuring import measure_test_set
-from bench.suites.run import CellRun, time_rounds
+from bench.suites.run import CellRun
 from bench.suites.sections import section
 from bench.track.records import Latency, Memory, Power
 from models.datasets import DatasetUnavailableError
@@ -32,7 +33,7 @@ def test_cell(cell: str, cells: CellRun, benchmark: BenchmarkFixture) -> None:
         pytest.fail(str(error), pytrace=False)
     try:
         with cells.progress(cell) as show:
-            sections = measure_test_set(prepared.model, prepared.dataset, show)
+            sections = measure_test_set(prepared.model, prepared.dataset, show, cells.energy_models)
     except MeasureInputError as error:
         cells.store_absent(cell, "failed", str(error), benchmark, prepared)
         pytest.fail(str(error), pytrace=False)

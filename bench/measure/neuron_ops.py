@@ -33,11 +33,12 @@ from bench.measure.neurons import SpikingNeuron
 
 @dataclass(frozen=True)
 class NeuronOps:
-    """Neuron updates of one layer over the whole run."""
+    """Neuron updates of one layer over the whole run. `neurons` is how many it has, whose membranes are kept."""
 
     name: str
     reset: str
     mpr: bool
+    neurons: int
     updates: int
     leak_multiplies: int
     integrate_adds: int
@@ -253,8 +254,9 @@ class Ledger:
             raise MeasureInputError(
                 f"The reset of {name!r} is {neuron.reset!r}: what it costs is known for 'hard' and 'soft'."
             )
-        row = self._neurons.setdefault(name, [neuron.reset, bool(neuron.mpr), 0, 0, 0])
         updates = output.numel()
+        neurons = output.shape[1:].numel()
+        row = self._neurons.setdefault(name, [neuron.reset, bool(neuron.mpr), 0, 0, 0, neurons])
         row[2] += updates
         row[3] += 0 if _is_one(neuron.decay) else updates
         row[4] += spikes
@@ -262,8 +264,8 @@ class Ledger:
     def neurons(self) -> list[NeuronOps]:
         """Return the layers in the order in which they first ran."""
         return [
-            NeuronOps(name, reset, mpr, updates, leaks, updates, updates, int(spikes))
-            for name, (reset, mpr, updates, leaks, spikes) in self._neurons.items()
+            NeuronOps(name, reset, mpr, neurons, updates, leaks, updates, updates, int(spikes))
+            for name, (reset, mpr, updates, leaks, spikes, neurons) in self._neurons.items()
         ]
 
     def others(self) -> list[OtherOps]:

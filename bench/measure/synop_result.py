@@ -47,6 +47,10 @@ class SynOpLayer(OperationCounts):
         unit_share: share of the non-zero input elements that are 1 or -1 (of two activations the higher one); None
             where every input was 0.
         input_elements, input_nonzero: size of all inputs together, and how much of it was not 0.
+        input_rows, output_elements: rows of all inputs together, each of which is one step of one sample (of a linear
+            layer also one token), and how many elements came out for them; 0 where there is no weight.
+        output_channels: channels or features that come out; 0 where there is no weight.
+        bias: a bias is added to every output element.
         per_step: operations at each time step, [T]; None where no time axis was given or the site has none.
         per_sample: operations of each sample, in order; None where not asked for or where rows do not map to samples.
     """
@@ -60,6 +64,10 @@ class SynOpLayer(OperationCounts):
     unit_share: float | None = None
     input_elements: int = 0
     input_nonzero: int = 0
+    input_rows: int = 0
+    output_elements: int = 0
+    output_channels: int = 0
+    bias: bool = False
     per_step: list[int] | None = None
     per_sample: list[int] | None = None
 

@@ -94,6 +94,8 @@ class Site:
         self.calls = 0
         self.effective: Any = 0
         self.dense = self.dense_padded = self.elements = 0
+        self.input_rows = self.outputs = self.output_channels = 0
+        self.bias = False
         self.operands: list[Operand] = []
         self.rows: list[Tensor] = []
         self.steps: list[int] = []
@@ -206,6 +208,10 @@ class Site:
             unit_share=share,
             input_elements=self.elements,
             input_nonzero=sum(operand.nonzero for operand in self.operands),
+            input_rows=self.input_rows,
+            output_elements=self.outputs,
+            output_channels=self.output_channels,
+            bias=self.bias,
             per_step=list(self.steps) if by_step and self.has_steps else None,
             per_sample=list(self.samples) if by_sample and self.has_samples else None,
         )

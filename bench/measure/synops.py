@@ -21,6 +21,7 @@ modules run eagerly, with the same operators, and are counted.
 
 from __future__ import annotations
 
+import math
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator
@@ -132,6 +133,7 @@ class SynOpCounter(TorchDispatchMode):
         self._operators = 0
         self._samples = 0
         self._root_calls = 0
+        self._batch: int | None = None
         self._ledger = Ledger()
         self._trusted: set[tuple[str, bool]] = set()
         self._unseen: dict[int, set[str]] = {}
@@ -143,7 +145,7 @@ class SynOpCounter(TorchDispatchMode):
         self._stack: list[str] = []
         self._neurons: list[_NeuronCall] = []
         self._epoch = 0
-        self._linear_rows: list[torch.Size] = []
+        self._linear: list[_LinearCall] = []
         self._paused = 0
         self._padded: tuple[Tensor, tuple[tuple[int, int], ...]] | None = None
         self._passes: list[tuple[weakref.ref[Tensor], int, Any, Occupancy]] = []
@@ -189,7 +191,7 @@ class SynOpCounter(TorchDispatchMode):
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
-        for transient in (self._stack, self._neurons, self._passes, self._linear_rows):
+        for transient in (self._stack, self._neurons, self._passes, self._linear):
             transient.clear()
         self._padded, self._paused = None, 0
         if error is None:
@@ -219,6 +221,8 @@ class SynOpCounter(TorchDispatchMode):
         def enter(module: nn.Module, args: Any) -> None:
             self._stack.append(name)
             self._ran[name] = self._ran.get(name, 0) + 1
+            if module is self._module:
+                self._batch = self._samples_in(args)
             if neuron is not None:
                 self._neurons.append(_NeuronCall(name, neuron, suspended=self._suspend((name, module.training))))
 
@@ -238,7 +242,7 @@ class SynOpCounter(TorchDispatchMode):
                     with _aside():
                         self._ledger.neuron(name or type(module).__name__, call.neuron, output, self._spikes(output))
             if module is self._module:
-                self._end_of_forward(args)
+                self._end_of_forward()
 
         return leave
 
@@ -315,14 +319,14 @@ class SynOpCounter(TorchDispatchMode):
         with self._nested:
             return func.decompose(*args, **kwargs)
 
-    def run_linear(self, run: Callable[[], Any], rows: torch.Size) -> Any:
+    def run_linear(self, run: Callable[[], Any], shape: torch.Size, bias: bool) -> Any:
         """Run a linear layer: the matrix product in it has a weight, and rows of the shape that it was given."""
-        self._linear_rows.append(rows)
+        self._linear.append(_LinearCall(shape, bias))
         try:
             return run()
         finally:
-            if self._linear_rows:
-                self._linear_rows.pop()
+            if self._linear:
+                self._linear.pop()
 
     def run_attention(self, run: Callable[[], Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run attention and count it by its definition, whatever it is made of. With dropout its parts are counted."""
@@ -408,10 +412,11 @@ class SynOpCounter(TorchDispatchMode):
         """Recognise a linear layer: inside F.linear, or where one operand is a parameter or a view of one."""
         if product.left.shape[0] != 1:
             return product
-        if self._linear_rows or self._is_weight(product.right):
-            return Projection("linear", product.left[0], product.right[0].t(), Linear())
+        bias = self._linear[-1].bias if self._linear else product.bias
+        if self._linear or self._is_weight(product.right):
+            return Projection("linear", product.left[0], product.right[0].t(), Linear(), bias)
         if self._is_weight(product.left):
-            return Projection("linear", product.right[0].t(), product.left[0], Linear())
+            return Projection("linear", product.right[0].t(), product.left[0], Linear(), bias)
         return product
 
     def _is_weight(self, tensor: Tensor) -> bool:
@@ -443,6 +448,11 @@ class SynOpCounter(TorchDispatchMode):
         rows = x.shape[:leading].numel()
         site.elements += x.numel()
         site.add(effective, fan_out.dense * rows, fan_out.dense_padded * rows)
+        site.input_rows += rows
+        shape = geometry.output_shape(tuple(product.weight.shape))
+        site.output_channels = shape[0]
+        site.outputs += math.prod(shape) * rows
+        site.bias |= product.bias
         operand = site.operand(0)
         operand.see(nonzero, found.unit)
         if self._by_policy:
@@ -527,22 +537,30 @@ class SynOpCounter(TorchDispatchMode):
 
     def _keep_rows(self, site: Site, rows: Tensor, shape: torch.Size) -> None:
         """Keep a call's operations by the first axis that the layer was given, until the forward pass ends."""
-        first = self._linear_rows[-1][0] if self._linear_rows and len(self._linear_rows[-1]) > 1 else shape[0]
+        given = self._linear[-1].shape if self._linear and len(self._linear[-1].shape) > 1 else shape
+        first = given[0]
+        if self._time_axis != "calls" and len(given) > 2 and tuple(given[:2]) == (self._timesteps, self._batch):
+            first *= given[1]  # [T, N, ...]: a linear layer takes any number of leading axes
         whole = rows.numel() % max(1, first) == 0
         site.rows.append(rows.view(first, -1).sum(1) if whole and first else rows)
 
-    def _end_of_forward(self, args: tuple[Any, ...]) -> None:
+    def _samples_in(self, args: tuple[Any, ...]) -> int | None:
+        """N of a forward pass of the root, by its first positional tensor; None without one."""
+        first = next((value for value in args if isinstance(value, Tensor) and value.ndim), None)
+        if first is None:
+            return None
+        if self._time_axis == "leading":
+            return first.shape[1]
+        return first.shape[0] // (self._timesteps or 1) if self._time_axis == "flattened" else first.shape[0]
+
+    def _end_of_forward(self) -> None:
         step = self._root_calls % (self._timesteps or 1)
         self._root_calls += 1
         if not self._by_row:
             return
-        first = next((value for value in args if isinstance(value, Tensor) and value.ndim), None)
-        if first is None:
+        steps, samples = self._timesteps or 1, self._batch
+        if samples is None:
             raise MeasureInputError("timesteps and per_sample need a tensor as the module's first positional argument.")
-        steps = self._timesteps or 1
-        samples = first.shape[1] if self._time_axis == "leading" else first.shape[0]
-        if self._time_axis == "flattened":
-            samples //= steps
         for site in self._sites.values():
             site.fold(samples, self._samples, steps, step if self._time_axis == "calls" else None)
         if self._time_axis != "calls" or step == steps - 1:
@@ -628,8 +646,9 @@ class _FunctionMode(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         if func is nn.functional.linear:
-            rows = (args[0] if args else kwargs["input"]).shape
-            return self._counter.run_linear(lambda: func(*args, **kwargs), rows)
+            shape = (args[0] if args else kwargs["input"]).shape
+            bias = args[2] if len(args) > 2 else kwargs.get("bias")
+            return self._counter.run_linear(lambda: func(*args, **kwargs), shape, bias is not None)
         if func is nn.functional.scaled_dot_product_attention:
             return self._counter.run_attention(lambda: func(*args, **kwargs), args, kwargs)
         return func(*args, **kwargs)
@@ -646,6 +665,14 @@ class _Nested:
 
     def __exit__(self, *error: Any) -> None:
         TorchDispatchMode.__exit__(self._counter, *error)
+
+
+@dataclass(frozen=True)
+class _LinearCall:
+    """A linear layer that is running: the shape of its input, and whether it has a bias."""
+
+    shape: torch.Size
+    bias: bool
 
 
 @dataclass

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
+from bench.measure import energy as energy_estimates
 from bench.measure.accuracy import AccuracyMeter
-from bench.measure.energy import estimate
 from bench.measure.errors import MeasureInputError
 from bench.measure.information import InformationRecorder
 from bench.measure.spikes import NO_NEURONS, SpikeRecorder
@@ -32,17 +33,23 @@ from bench.track.records import (
     Synops,
     Uncounted,
 )
-from models.datasets import Dataset
-from models.training import EVALUATION_BATCH
+
+if TYPE_CHECKING:
+    from models.datasets import Dataset
 
 
 def measure_test_set(
-    model: nn.Module, dataset: Dataset, on_progress: Callable[[int, int], None] = lambda done, total: None
+    model: nn.Module,
+    dataset: Dataset,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    energy_models: Sequence[energy_estimates.EnergyModel] = energy_estimates.ENERGY_MODELS,
 ) -> dict[str, Section]:
     """Run the whole test set once and return what one pass gives, by section.
 
     The batches are those of training's own evaluation, so that a shipped accuracy is reproduced by the same arithmetic.
     """
+    from models.training import EVALUATION_BATCH  # here, because measuring a user's model imports no models of ours
+
     accuracy = AccuracyMeter()
     split, done = dataset.test, 0
     with ExitStack() as recorders, torch.inference_mode():
@@ -55,19 +62,18 @@ def measure_test_set(
             accuracy.update(model(dataset.normalise(images)), labels)
             done += len(labels)
             on_progress(done, len(split))
-    synops = _synops(counter, len(split))
-    neuron_ops = _neuron_ops(counter, len(split))
     return {
         "accuracy": Accuracy.from_bits(accuracy.result().bits),
         "spikes": attempt(Spikes, spikes.result),
-        "synops": synops,
-        "neuron_ops": neuron_ops,
+        "synops": synops_section(counter, len(split)),
+        "neuron_ops": neuron_ops_section(counter, len(split)),
         "information": attempt(Information, information.result),
-        "energy": _energy(synops, neuron_ops),
+        "energy": energy_section(counter, len(split), energy_models),
     }
 
 
-def _synops(counter: SynOpCounter, samples: int) -> Synops | Absent:
+def synops_section(counter: SynOpCounter, samples: int) -> Synops | Absent:
+    """The synaptic operations that were counted, or why there are none."""
     try:
         result = counter.result(samples)
     except MeasureInputError as error:
@@ -85,16 +91,26 @@ def _synop_layer(layer: SynOpLayer) -> SynopLayer:
     return SynopLayer.model_validate({name: getattr(layer, name) for name in SynopLayer.model_fields})
 
 
-def _energy(synops: Synops | Absent, neuron_ops: NeuronOps | Absent) -> Energy | Absent:
-    """Estimates from the counts; the ANN twin has no neuron updates to add."""
-    if isinstance(synops, Absent):
-        return Absent(status=synops.status, reason=f"no counts to estimate from: {synops.reason}")
-    updates = {} if isinstance(neuron_ops, Absent) else {layer.name: layer.updates for layer in neuron_ops.layers}
-    estimates = estimate(synops.layers, updates, samples=synops.samples)
-    return Energy(models=[EnergyModel.model_validate(asdict(model)) for model in estimates])
+def energy_section(
+    counter: SynOpCounter, samples: int, models: Sequence[energy_estimates.EnergyModel]
+) -> Energy | Absent:
+    """Estimates from the counts. A model that fails costs the others nothing; the ANN twin has no neurons to add."""
+    try:
+        result = counter.result(samples)
+    except MeasureInputError as error:
+        return Absent(status="failed", reason=f"no counts to estimate from: {error}")
+    layers, neurons = list(result.layers.values()), counter.neuron_ops()
+    found, failed = [], {}
+    for model in models:
+        try:
+            found += energy_estimates.estimate(layers, neurons, samples=samples, models=[model])
+        except MeasureInputError as error:
+            failed[model.name] = str(error)
+    return Energy(models=[EnergyModel.model_validate(asdict(estimate)) for estimate in found], failed=failed)
 
 
-def _neuron_ops(counter: SynOpCounter, samples: int) -> NeuronOps | Absent:
+def neuron_ops_section(counter: SynOpCounter, samples: int) -> NeuronOps | Absent:
+    """The neuron updates that were counted, or why there are none."""
     layers = counter.neuron_ops()
     if not layers:
         return Absent(status="unavailable", reason=NO_NEURONS)

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from rich.console import Console
 
-import bench
+from bench.measure.energy import EnergyModel, energy_models
+from bench.suites.harness import make_record, run_benchmarks, run_document, run_provenance, time_rounds
 from bench.suites.prepare import Prepared, Sources, describe, prepare
 from bench.suites.suite import PlannedCell, Suite
-from bench.track.provenance import git_state, machine, versions
-from bench.track.records import SECTIONS, Absent, ModelDescription, Provenance, Record, Section
-from bench.track.runs import attach_record
+from bench.track.records import SECTIONS, Absent, Provenance, Record, Section
 from bench.track.unfinished import OpenRun, open_run, recover_unfinished
 
 
@@ -50,19 +44,14 @@ def run_suite(
 
     Raises:
         TrackInputError: `out` cannot be written.
+        MeasureInputError: the suite's models of energy cannot be read.
     """
+    models = energy_models(suite.energy_models)
     recovered = tuple(recover_unfinished(out))
-    provenance = _provenance(out, command)
+    provenance = run_provenance(out, command)
     with open_run(out, provenance) as run:
-        cells = CellRun(suite, planned, sources, provenance, run)
-        test_file = Path(bench.__file__).parent / "test_cells.py"
-        arguments = [
-            str(test_file),
-            *("-c", os.devnull, "--rootdir", str(test_file.parent), "--import-mode=importlib"),
-            *("-p", "no:cacheprovider", "-p", "no:logging", "-q", "-s", "--no-header", "--tb=short", "-rN"),
-            *("--benchmark-only", "--benchmark-columns=min,median,iqr,rounds", "--benchmark-sort=fullname"),
-        ]
-        exit_code = int(pytest.main(arguments, plugins=[cells]))
+        cells = CellRun(suite, planned, sources, provenance, run, models)
+        exit_code = run_benchmarks("test_cells.py", cells)
         path = run.finish() if cells.stored else None
     return Outcome(path, exit_code, tuple(cells.bad_input), recovered)
 
@@ -77,8 +66,9 @@ class CellRun:
         sources: Sources,
         provenance: Provenance,
         run: OpenRun,
+        models: Sequence[EnergyModel],
     ) -> None:
-        self.suite = suite
+        self.suite, self.energy_models = suite, models
         self.stored = 0
         self.bad_input: list[str] = []
         self._planned = {entry.cell.name: entry for entry in planned}
@@ -112,7 +102,7 @@ class CellRun:
     ) -> None:
         """Write the record of a measured cell."""
         provenance = self._provenance.model_copy(update={"dataset": prepared.data, "weights": prepared.weights})
-        self._write(_record(cell, prepared.description, provenance, sections), benchmark)
+        self._write(make_record(cell, prepared.description, provenance, sections), benchmark)
 
     def store_absent(
         self,
@@ -135,70 +125,11 @@ class CellRun:
         description = prepared.description if prepared else describe(self._planned[cell].cell)
 
         def write_down() -> Record:
-            return _record(cell, description, provenance, dict.fromkeys(SECTIONS, absent))
+            return make_record(cell, description, provenance, dict.fromkeys(SECTIONS, absent))
 
         time_rounds(benchmark, write_down, rounds=1)
         self._write(write_down(), benchmark)
 
     def _write(self, record: Record, benchmark: BenchmarkFixture) -> None:
-        measured: Any = benchmark.stats
-        entry = attach_record(measured.as_dict(include_data=True, flat=False, stats=True), record)
-        document = {
-            "machine_info": self._session.get_machine_info(),
-            "commit_info": _commit_info(record.provenance),
-            "benchmarks": [entry],
-            "datetime": datetime.now(UTC).isoformat(),
-            "version": version("pytest-benchmark"),
-        }
-        self._run.write_cell(document)
+        self._run.write_cell(run_document(record, benchmark, self._session))
         self.stored += 1
-
-
-def time_rounds(benchmark: BenchmarkFixture, call: Callable[[], object], rounds: int) -> list[float]:
-    """Time a call by pytest-benchmark, once a round and without its own warm-up; return the seconds of each round."""
-    harness: Any = benchmark
-    harness.pedantic(call, rounds=rounds, iterations=1, warmup_rounds=0)
-    return list(harness.stats.stats.data)
-
-
-def _record(
-    cell: str, description: ModelDescription, provenance: Provenance, sections: Mapping[str, Section]
-) -> Record:
-    values: Mapping[str, Any] = sections
-    return Record(name=cell, model=description, provenance=provenance, **values)
-
-
-def _provenance(out: Path, command: Sequence[str]) -> Provenance:
-    threads = torch.get_num_threads()
-    return Provenance(
-        run_id=uuid.uuid4().hex[:12],
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        command=list(command),
-        git=git_state(Path.cwd(), ignore=[out]),
-        machine=machine(threads),
-        versions=versions(),
-        threads=threads,
-        device="cpu",
-    )
-
-
-def _commit_info(provenance: Provenance) -> dict[str, Any]:
-    """The keys that readers of pytest-benchmark's file look for."""
-    git = provenance.git
-    if isinstance(git, Absent):
-        return {
-            "id": "unversioned",
-            "time": None,
-            "author_time": None,
-            "dirty": False,
-            "project": None,
-            "branch": "(unknown)",
-        }
-    return {
-        "id": git.sha,
-        "time": git.committed,
-        "author_time": git.committed,
-        "dirty": git.dirty,
-        "project": Path.cwd().name,
-        "branch": git.branch or "(detached head)",
-    }

@@ -53,10 +53,11 @@ class TrainingSettings(_Strict):
 
 
 class Suite(_Strict):
-    """One suite file."""
+    """One suite file. `energy_models` are TOML files of the user's own models, relative to the suite's folder."""
 
     name: str
     cells: list[CellGroup] = Field(min_length=1)
+    energy_models: list[str] = []
     measure: MeasureSettings = MeasureSettings()
     training: dict[str, TrainingSettings] = {}
 
@@ -80,7 +81,7 @@ def load_suite(name: str) -> Suite:
     }
     try:
         text = shipped[name].read_text("utf-8") if name in shipped else Path(name).read_text("utf-8")
-        return Suite.model_validate(tomllib.loads(text))
+        suite = Suite.model_validate(tomllib.loads(text))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise SuiteInputError(
@@ -94,6 +95,7 @@ def load_suite(name: str) -> Suite:
         raise SuiteInputError(
             f"{name}: key {key!r}: {first['msg'][0].lower()}{first['msg'][1:]}: correct it."
         ) from None
+    return suite.model_copy(update={"energy_models": [str(Path(name).parent / file) for file in suite.energy_models]})
 
 
 def plan(suite: Suite, only: str = "*") -> list[PlannedCell]:

@@ -95,7 +95,7 @@ class Provenance(Section):
 
 
 class ModelDescription(Section):
-    """What was measured. `dataset` to `seed` are None for a user's own model."""
+    """What was measured. Of a user's own model `network`, `neuron` and `seed` are None, and what is not known."""
 
     dataset: str | None = None
     network: str | None = None
@@ -203,7 +203,8 @@ class SynopLayer(SynopCounts):
     """Synaptic operations of one site.
 
     `mixed` says that the site saw both unit-valued and other inputs; `unit_share` is the share of its non-zero input
-    elements whose magnitude was 1.
+    elements whose magnitude was 1. `input_nonzero` of `input_elements` were not 0. `per_step` are the operations, AC or
+    MAC, at each time step; None where the time axis was not known.
     """
 
     name: str
@@ -212,6 +213,9 @@ class SynopLayer(SynopCounts):
     output_shape: list[int]
     mixed: bool = False
     unit_share: float | None = None
+    input_elements: Count | None = None
+    input_nonzero: Count | None = None
+    per_step: list[Count] | None = None
 
 
 class Uncounted(Section):
@@ -233,11 +237,12 @@ class Synops(Section):
 
 
 class NeuronOpsLayer(Section):
-    """Neuron updates of one layer over all samples, and what they are made of."""
+    """Neuron updates of one layer over all samples, and what they are made of. `neurons` is how many it has."""
 
     name: str
     reset: str
     mpr: bool
+    neurons: Count | None = None
     updates: Count
     leak_multiplies: Count
     integrate_adds: Count
@@ -297,20 +302,25 @@ class Information(Section):
 
 
 class EnergyModel(Section):
-    """One estimate, J per inference, by one named model of energy, with its source and the share of every layer."""
+    """One estimate, J per inference, by one named model of energy, with its source and the share of every layer.
+
+    `notes` say what the model does not cover of this network.
+    """
 
     name: str
     version: str
     source: str
     joules: float = Field(ge=0)
     layers: dict[str, float]
+    notes: list[str] = []
 
 
 class Energy(Section):
-    """Energy estimates from operation counts. These are not measurements."""
+    """Energy estimates from operation counts. These are not measurements. `failed`: models that gave none, and why."""
 
     status: Literal["estimated"] = "estimated"
     models: list[EnergyModel]
+    failed: dict[str, str] = {}
 
 
 class Latency(Section):

@@ -1,23 +1,25 @@
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import pytest
 
-from bench.measure.energy import ENERGY_MODELS, estimate
+from bench.measure.energy import ENERGY_MODELS, EnergyModel, estimate, per_operation
 from bench.measure.errors import MeasureInputError
+from bench.measure.neuron_ops import NeuronOps
+from bench.measure.synop_result import SynOpLayer
 from bench.track import records
 
 
-@dataclass(frozen=True)
-class Layer:
-    name: str
-    ac: int
-    mac: int
-    dense: int
+def layer(name, ac, mac, dense, kind="conv2d"):
+    return SynOpLayer(name=name, kind=kind, ac=ac, mac=mac, dense=dense)
+
+
+def neuron(name, updates):
+    return NeuronOps(name, "soft", False, 10, updates, updates, updates, updates, 7)
 
 
 # Two layers over 10 samples: the stem sees an image, the next one spikes.
-LAYERS = [Layer("stem", 0, 3000, 5000), Layer("conv", 2000, 0, 8000)]
-UPDATES = {"neuron1": 400, "conv": 100}
+LAYERS = [layer("stem", 0, 3000, 5000), layer("conv", 2000, 0, 8000)]
+NEURONS = [neuron("neuron1", 400), neuron("conv", 100)]
 
 # J of one inference, calculated by hand from the published constants: 300 MAC, 200 AC, 1300 dense, 50 updates.
 BY_HAND = {
@@ -33,12 +35,14 @@ BY_HAND = {
     "spinnaker": 500 * 13.3e-9 + 50 * 26e-9,
     "spinnaker2": 500 * 450e-12 + 50 * 2.19e-9,
 }
+ELSEWHERE = {"lemaire2022"}  # test_energy_lemaire.py
 
 
 def test_every_model_matches_its_formula_and_none_is_left_out():
-    estimates = {e.name: e for e in estimate(LAYERS, UPDATES, samples=10)}
+    estimates = {e.name: e for e in estimate(LAYERS, NEURONS, samples=10)}
     assert list(estimates) == [model.name for model in ENERGY_MODELS]
-    assert {name: e.joules for name, e in estimates.items()} == pytest.approx(BY_HAND, rel=1e-12)
+    joules = {name: e.joules for name, e in estimates.items() if name not in ELSEWHERE}
+    assert joules == pytest.approx(BY_HAND, rel=1e-12)
     for e in estimates.values():
         assert sum(e.layers.values()) == pytest.approx(e.joules, rel=1e-12)
         assert e.version
@@ -46,8 +50,8 @@ def test_every_model_matches_its_formula_and_none_is_left_out():
 
 
 def test_shares_go_to_the_layers_that_cause_them():
-    estimates = {e.name: e.layers for e in estimate(LAYERS, UPDATES, samples=10)}
-    assert estimates["horowitz45-fp32"] == pytest.approx({"stem": 300 * 4.6e-12, "conv": 200 * 0.9e-12})
+    estimates = {e.name: e.layers for e in estimate(LAYERS, NEURONS, samples=10)}
+    assert estimates["horowitz45-fp32"] == pytest.approx({"stem": 300 * 4.6e-12, "conv": 200 * 0.9e-12, "neuron1": 0})
     assert estimates["loihi"] == pytest.approx(
         {"stem": 300 * 27.1e-12, "conv": 200 * 27.1e-12 + 10 * 81e-12, "neuron1": 40 * 81e-12}
     )
@@ -55,25 +59,59 @@ def test_shares_go_to_the_layers_that_cause_them():
 
 
 def test_zeros_cost_a_dense_device_and_no_spiking_one():
-    silent = [Layer("conv", 0, 0, 8000)]
-    estimates = {e.name: e.joules for e in estimate(silent, {}, samples=10)}
+    estimates = {e.name: e.joules for e in estimate([layer("conv", 0, 0, 8000)], [], samples=10)}
     assert {name for name, joules in estimates.items() if joules} == {"cpu-i7-4960x", "gpu-titan-black", "arm-cortex-a"}
 
 
 def test_estimates_become_the_record_section_and_are_called_estimates():
-    section = records.Energy(models=[asdict(e) for e in estimate(LAYERS, {}, samples=10)])
+    section = records.Energy(models=[asdict(e) for e in estimate(LAYERS, [], samples=10)])
     assert section.status == "estimated"
 
 
-def test_an_iterator_of_layers_serves_every_model():
-    assert estimate(iter(LAYERS), UPDATES, samples=10) == estimate(LAYERS, UPDATES, samples=10)
+def test_iterators_serve_every_model():
+    assert estimate(iter(LAYERS), iter(NEURONS), samples=10) == estimate(LAYERS, NEURONS, samples=10)
 
 
 def test_no_sample_is_an_error():
     with pytest.raises(MeasureInputError, match="at least 1"):
-        estimate(LAYERS, UPDATES, samples=0)
+        estimate(LAYERS, NEURONS, samples=0)
 
 
-def test_a_source_that_was_not_checked_says_so():
-    (source,) = [model.source for model in ENERGY_MODELS if model.name == "flop-sop"]
-    assert "not checked" in source
+@pytest.mark.parametrize("name", ["flop-sop", "lemaire2022"])
+def test_a_source_that_was_not_checked_says_so(name):
+    (source,) = [model.source for model in ENERGY_MODELS if model.name == name]
+    assert "ot checked" in source
+
+
+MINE = per_operation("mine", "3", "data sheet", ac=1e-12)
+
+
+@dataclass
+class Price:
+    joules: object
+
+    def __call__(self, *_):
+        return self.joules
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        (replace(MINE, synapses=lambda layer, spiking: 1 / 0), "'mine' failed on layer 'stem' .*ZeroDivisionError"),
+        (replace(MINE, neurons=lambda layer: layer.spikes), "'mine' failed on layer 'neuron1' .*spikes"),
+        (replace(MINE, synapses=Price(float("nan"))), "'mine' gave nan J for layer 'stem'"),
+        (replace(MINE, synapses=Price(-1.0)), "'mine' gave -1.0 J"),
+        (replace(MINE, synapses=Price(None)), "'mine' failed on layer 'stem' .*TypeError"),
+    ],
+)
+def test_a_model_that_gives_no_energy_is_named_with_the_layer(model, sentence):
+    with pytest.raises(MeasureInputError, match=sentence) as caught:
+        estimate(LAYERS, NEURONS, samples=10, models=[model])
+    assert "\n" not in str(caught.value)
+
+
+def test_what_a_model_does_not_cover_is_in_its_notes():
+    model = EnergyModel("convs", "1", "s", MINE.synapses, covers=lambda layer: layer.kind != "matmul")
+    (mine,) = estimate([*LAYERS, layer("attention", 5, 0, 9, "matmul")], [], samples=1, models=[model])
+    assert mine.notes == ["not covered, priced by arithmetic alone: attention (matmul)"]
+    assert estimate(LAYERS, [], samples=1, models=[model])[0].notes == []

@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
-from bench.track.records import Absent
+from bench.track.records import Absent, EnergyModel
 from reports import format as fmt
 from reports.cells import Cell, Interval, Missing, collect
 from reports.comment import escape
+from reports.modelpage import energy_table
 from reports.pareto import front
 from reports.reset import paired_p_value
 from reports.tables import Column, Datum, Row, Table, csv_text, missing, text
@@ -193,3 +194,11 @@ def test_the_sample_is_strict_json(tmp_path: Path) -> None:
     run = sample.run_of(sample.nine(), tmp_path / "run.json")
     json.loads(run.path.read_text(), parse_constant=lambda c: pytest.fail(c))
     assert all(math.isfinite(r) for c in run.cells.values() for r in c.rounds)
+
+
+def test_a_model_of_energy_says_what_it_leaves_out_and_one_that_failed_says_why() -> None:
+    fine = EnergyModel(name="fine", version="2", source="a paper", joules=3e-6, layers={}, notes=["not covered: x"])
+    table = energy_table([fine], {"broken": "it gave nan J"})
+    assert [datum.value for datum in table.rows[0].data] == ["fine", 3e-6, "2", "a paper; not covered: x"]
+    assert [datum.value for datum in table.rows[1].data] == ["broken", None, "", "it gave nan J"]
+    assert table.reasons == ["it gave nan J"]

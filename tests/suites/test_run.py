@@ -19,6 +19,7 @@ from models.neurons import LIF
 
 SUITE = """
 name = "small"
+energy_models = ["chips/mine.toml"]
 [[cells]]
 dataset = "digits"
 network = "resnet8"
@@ -40,6 +41,15 @@ batch_size = 8
 rounds = 30
 power = "quick"
 """
+CHIP = """
+[[models]]
+name = "my-chip"
+version = "1"
+source = "a data sheet"
+mac = 3e-12
+ac = 1e-12
+neuron_update = 2e-12
+"""
 DIGITS = ("digits/resnet8/relu/T1/s0", "digits/resnet8/soft-mpr/T2/s0")
 FASHION = "fashion-mnist/resnet8/hard/T2/s0"
 
@@ -51,6 +61,8 @@ class Place:
         self.directory = directory
         (directory / "empty").mkdir()
         (directory / "suite.toml").write_text(SUITE)
+        (directory / "chips").mkdir()
+        (directory / "chips/mine.toml").write_text(CHIP)
 
     def call(self, *arguments, check=None, **environment):
         environment = {"INFLOR_BENCH_CACHE": str(self.directory / "cache"), "INFLOR_BENCH_EAGER": "1", **environment}
@@ -180,6 +192,20 @@ def test_the_ann_twin_multiplies_and_has_no_spikes(first):
     assert record.energy.status == "estimated"
 
 
+def test_energy_is_estimated_by_every_model_and_by_the_suites_own(first):
+    for name in DIGITS:
+        record = first.cells[name].record
+        estimates = {model.name: model for model in record.energy.models}
+        assert {"horowitz45-fp32", "lemaire2022", "spinnaker2", "my-chip"} <= set(estimates)
+        updates = 0 if isinstance(record.neuron_ops, Absent) else record.neuron_ops.updates
+        total, samples = record.synops.total, record.synops.samples
+        joules = (3e-12 * total.mac + 1e-12 * total.ac + 2e-12 * updates) / samples
+        assert estimates["my-chip"].joules == pytest.approx(joules, rel=1e-12)
+        assert estimates["my-chip"].source == "a data sheet"
+        assert all(model.joules > 0 and not model.notes for model in estimates.values())
+        assert record.energy.failed == {}
+
+
 def test_power_is_measured_or_absent_with_a_reason(first):
     power = first.cells[DIGITS[0]].record.power
     assert power.reason if isinstance(power, Absent) else power.joules_per_inference > 0
@@ -231,7 +257,10 @@ def test_bad_input_is_one_sentence_and_exit_code_2(place, first, tmp_path):
     file.write_text("")
     suite = tmp_path / "suite.toml"
     suite.write_text(SUITE.replace("[measure]", "[measure]\nwarm = 3"))
+    chip = tmp_path / "chip.toml"
+    chip.write_text(SUITE.replace("chips/mine.toml", "no-such-chip.toml"))
     calls = {
+        "no-such-chip.toml": ("run", "--suite", chip),
         "broken.json": ("compare", first.path, broken),
         "none.json": ("compare", first.path, tmp_path / "none.json"),
         "mnist": ("train", "mnist/resnet8/soft/T2/s0"),

@@ -35,6 +35,12 @@ def test_a_table_is_every_neuron_at_every_step_and_seed_and_the_twin_has_one_ste
     )
 
 
+def test_energy_models_are_found_from_the_suites_own_folder(tmp_path):
+    line = 'energy_models = ["chip.toml", "/opt/chip.toml"]'
+    suite = load_suite(write(tmp_path, CELLS.replace("[[cells]]", f"{line}\n[[cells]]", 1)))
+    assert suite.energy_models == [str(tmp_path / "chip.toml"), "/opt/chip.toml"]
+
+
 def test_only_keeps_what_matches(tmp_path):
     suite = load_suite(write(tmp_path, CELLS))
     assert names(plan(suite, "*/soft/T4/*")) == ["digits/resnet8/soft/T4/s0", "digits/resnet8/soft/T4/s1"]
@@ -65,6 +71,8 @@ def test_the_default_suite_is_what_the_readme_says():
         (("[2, 4]", "[0]"), r"'cells\.0\.timesteps\.0'.*greater than or equal to 1"),
         (('"train"', '"steal"'), r"'cells\.0\.weights'"),
         (("seeds", "seedz"), "seed"),
+        (('"mine"', '"mine"\nenergy_models = "chip.toml"'), "'energy_models'.*list"),
+        (('"mine"', '"mine"\nenergy_models = [3]'), r"'energy_models\.0'.*string"),
         (("[[cells]]", "[[cells"), "is not TOML"),
     ],
 )

@@ -47,7 +47,7 @@ def convolution(
         groups=groups,
         output=tuple(output.shape[2:]),
     )
-    return [Projection(f"conv{'_transpose' if transposed else ''}{dimensions}d", x, weight, geometry)]
+    return [Projection(f"conv{'_transpose' if transposed else ''}{dimensions}d", x, weight, geometry, bias is not None)]
 
 
 @register_formula(aten.conv1d.default, aten.conv2d.default, aten.conv3d.default)

@@ -18,7 +18,7 @@ aten = torch.ops.aten
 @register_formula(aten.linear)
 def linear(output: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> list[Product]:
     """x [..., In], weight [Out, In], as it arrives whole, under inference mode."""
-    return [Projection("linear", x, weight, Linear())]
+    return [Projection("linear", x, weight, Linear(), bias is not None)]
 
 
 @register_formula(aten.mm)
@@ -30,7 +30,7 @@ def mm(output: Tensor, left: Tensor, right: Tensor, **_: Any) -> list[Product]:
 @register_formula(aten.addmm, aten.addmm_, aten._addmm_activation)
 def addmm(output: Tensor, bias: Tensor, left: Tensor, right: Tensor, **_: Any) -> list[Product]:
     """A bias, not synaptic, plus left [n, k] times right [k, m]."""
-    return [Contraction("matmul", left[None], right[None])]
+    return [Contraction("matmul", left[None], right[None], bias=True)]
 
 
 @register_formula(aten.bmm)
@@ -54,7 +54,7 @@ def mv(output: Tensor, left: Tensor, right: Tensor, **_: Any) -> list[Product]:
 @register_formula(aten.addmv, aten.addmv_)
 def addmv(output: Tensor, bias: Tensor, left: Tensor, right: Tensor, **_: Any) -> list[Product]:
     """A bias plus left [n, k] times right [k]."""
-    return [Contraction("matmul", left[None], right[None, :, None])]
+    return [Contraction("matmul", left[None], right[None, :, None], bias=True)]
 
 
 @register_formula(aten.dot, aten.vdot)

@@ -45,6 +45,9 @@ class Geometry(Protocol):
     def dense_padded(self, weight: Shape, positions: Shape) -> int:
         """Multiply-accumulates of one row with the padding taps included, as FLOP counters report them."""
 
+    def output_shape(self, weight: Shape) -> Shape:
+        """Shape of what comes out for one row, channels first."""
+
 
 @dataclass(frozen=True)
 class Linear:
@@ -77,6 +80,10 @@ class Linear:
     def dense_padded(self, weight: Shape, positions: Shape) -> int:
         """In * Out."""
         return math.prod(weight)
+
+    def output_shape(self, weight: Shape) -> Shape:
+        """Out."""
+        return (weight[1] if self.transposed else weight[0],)
 
 
 @dataclass(frozen=True)
@@ -151,15 +158,23 @@ class Convolution:
         """Weights times the places they are applied at: outputs, for transposed convolutions inputs."""
         return math.prod(weight) * math.prod(positions[1:] if self.transposed else self.output)
 
+    def output_shape(self, weight: Shape) -> Shape:
+        """[C_out, *spatial]."""
+        return (weight[1] * self.groups if self.transposed else weight[0], *self.output)
+
 
 @dataclass(frozen=True)
 class Projection:
-    """An input times a weight. `kind` names the site's sort in the result ("linear", "conv2d", ...)."""
+    """An input times a weight. `kind` names the site's sort in the result ("linear", "conv2d", ...).
+
+    `bias` says that the operator adds one, which is not synaptic.
+    """
 
     kind: str
     input: Tensor
     weight: Tensor
     geometry: Geometry
+    bias: bool = False
 
 
 @dataclass(frozen=True)
@@ -169,6 +184,7 @@ class Contraction:
     kind: str
     left: Tensor
     right: Tensor
+    bias: bool = False
 
 
 @dataclass(frozen=True)

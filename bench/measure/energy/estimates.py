@@ -1,0 +1,81 @@
+"""Estimates by models of energy, J per inference, with the share of every layer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.measure.energy.constants import ENERGY_MODELS
+from bench.measure.energy.model import EnergyModel, NeuronLayer, SynapticLayer
+from bench.measure.errors import MeasureInputError
+
+
+@dataclass(frozen=True)
+class EnergyEstimate:
+    """What one model makes of one inference, J, with the share of every layer, which add up to `joules`.
+
+    `notes` name the layers that the model does not cover.
+    """
+
+    name: str
+    version: str
+    source: str
+    joules: float
+    layers: dict[str, float]
+    notes: list[str] = field(default_factory=list)
+
+
+def estimate(
+    layers: Iterable[SynapticLayer],
+    neurons: Iterable[NeuronLayer],
+    *,
+    samples: int,
+    models: Sequence[EnergyModel] = ENERGY_MODELS,
+) -> list[EnergyEstimate]:
+    """Estimate the energy of one inference by every model.
+
+    Args:
+        layers: synaptic operations of every layer, over all samples and steps.
+        neurons: neuron updates of every layer, over all samples and steps; empty without spiking neurons.
+        samples: number of samples that were counted.
+        models: the models, by default those that ship with the package.
+
+    Raises:
+        MeasureInputError: there is no sample, or a model does not give an energy.
+    """
+    if samples < 1:
+        raise MeasureInputError(
+            f"Energy is estimated per inference, but {samples} samples were counted; give at least 1."
+        )
+    layers, neurons = list(layers), list(neurons)
+    return [_estimate(model, layers, neurons, samples) for model in models]
+
+
+def _estimate(
+    model: EnergyModel, layers: Sequence[SynapticLayer], neurons: Sequence[NeuronLayer], samples: int
+) -> EnergyEstimate:
+    shares: dict[str, float] = {}
+
+    def add(layer: SynapticLayer | NeuronLayer, price: Any, *arguments: Any) -> None:
+        try:
+            joules = float(price(layer, *arguments))
+        except Exception as error:
+            raise MeasureInputError(
+                f"The energy model {model.name!r} failed on layer {layer.name!r} "
+                f"({type(error).__name__}: {error}): correct the model."
+            ) from error
+        if not math.isfinite(joules) or joules < 0:
+            raise MeasureInputError(
+                f"The energy model {model.name!r} gave {joules} J for layer {layer.name!r}: correct the model."
+            )
+        shares[layer.name] = shares.get(layer.name, 0.0) + joules / samples
+
+    for layer in layers:
+        add(layer, model.synapses, bool(neurons))
+    for neuron in neurons:
+        add(neuron, model.neurons)
+    uncovered = [f"{layer.name} ({layer.kind})" for layer in layers if not model.covers(layer)]
+    notes = [f"not covered, priced by arithmetic alone: {', '.join(uncovered)}"] if uncovered else []
+    return EnergyEstimate(model.name, model.version, model.source, sum(shares.values()), shares, notes)

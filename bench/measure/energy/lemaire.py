@@ -1,0 +1,114 @@
+"""The model of Lemaire et al. 2022 (arXiv 2210.13107): arithmetic, addressing and memory of a digital accelerator.
+
+    E = add * (AC + acc_addr) + mac * (MAC + mac_addr) + sum over memories of bytes * cost(size of the memory)
+
+45 nm, 32-bit integers and words: add 0.1 pJ, mac 3.2 pJ (3.1 pJ multiply and an add). With s input spikes, the fan-out
+F (pairs of an input spike and a weight), M pairs of input and weight, over all samples and steps:
+
+                    spikes in                                           values in (formal)
+    AC              F, one per output element where there is a bias     one per output element where there is a bias
+    MAC             -                                                   M
+    acc_addr        F                                                   N_in + N_out, convolutions + C_out * k a step
+    mac_addr        2 s for convolutions                                -
+    input reads     s                                                   M for convolutions, N_in for linear layers
+    weight reads    F, one per output element where there is a bias     M, and the same
+    membrane        F reads, F writes                                   -
+    output writes   -                                                   N_out, in a network without spiking neurons
+
+    a neuron layer: one AC per spike (reset), one MAC per update where it leaks, one membrane read and one write per
+    update, one output write per spike.
+
+Where the paper's formulas ignore borders, strides and dilations, F and M are counted exactly. F leaves zero weights
+out, as everywhere in this package; M does not, because a formal network computes every pair, zeros included.
+
+The published text leaves open what follows, and this is how it is read here. It was not checked against the paper's own
+tables.
+
+- A memory holds, in words: the weights and the bias of its layer; the input or output values of one step of one sample;
+  the membranes of the layer; of spikes a queue of 1000, as other implementations of this paper have it.
+- Spikes that enter a layer are all that is -1, 0 or 1, in whatever network.
+- A layer that takes values into spiking neurons sums them up where it computes them: their membranes are read and
+  written by the neuron update alone.
+- Normalisation is taken as folded into the weights. Pooling and residual additions cost nothing.
+- Only convolutions and linear layers are covered. Of any other product the arithmetic alone is priced, and the estimate
+  names it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+from bench.measure.energy.model import EnergyModel, NeuronLayer, SynapticLayer
+
+ADD = 0.1e-12
+MAC = 3.2e-12
+WORD = 4
+SPIKE_QUEUE = 1000 * WORD
+
+# Size of a memory in bytes, and what reading or writing one byte of it costs, J.
+ACCESS = ((0, 0.0), (8 << 10, 2.5e-12), (32 << 10, 5e-12), (1 << 20, 25e-12))
+
+
+def access_cost(size: float) -> float:
+    """Cost of reading or writing one byte of a memory of `size` bytes, J: linear between the points, then constant."""
+    for (smaller, low), (larger, high) in itertools.pairwise(ACCESS):
+        if size < larger:
+            return low + (high - low) * max(0.0, size - smaller) / (larger - smaller)
+    return ACCESS[-1][1]
+
+
+def _words(count: int, size: float) -> float:
+    """Reading or writing `count` words of a memory of `size` bytes, J."""
+    return count * WORD * access_cost(size)
+
+
+def covers(layer: SynapticLayer) -> bool:
+    """Convolutions, transposed ones too, and linear layers."""
+    return layer.input_rows > 0 and (layer.kind == "linear" or layer.kind.startswith("conv"))
+
+
+def synapses(layer: SynapticLayer, spiking: bool) -> float:
+    """J of one layer over the run, in a network that is `spiking` or formal."""
+    if not covers(layer):
+        return ADD * layer.ac + MAC * layer.mac
+    is_convolution = layer.kind != "linear"
+    rows = layer.input_rows
+    input_size, output_size = WORD * layer.input_elements / rows, WORD * layer.output_elements / rows
+    parameters = WORD * (math.prod(layer.weight_shape) + (layer.output_channels if layer.bias else 0))
+    biases = layer.output_elements if layer.bias else 0
+    if not layer.mac:
+        adds, macs = 2 * layer.ac + biases, 2 * layer.input_nonzero if is_convolution else 0
+        memory = (
+            _words(layer.input_nonzero, SPIKE_QUEUE)
+            + _words(layer.ac + biases, parameters)
+            + _words(2 * layer.ac, output_size)
+        )
+    else:
+        adds = layer.input_elements + layer.output_elements + biases
+        adds += layer.output_channels * math.prod(layer.weight_shape[2:]) * rows if is_convolution else 0
+        macs = layer.dense
+        memory = (
+            _words(layer.dense if is_convolution else layer.input_elements, input_size)
+            + _words(layer.dense + biases, parameters)
+            + (0.0 if spiking else _words(layer.output_elements, output_size))
+        )
+    return ADD * adds + MAC * macs + memory
+
+
+def neurons(layer: NeuronLayer) -> float:
+    """J of the updates of one layer of spiking neurons over the run."""
+    memory = _words(2 * layer.updates, WORD * layer.neurons) + _words(layer.reset_operations, SPIKE_QUEUE)
+    return ADD * layer.reset_operations + MAC * layer.leak_multiplies + memory
+
+
+LEMAIRE2022 = EnergyModel(
+    "lemaire2022",
+    "1",
+    "Lemaire et al. 2022, arXiv 2210.13107: 45 nm, 32-bit integer, 0.1 pJ add and 3.1 pJ multiply; arithmetic, "
+    "addressing and memory access, with exact counts at borders. Not checked against the paper's own tables; what the "
+    "paper leaves open is read as bench.measure.energy.lemaire says",
+    synapses,
+    neurons,
+    covers,
+)

@@ -1,0 +1,138 @@
+"""What a model of energy is, and what it may ask of a layer.
+
+Accumulates (AC), multiply-accumulates (MAC) and dense operations are those of `SynOpCounter`: AC and MAC are the
+operations whose input and weight are not zero, so a model built on them assumes hardware that skips zeros, for the ANN
+twin too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class SynapticLayer(Protocol):
+    """Synaptic operations of one layer, over all samples and steps. `SynOpLayer` says what each means."""
+
+    @property
+    def name(self) -> str:
+        """Name of the layer."""
+
+    @property
+    def kind(self) -> str:
+        """Its sort: "linear", "conv2d", "matmul", ..."""
+
+    @property
+    def ac(self) -> int:
+        """Accumulates."""
+
+    @property
+    def mac(self) -> int:
+        """Multiply-accumulates."""
+
+    @property
+    def dense(self) -> int:
+        """Pairs of input and weight, zeros included."""
+
+    @property
+    def weight_shape(self) -> list[int]:
+        """Shape of the weight, empty without."""
+
+    @property
+    def bias(self) -> bool:
+        """Whether a bias is added to every output element."""
+
+    @property
+    def input_rows(self) -> int:
+        """Samples times steps (of a linear layer also times tokens)."""
+
+    @property
+    def input_elements(self) -> int:
+        """Input elements of all rows."""
+
+    @property
+    def input_nonzero(self) -> int:
+        """Input elements that are not 0: the input spikes, where the input is spikes."""
+
+    @property
+    def output_channels(self) -> int:
+        """Channels or features that come out."""
+
+    @property
+    def output_elements(self) -> int:
+        """Output elements of all rows."""
+
+
+class NeuronLayer(Protocol):
+    """Neuron updates of one layer, over all samples and steps. `NeuronOps` says what each means."""
+
+    @property
+    def name(self) -> str:
+        """Name of the layer."""
+
+    @property
+    def neurons(self) -> int:
+        """Neurons whose membranes are kept."""
+
+    @property
+    def updates(self) -> int:
+        """Neurons times samples times steps."""
+
+    @property
+    def leak_multiplies(self) -> int:
+        """Multiplies of membranes by their decay."""
+
+    @property
+    def reset_operations(self) -> int:
+        """Resets: one per spike."""
+
+
+def _nothing(layer: NeuronLayer) -> float:
+    return 0.0
+
+
+def _everything(layer: SynapticLayer) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class EnergyModel:
+    """A model of energy.
+
+    Attributes:
+        name: what tables call it.
+        version: changes whenever a constant or a formula does.
+        source: publication, process node, number format, and what has not been checked.
+        synapses: J of the synaptic operations of one layer over the run. The second argument says whether the network
+            has spiking neurons.
+        neurons: J of the neuron updates of one layer over the run.
+        covers: whether the model is made for a layer. Of others it prices what it can, and the estimate says so.
+    """
+
+    name: str
+    version: str
+    source: str
+    synapses: Callable[[SynapticLayer, bool], float]
+    neurons: Callable[[NeuronLayer], float] = _nothing
+    covers: Callable[[SynapticLayer], bool] = _everything
+
+
+def per_operation(
+    name: str,
+    version: str,
+    source: str,
+    *,
+    mac: float = 0.0,
+    ac: float = 0.0,
+    dense: float = 0.0,
+    neuron_update: float = 0.0,
+) -> EnergyModel:
+    """A model of constants: J per multiply-accumulate, accumulate, synapse (zeros included) and neuron update."""
+    return EnergyModel(
+        name,
+        version,
+        source,
+        lambda layer, spiking: mac * layer.mac + ac * layer.ac + dense * layer.dense,
+        lambda layer: neuron_update * layer.updates,
+    )

@@ -1,0 +1,125 @@
+"""Models of energy that users bring: as constants in TOML files, or as code in an installed package.
+
+A file holds one table a model. Constants are J, each 0 where it is not given:
+
+    [[models]]
+    name = "my-chip"
+    version = "1"
+    source = "data sheet, 22 nm, 8-bit integer"
+    mac = 1.1e-12             # a multiply-accumulate: input and weight are not zero
+    ac = 0.2e-12              # an accumulate
+    dense = 0.0               # a synapse, zeros included
+    neuron_update = 0.5e-12   # a neuron, time step and sample
+
+A package offers an `EnergyModel`, or a list of them, under an entry point of the group `inflor_bench.energy_models`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Sequence
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bench.measure.energy.constants import ENERGY_MODELS
+from bench.measure.energy.model import EnergyModel, per_operation
+from bench.measure.errors import MeasureInputError
+
+GROUP = "inflor_bench.energy_models"
+
+_Joules = Annotated[float, Field(ge=0)]
+_Text = Annotated[str, Field(min_length=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class _Constants(_Strict):
+    name: _Text
+    version: _Text
+    source: _Text
+    mac: _Joules = 0.0
+    ac: _Joules = 0.0
+    dense: _Joules = 0.0
+    neuron_update: _Joules = 0.0
+
+
+class _File(_Strict):
+    models: list[_Constants] = Field(min_length=1)
+
+
+def energy_models(files: Iterable[str | Path] = ()) -> tuple[EnergyModel, ...]:
+    """The models of the package, of installed packages, and of TOML files, in this order.
+
+    Raises:
+        MeasureInputError: a file or an entry point does not hold models, or two models have one name.
+    """
+    found: dict[str, tuple[EnergyModel, str]] = {}
+    sources: list[tuple[Sequence[EnergyModel], str]] = [(ENERGY_MODELS, "the package")]
+    sources += [(_installed(entry), f"the entry point {entry.value!r}") for entry in entry_points(group=GROUP)]
+    sources += [(read_models(Path(file)), str(file)) for file in files]
+    for models, origin in sources:
+        for model in models:
+            if model.name in found:
+                raise MeasureInputError(
+                    f"{origin}: the energy model {model.name!r} is already in {found[model.name][1]}: rename one."
+                )
+            found[model.name] = (model, origin)
+    return tuple(model for model, _ in found.values())
+
+
+def read_models(path: Path) -> tuple[EnergyModel, ...]:
+    """Read the models of one TOML file.
+
+    Raises:
+        MeasureInputError: naming the file and the key.
+    """
+    try:
+        document = _File.model_validate(tomllib.loads(path.read_text("utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise MeasureInputError(
+            f"The energy models {str(path)!r} cannot be read ({reason}): name a TOML file."
+        ) from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise MeasureInputError(f"{path}: this is not TOML ({error}): correct it.") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise MeasureInputError(
+            f"{path}: key {key!r}: {first['msg'][0].lower()}{first['msg'][1:]}: correct it."
+        ) from None
+    for constants in document.models:
+        if not (constants.mac or constants.ac or constants.dense or constants.neuron_update):
+            raise MeasureInputError(
+                f"{path}: the energy model {constants.name!r} prices nothing: "
+                "give mac, ac, dense or neuron_update in J."
+            )
+    return tuple(per_operation(**constants.model_dump()) for constants in document.models)
+
+
+def _installed(entry: EntryPoint) -> Sequence[EnergyModel]:
+    """Load what one entry point offers.
+
+    Raises:
+        MeasureInputError: it cannot be imported, or is no model.
+    """
+    package = entry.dist.name if entry.dist else "an installed package"
+    try:
+        offered: Any = entry.load()
+    except Exception as error:
+        raise MeasureInputError(
+            f"{package}: the entry point {entry.name!r} of {GROUP} cannot be loaded "
+            f"({type(error).__name__}: {error}): correct or remove the package."
+        ) from error
+    models = [offered] if isinstance(offered, EnergyModel) else offered
+    if not isinstance(models, (list, tuple)) or not all(isinstance(model, EnergyModel) for model in models):
+        raise MeasureInputError(
+            f"{package}: the entry point {entry.name!r} of {GROUP} is {type(offered).__name__}: "
+            "offer an EnergyModel or a list of them."
+        )
+    return models
