@@ -44,17 +44,17 @@ _broken: set[Kernel] = set()
 
 
 def run_fused(function: Kernel, *tensors: Tensor, **constants: float | bool | str) -> Tensor:
-    """Call `function(*tensors, **constants)`, compiled where possible; tensors are [T, M] with M free to vary.
+    """Call `function(*tensors, **constants)`, compiled where possible; tensors are [..., M] with M free to vary.
 
     M is marked dynamic, else every layer shape would compile anew until torch's recompile limit drops to eager.
     """
     device = tensors[0].device.type
     # A counter's dispatch mode looks at single operators, which a compiled kernel has none of.
     watched = torch._C._len_torch_dispatch_stack() > 0
-    if watched or function in _broken or tensors[0].shape[1] < 2 or (device == "cpu" and not compiler_available()):
+    if watched or function in _broken or tensors[0].shape[-1] < 2 or (device == "cpu" and not compiler_available()):
         return function(*tensors, **constants)
     for tensor in tensors:
-        torch._dynamo.mark_dynamic(tensor, 1)
+        torch._dynamo.mark_dynamic(tensor, tensor.ndim - 1)
     try:
         return _compiled(function)(*tensors, **constants)
     except (torch._dynamo.exc.TorchDynamoException, torch._inductor.exc.InductorError, RuntimeError) as error:

@@ -73,10 +73,15 @@ def surrogate(u: Tensor, mpr: bool) -> Tensor:
     return window * ((1.5 / math.tanh(1.5)) * (1 - hyperbolic * hyperbolic))
 
 
-def lif_membrane(current: Tensor, decay: float, reset: Reset, threshold: float, reset_by: float) -> list[Tensor]:
-    """The membranes u[1..T] before the reset, each of current's shape without T. `current` is [T, ...]."""
+def lif_membrane(
+    current: Tensor, decay: float, reset: Reset, threshold: float, reset_by: float, v: Tensor | None = None
+) -> list[Tensor]:
+    """The membranes u[1..T] before the reset, each of current's shape without T. `current` is [T, ...].
+
+    `v` is the membrane that is carried into the first step, None for the v[0] = 0 of the paper.
+    """
     steps = current.unbind(0)
-    membranes = [steps[0]]
+    membranes = [steps[0] if v is None else membrane(v, steps[0], decay)]
     for step in steps[1:]:
         u = membranes[-1]
         membranes.append(membrane(after_reset(u, fire(u, threshold), reset, reset_by), step, decay))
@@ -94,17 +99,33 @@ def lif_forward(current: Tensor, decay: float, reset: Reset, threshold: float, r
 def lif_backward(
     current: Tensor, grad_spikes: Tensor, decay: float, reset: Reset, mpr: bool, threshold: float, reset_by: float
 ) -> Tensor:
-    """Gradient of the loss by current, [T, ...], derived by hand from the equations above, through the reset too.
+    """Gradient of the loss by current, [T, ...], through the reset too.
 
-    From the last step back, with g_v the gradient of the carried membrane:
-        g_o[t] = d L / d o[t] + g_v[t] * d v / d o      d v / d o = -u (hard), -reset_by (soft)
-        g_u[t] = g_o[t] * surrogate(u[t]) + g_v[t] * d v / d u      d v / d u = 1 - o (hard), 1 (soft)
-        d L / d c[t] = g_u[t],   g_v[t-1] = decay * g_u[t]
     The membrane is computed again from the current, so that nothing else needs to be kept between the passes.
     """
     membranes = lif_membrane(current, decay, reset, threshold, reset_by)
+    grads, _ = _gradients(membranes, grad_spikes, None, decay, reset, mpr, threshold, reset_by)
+    return torch.stack(grads)
+
+
+def _gradients(
+    membranes: list[Tensor],
+    grad_spikes: Tensor,
+    grad_v: Tensor | None,
+    decay: float,
+    reset: Reset,
+    mpr: bool,
+    threshold: float,
+    reset_by: float,
+) -> tuple[list[Tensor], Tensor]:
+    """Gradients by current, and by the membrane that was carried into the first step, derived by hand.
+
+    From the last step back, with g_v the gradient of the carried membrane, at first that of v[T] (None for 0):
+        g_o[t] = d L / d o[t] + g_v[t] * d v / d o      d v / d o = -u (hard), -reset_by (soft)
+        g_u[t] = g_o[t] * surrogate(u[t]) + g_v[t] * d v / d u      d v / d u = 1 - o (hard), 1 (soft)
+        d L / d c[t] = g_u[t],   g_v[t-1] = decay * g_u[t]
+    """
     grads: list[Tensor] = []
-    grad_v: Tensor | None = None
     for u, grad_o in zip(reversed(membranes), reversed(grad_spikes.unbind(0)), strict=True):
         if grad_v is None:
             grad_u = grad_o * surrogate(u, mpr)
@@ -114,7 +135,49 @@ def lif_backward(
             grad_u = (grad_o - reset_by * grad_v) * surrogate(u, mpr) + grad_v
         grads.append(grad_u)
         grad_v = decay * grad_u
-    return torch.stack(grads[::-1])
+    assert grad_v is not None
+    return grads[::-1], grad_v
+
+
+def forward_piece(
+    current: Tensor, v: Tensor, spikes: Tensor, decay: float, reset: Reset, threshold: float, reset_by: float
+) -> Tensor:
+    """Some steps of many, [S, ...], from the carried membrane v on: fills `spikes`, returns the membrane carried out.
+
+    The result is written in place because a sequence that is put together from pieces would be copied once more.
+    """
+    membranes = lif_membrane(current, decay, reset, threshold, reset_by, v)
+    fired = [fire(u, threshold) for u in membranes]
+    spikes.copy_(torch.stack(fired))
+    return after_reset(membranes[-1], fired[-1], reset, reset_by)
+
+
+def backward_piece(
+    current: Tensor,
+    v: Tensor,
+    grad_spikes: Tensor,
+    grad_v: Tensor,
+    grad_current: Tensor,
+    decay: float,
+    reset: Reset,
+    mpr: bool,
+    threshold: float,
+    reset_by: float,
+) -> Tensor:
+    """Fill the gradient by current of some steps of many, and return that by the membrane v carried into them."""
+    membranes = lif_membrane(current, decay, reset, threshold, reset_by, v)
+    grads, grad_start = _gradients(membranes, grad_spikes, grad_v, decay, reset, mpr, threshold, reset_by)
+    grad_current.copy_(torch.stack(grads))
+    return grad_start
+
+
+# A kernel unrolls its steps, so the time to compile one grows with them: longer sequences go through it in pieces.
+STEPS_AT_ONCE = 8
+
+
+def piece_of(timesteps: int) -> int:
+    """Steps of one piece of a long sequence: of 4 to 8 the most that divide T, so that one kernel serves, else 8."""
+    return next((steps for steps in range(STEPS_AT_ONCE, 3, -1) if timesteps % steps == 0), STEPS_AT_ONCE)
 
 
 class _FusedLIF(torch.autograd.Function):
@@ -130,6 +193,37 @@ class _FusedLIF(torch.autograd.Function):
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:
         (current,) = ctx.saved_tensors
         grad = run_fused(lif_backward, current, grad_outputs[0].contiguous(), mpr=ctx.mpr, **ctx.constants)
+        return grad, None, None
+
+
+class _PiecewiseLIF(torch.autograd.Function):
+    """As `_FusedLIF`, a few steps at a time; also saves the membrane carried into each piece."""
+
+    @staticmethod
+    def forward(ctx: Any, current: Tensor, mpr: bool, constants: dict[str, Any]) -> Tensor:
+        steps = piece_of(len(current))
+        spikes = torch.empty_like(current)
+        carried = [torch.zeros_like(current[0])]
+        for piece, fired in zip(current.detach().split(steps), spikes.split(steps), strict=True):
+            carried.append(run_fused(forward_piece, piece, carried[-1], fired, **constants))
+            if not ctx.needs_input_grad[0]:
+                carried = carried[-1:]
+        if ctx.needs_input_grad[0]:
+            ctx.save_for_backward(current, *carried[:-1])
+            ctx.mpr, ctx.constants = mpr, constants
+        return spikes
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:
+        current, *carried = ctx.saved_tensors
+        steps = piece_of(len(current))
+        grad = torch.empty_like(current)
+        pieces = [tensor.split(steps) for tensor in (current, grad_outputs[0].contiguous(), grad)]
+        grad_v = torch.zeros_like(current[0])
+        for piece, grad_spikes, grad_current, v in reversed(list(zip(*pieces, carried, strict=True))):
+            grad_v = run_fused(
+                backward_piece, piece, v, grad_spikes, grad_v, grad_current, mpr=ctx.mpr, **ctx.constants
+            )
         return grad, None, None
 
 
@@ -165,5 +259,6 @@ def lif(
     order = sorted(range(1, current.ndim), key=lambda axis: (-strides[axis], axis))
     ordered = current.permute(0, *order)
     flat = ordered.reshape(current.shape[0], -1)
-    spikes = _FusedLIF.apply(flat, mpr, constants).view(ordered.shape)
+    function = _FusedLIF if len(flat) <= STEPS_AT_ONCE else _PiecewiseLIF
+    spikes = function.apply(flat, mpr, constants).view(ordered.shape)
     return spikes.permute(0, *(1 + order.index(axis) for axis in range(1, current.ndim)))

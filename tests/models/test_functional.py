@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from models import functional
+from models import compilation, functional
 
 RESETS = ("hard", "soft")
 
@@ -84,6 +84,53 @@ def test_gradient_equals_autograd_through_the_plain_formula(reset, mpr, timestep
     (expected_grad,) = torch.autograd.grad((expected * weights).sum(), current)
     assert expected_grad.abs().max() > 0.1
     torch.testing.assert_close(grad, expected_grad, rtol=1e-12, atol=1e-12)
+
+
+@pytest.fixture
+def eager(monkeypatch):
+    """Without the compiler: what is tested is the arithmetic over pieces, and each number of steps would be compiled."""
+    monkeypatch.setattr(compilation, "compiler_available", lambda: False)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    seed=st.integers(0, 10**6),
+    timesteps=st.integers(9, 60),
+    decay=st.sampled_from([0.5, 0.9, 1.0]),
+    reset=st.sampled_from(RESETS),
+    mpr=st.booleans(),
+)
+def test_a_long_sequence_in_pieces_is_the_same_to_the_bit(eager, seed, timesteps, decay, reset, mpr):
+    current = torch.from_numpy(np.random.default_rng(seed).normal(0.4, 1, (timesteps, 2, 3))).requires_grad_()
+    assert timesteps > functional.STEPS_AT_ONCE
+    constants = {"decay": decay, "reset": reset, "threshold": 0.5, "reset_by": 1.0}
+    spikes = functional.lif(current, mpr=mpr, **constants)
+    whole = functional.lif_forward(current.detach(), **constants)
+    assert torch.equal(spikes, whole)
+    weights = torch.randn_like(current)
+    (grad,) = torch.autograd.grad((spikes * weights).sum(), current)
+    assert torch.equal(grad, functional.lif_backward(current.detach(), weights, mpr=mpr, **constants))
+    single = current.detach().float()
+    assert np.array_equal(
+        functional.lif(single, **constants).numpy(), numpy_lif(single.numpy(), decay, reset, 0.5, 1.0)
+    )
+
+
+@pytest.mark.parametrize("timesteps", [9, 12, 17])
+@pytest.mark.parametrize("reset", RESETS)
+def test_the_gradient_of_a_long_sequence_equals_autograd(eager, reset, timesteps):
+    current = torch.randn(timesteps, 7, dtype=torch.float64).add(0.4).requires_grad_()
+    weights = torch.randn_like(current)
+    spikes = functional.lif(current, decay=0.9, reset=reset, mpr=True)
+    (grad,) = torch.autograd.grad((spikes * weights).sum(), current)
+    (expected,) = torch.autograd.grad((autograd_lif(current, 0.9, reset, True, 1.0) * weights).sum(), current)
+    torch.testing.assert_close(grad, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_a_sequence_of_500_steps_compiles_a_piece_and_not_500_steps():
+    steps = functional.piece_of(500)
+    assert steps == 5
+    assert [functional.piece_of(timesteps) for timesteps in (9, 10, 12, 16, 300, 509)] == [8, 5, 6, 8, 6, 8]
 
 
 @pytest.mark.parametrize("reset", RESETS)
