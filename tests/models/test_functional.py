@@ -88,7 +88,7 @@ def test_gradient_equals_autograd_through_the_plain_formula(reset, mpr, timestep
 
 @pytest.fixture
 def eager(monkeypatch):
-    """Without the compiler: what is tested is the arithmetic over pieces, and each number of steps would be compiled."""
+    """Without the compiler: the arithmetic over pieces is tested, and each number of steps would be compiled."""
     monkeypatch.setattr(compilation, "compiler_available", lambda: False)
 
 
