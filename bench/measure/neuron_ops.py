@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -28,6 +28,7 @@ from torch import Tensor
 from torch._ops import OpOverload
 
 from bench.measure.errors import MeasureInputError
+from bench.measure.formulas.inputs import add_counts
 from bench.measure.neurons import SpikingNeuron
 
 
@@ -223,29 +224,40 @@ def rectifier(output: Tensor, *_: Any, **__: Any) -> Cost:
     return Cost("activation", compares=output.numel())
 
 
+@dataclass
+class _NeuronRow:
+    """One layer so far; `spikes` are sums over calls by position, kept by their number of positions."""
+
+    reset: str
+    mpr: bool
+    neurons: int
+    updates: int = 0
+    leaks: int = 0
+    spikes: dict[int, Tensor] = field(default_factory=dict)
+
+
 class Ledger:
     """Adds up what is not synaptic, by module."""
 
     def __init__(self) -> None:
-        self._neurons: dict[str, list[Any]] = {}
+        self._neurons: dict[str, _NeuronRow] = {}
         self._others: dict[tuple[str, str], list[int]] = {}
 
     @staticmethod
-    def covers(operator: OpOverload) -> bool:
-        """Whether an operator has a rule."""
-        return operator in _rules or operator.overloadpacket in _rules
+    def rule_of(operator: OpOverload) -> Rule | None:
+        """Return what one call of an operator costs, as a function; None where it has no rule."""
+        return _rules.get(operator) or _rules.get(operator.overloadpacket)
 
-    def operator(self, name: str, operator: OpOverload, args: tuple[Any, ...], kwargs: Any, output: Any) -> None:
+    def operator(self, name: str, rule: Rule, args: tuple[Any, ...], kwargs: Any, output: Any) -> None:
         """Add one call of an operator in the module `name`."""
-        rule = _rules.get(operator) or _rules[operator.overloadpacket]
         cost = rule(output, *args, **kwargs)
         if cost is not None:
             row = self._others.setdefault((name, cost.kind), [0, 0, 0, 0])
             for index, count in enumerate((1, cost.adds, cost.multiplies, cost.compares)):
                 row[index] += count
 
-    def neuron(self, name: str, neuron: SpikingNeuron, output: Tensor, spikes: Any) -> None:
-        """Add one call of a spiking neuron: its output [T*N, ...] and the number of spikes in it.
+    def neuron(self, name: str, neuron: SpikingNeuron, output: Tensor, spikes: Tensor) -> None:
+        """Add one call of a spiking neuron: its output [T*N, ...], and how often each position of it fired, [M].
 
         Raises:
             MeasureInputError: the reset is neither "hard" nor "soft".
@@ -254,18 +266,28 @@ class Ledger:
             raise MeasureInputError(
                 f"The reset of {name!r} is {neuron.reset!r}: what it costs is known for 'hard' and 'soft'."
             )
-        updates = output.numel()
-        neurons = output.shape[1:].numel()
-        row = self._neurons.setdefault(name, [neuron.reset, bool(neuron.mpr), 0, 0, 0, neurons])
-        row[2] += updates
-        row[3] += 0 if _is_one(neuron.decay) else updates
-        row[4] += spikes
+        if name not in self._neurons:
+            self._neurons[name] = _NeuronRow(neuron.reset, bool(neuron.mpr), output.shape[1:].numel())
+        row = self._neurons[name]
+        row.updates += output.numel()
+        row.leaks += 0 if _is_one(neuron.decay) else output.numel()
+        add_counts(row.spikes, len(spikes), spikes)
 
     def neurons(self) -> list[NeuronOps]:
         """Return the layers in the order in which they first ran."""
         return [
-            NeuronOps(name, reset, mpr, neurons, updates, leaks, updates, updates, int(spikes))
-            for name, (reset, mpr, updates, leaks, spikes, neurons) in self._neurons.items()
+            NeuronOps(
+                name=name,
+                reset=row.reset,
+                mpr=row.mpr,
+                neurons=row.neurons,
+                updates=row.updates,
+                leak_multiplies=row.leaks,
+                integrate_adds=row.updates,
+                compares=row.updates,
+                reset_operations=sum(int(counts.sum()) for counts in row.spikes.values()),
+            )
+            for name, row in self._neurons.items()
         ]
 
     def others(self) -> list[OtherOps]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from bench.measure.formulas.inputs import integer_rows, scale_of
+from bench.measure.formulas.inputs import Occupancy, add_counts, integer_rows, scale_of
 from bench.measure.formulas.products import Geometry, Projection, Shape
 from bench.measure.synop_result import SynOpLayer
 
@@ -44,14 +44,34 @@ class FanOut:
         dense = geometry.fan_out(geometry.dense_taps(weight), positions)
         self.dense = int(dense[geometry.inside(positions)].sum())
         self.dense_padded = geometry.dense_padded(weight, positions)
-        self._matrices: dict[tuple[int, ...] | None, Tensor] = {}
+        self._ordered: dict[tuple[int, ...] | None, Tensor] = {}
+        self._seen: dict[tuple[tuple[int, ...] | None, bool], Tensor] = {}
+        self._unit: Any = 0
 
-    def matrix(self, order: tuple[int, ...] | None) -> Tensor:
-        """[2, M]: the fan-out and ones, with the positions in memory order `order`."""
-        if order not in self._matrices:
-            flat = (self.fan_out if order is None else self.fan_out.permute(order)).flatten()
-            self._matrices[order] = torch.stack((flat, torch.ones_like(flat)))
-        return self._matrices[order]
+    def in_order(self, order: tuple[int, ...] | None) -> Tensor:
+        """[M]: the fan-out with the positions in memory order `order`."""
+        if order not in self._ordered:
+            self._ordered[order] = (self.fan_out if order is None else self.fan_out.permute(order)).flatten()
+        return self._ordered[order]
+
+    def see(self, order: tuple[int, ...] | None, found: Occupancy) -> None:
+        """Keep what a pass over an input found. Only sums are kept up here, so that nothing waits for the device."""
+        add_counts(self._seen, (order, found.unit is None), found.counts)
+        if found.unit is not None:
+            self._unit += found.unit
+
+    def settle(self) -> tuple[int, int, int]:
+        """Return the operations, non-zero and unit-valued input elements since the last time: one inner product."""
+        effective = nonzero = 0
+        unit = int(self._unit)
+        for (order, is_unit), counts in self._seen.items():
+            effective += int((self.in_order(order).to(torch.int64) * counts).sum())
+            here = int(counts.sum())
+            nonzero += here
+            unit += here if is_unit else 0
+        self._seen.clear()
+        self._unit = 0
+        return effective, nonzero, unit
 
 
 @dataclass
@@ -116,6 +136,7 @@ class Site:
         if state is None or state != self._state:
             taps = projection.geometry.taps(projection.weight)
             if self.taps is None or taps.shape != self.taps.shape or not torch.equal(taps, self.taps):
+                self._settle()
                 self.taps = taps
                 self._fan_outs.clear()
             self.source, self._state = source, state
@@ -138,10 +159,9 @@ class Site:
             self.operands.append(Operand())
         return self.operands[index]
 
-    def add(self, effective: Any, dense: int, dense_padded: int) -> None:
+    def add(self, dense: int, dense_padded: int) -> None:
         """Add one call."""
         self.calls += 1
-        self.effective += effective
         self.dense += dense
         self.dense_padded += dense_padded
 
@@ -182,8 +202,15 @@ class Site:
             for index, count in enumerate(single):
                 self.steps[index * timesteps // len(single)] += count
 
+    def _settle(self) -> None:
+        for fan_out in self._fan_outs.values():
+            effective, nonzero, unit = fan_out.settle()
+            self.effective += effective
+            self.operand(0).see(nonzero, unit)
+
     def layer(self, policy: Policy, *, by_step: bool, by_sample: bool) -> SynOpLayer:
         """Return the site's result."""
+        self._settle()
         effective = int(self.effective)
         for operand in self.operands:
             operand.nonzero, operand.unit = int(operand.nonzero), int(operand.unit)

@@ -194,3 +194,20 @@ def test_vmap_is_counted():
 def test_not_a_module():
     with pytest.raises(MeasureInputError, match="function is not"):
         SynOpCounter(lambda x: x)
+
+
+def test_a_counter_from_inference_mode_refuses_to_count_outside_of_it():
+    """There F.linear could no longer be told from a product of two activations."""
+    model = nn.Linear(3, 2)
+    refused = pytest.raises(MeasureInputError, match="enter the counter outside of inference mode")
+    with torch.inference_mode(), SynOpCounter(model) as counter, refused, torch.inference_mode(False):
+        model(torch.ones(1, 3))
+    with pytest.raises(FormulaError, match="Inference mode was left"):
+        counter.result()
+
+
+def test_a_counter_from_outside_counts_under_inference_mode():
+    model = nn.Linear(3, 2)
+    with SynOpCounter(model) as counter, torch.inference_mode():
+        model(torch.ones(1, 3))
+    assert counter.result().total.ac == 6

@@ -11,6 +11,7 @@ is 1 or -1 is proven element by element, never inferred from a rounded sum:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -23,12 +24,22 @@ def sum_rows(mask: Tensor) -> Tensor:
     ones = mask.view(torch.uint8)
     rows, columns = ones.shape
     if rows <= _BYTE:
-        return ones.sum(0, dtype=torch.uint8)
+        return _sum_bytes(ones)
     groups = rows // _BYTE
-    total = ones[: groups * _BYTE].view(_BYTE, groups, columns).sum(0, dtype=torch.uint8).sum(0, dtype=torch.int64)
+    total = _sum_bytes(ones[: groups * _BYTE].view(_BYTE, groups, columns)).sum(0, dtype=torch.int64)
     if rows > groups * _BYTE:
-        total += ones[groups * _BYTE :].sum(0, dtype=torch.uint8)
+        total += _sum_bytes(ones[groups * _BYTE :])
     return total
+
+
+def _sum_bytes(ones: Tensor) -> Tensor:
+    """Sum at most 255 rows of zeros and ones, uint8 [R, ..., M], to uint8 [..., M].
+
+    No byte overflows, so four columns at a time are added as one 32-bit word: a third of the time of a sum of bytes.
+    """
+    if ones.shape[-1] % 4 or ones.storage_offset() % 4:
+        return ones.sum(0, dtype=torch.uint8)
+    return ones.view(torch.int32).sum(0, dtype=torch.int32).view(torch.uint8)
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,17 @@ def occupancy(x: Tensor) -> Occupancy:
         other = torch.addcmul(torch.tensor(-1, dtype=x.dtype), x, x).bool()
         return Occupancy(counts, x.numel() - int(sum_rows(other).sum()))
     return Occupancy(counts, int((x.abs() == 1).sum()))
+
+
+Key = TypeVar("Key")
+
+
+def add_counts(sums: dict[Key, Tensor], key: Key, counts: Tensor) -> None:
+    """Add counts [M] to the int64 sum that is kept under a key."""
+    if key in sums:
+        sums[key] += counts
+    else:
+        sums[key] = counts.to(torch.int64, copy=True)
 
 
 def flatten_rows(x: Tensor, leading: int) -> tuple[Tensor, tuple[int, ...] | None]:

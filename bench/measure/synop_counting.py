@@ -1,0 +1,229 @@
+"""Counts the products of one operator at a time, by site, as they are computed."""
+
+from __future__ import annotations
+
+import math
+import sys
+import weakref
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bench.measure.formulas import Contraction, Convolution, Count, Linear, Product, Projection
+from bench.measure.formulas.inputs import Occupancy, flatten_rows, occupancy, per_row
+from bench.measure.synop_sites import Policy, Site, numbers
+from bench.measure.synop_time import Rows
+from bench.measure.synop_weights import Weight, Weights
+
+# Inputs whose pass is remembered, because several sites often read one tensor (a shortcut; query, key and value).
+_REMEMBERED = 4
+
+
+@dataclass(frozen=True)
+class LinearCall:
+    """A linear layer that is running: the shape of its input, and whether it has a bias."""
+
+    shape: torch.Size
+    bias: bool
+
+
+class Counting:
+    """The sites of a run and their numbers.
+
+    A site is a weight, or a place in the code, in one module. `linear` holds the linear layers that are running,
+    innermost last.
+    """
+
+    def __init__(self, weights: Weights, policy: Policy, rows: Rows) -> None:
+        self.weights, self.policy, self.rows = weights, policy, rows
+        self.sites: dict[Any, Site] = {}
+        self.linear: list[LinearCall] = []
+        self._by_policy = "ac" in (policy.scaled, policy.integer)
+        self._names: set[str] = set()
+        self._padded: tuple[Tensor, tuple[tuple[int, int], ...]] | None = None
+        self._passes: list[tuple[weakref.ref[Tensor], int, Any, Occupancy]] = []
+
+    def forget(self) -> None:
+        """A tensor is written to, or counting stops: what is remembered of inputs no longer holds."""
+        self._passes.clear()
+        self._padded = None
+
+    def count(self, product: Product, index: int, output: Any, module: str) -> None:
+        """Add one product, the `index`-th of an operator that gave `output` in the module of that name."""
+        if isinstance(product, Contraction):
+            product = self._projection_of(product)
+        if isinstance(product, Projection):
+            known = self.weights.find(product.weight)
+            site = self._site(module, product.kind, index, product.weight, known)
+            self._count_projection(site, self._with_border(product), known)
+        elif isinstance(product, Contraction):
+            site = self._site(module, product.kind, index, None, None)
+            self._count_contraction(site, product)
+        else:
+            known = None if product.weight is None else self.weights.find(product.weight)
+            site = self._site(module, product.kind, index, product.weight, known)
+            self._count_directly(site, product)
+        first = output[0] if isinstance(output, (tuple, list)) else output
+        site.output_shape = list(first.shape[1:])
+
+    def occupancy_of(self, x: Tensor, leading: int) -> tuple[Any, Occupancy]:
+        """Return the order of positions in memory, and what one pass over x finds; its first axes are rows."""
+        for seen, axes, order, found in self._passes:
+            if axes == leading and seen() is x:
+                return order, found
+        matrix, order = flatten_rows(x, leading)
+        found = occupancy(matrix)
+        self._passes = [(weakref.ref(x), leading, order, found), *self._passes[: _REMEMBERED - 1]]
+        return order, found
+
+    def _projection_of(self, product: Contraction) -> Projection | Contraction:
+        """Recognise a linear layer: inside F.linear, or where one operand is a parameter or a view of one."""
+        if product.left.shape[0] != 1:
+            return product
+        bias = self.linear[-1].bias if self.linear else product.bias
+        if self.linear or self.weights.find(product.right):
+            return Projection("linear", product.left[0], product.right[0].t(), Linear(), bias)
+        if self.weights.find(product.left):
+            return Projection("linear", product.right[0].t(), product.left[0], Linear(), bias)
+        return product
+
+    def _with_border(self, product: Projection) -> Projection:
+        geometry, x = product.geometry, product.input
+        if self._padded is None or not isinstance(geometry, Convolution):
+            return product
+        padded, edges = self._padded
+        spatial = x.ndim - 2
+        if (
+            x.data_ptr() != padded.data_ptr()
+            or x.shape[2:] != padded.shape[-spatial:]
+            or any(map(any, edges[:-spatial]))
+        ):
+            return product
+        border = ((0, 0),) * (spatial - len(edges[-spatial:])) + edges[-spatial:]
+        return replace(product, geometry=replace(geometry, border=border))
+
+    def _count_projection(self, site: Site, product: Projection, known: Weight | None) -> None:
+        geometry, x = product.geometry, product.input
+        leading = geometry.row_axes(tuple(x.shape))
+        order, found = self.occupancy_of(x, leading)
+        source = None if known is None else known.tensor
+        state = self.weights.state(known, product.weight)
+        fan_out = site.fan_out(product, tuple(x.shape[leading:]), source, state)
+        fan_out.see(order, found)
+        rows = x.shape[:leading].numel()
+        site.add(fan_out.dense * rows, fan_out.dense_padded * rows)
+        site.elements += x.numel()
+        site.input_rows += rows
+        shape = geometry.output_shape(tuple(product.weight.shape))
+        site.output_channels = shape[0]
+        site.outputs += math.prod(shape) * rows
+        site.bias |= product.bias
+        if not (self._by_policy or self.rows.wanted):
+            return
+        matrix, weights = flatten_rows(x, leading)[0], fan_out.in_order(order)
+        if self._by_policy:
+            site.operand(0).see_levels(
+                matrix,
+                found.unit is None,
+                self.policy,
+                lambda counts: int(torch.dot(weights, counts)),
+                int(torch.dot(weights, found.counts.to(torch.float64))),
+            )
+        if self.rows.wanted:
+            self._keep_rows(site, per_row(matrix, weights), x.shape)
+
+    def _count_contraction(self, site: Site, product: Contraction) -> None:
+        left, right = product.left, product.right
+        batch, rows, inner = left.shape
+        matrices = [operand.contiguous().flatten(1) for operand in (left.permute(1, 0, 2), right.permute(2, 0, 1))]
+        found = [occupancy(matrix) for matrix in matrices]
+        counts = [operand.counts.to(torch.float64) for operand in found]
+        (effective,) = numbers(torch.dot(counts[0], counts[1])[None])
+        dense = batch * rows * inner * right.shape[2]
+        site.effective += effective
+        site.add(dense, dense)
+        weights = [self.weights.find(left) is not None, self.weights.find(right) is not None]
+        position = 0
+        for index in (0, 1):
+            if weights[index] and not weights[1 - index]:
+                continue
+            operand = site.operand(position)
+            position += 1
+            (nonzero,) = numbers(counts[index].sum()[None])
+            operand.see(nonzero, found[index].unit)
+            site.elements += matrices[index].numel()
+            if self._by_policy:
+                other = counts[1 - index]
+                operand.see_levels(
+                    matrices[index],
+                    found[index].unit is None,
+                    self.policy,
+                    lambda sums, other=other: int(torch.dot(other, sums)),  # type: ignore[misc]
+                    effective,
+                )
+        if self.rows.wanted:
+            if batch == 1:
+                self._keep_rows(site, per_row(matrices[0], counts[1]), left.shape[1:])
+            else:
+                by_batch = (counts[0] * counts[1]).view(batch, inner).sum(1)
+                self._keep_rows(site, by_batch.to(torch.int64), left.shape)
+
+    def _count_directly(self, site: Site, product: Count) -> None:
+        operand = site.operand(0)
+        for x in product.inputs:
+            found = occupancy(x.contiguous().view(-1, 1))
+            (nonzero,) = numbers(found.counts.sum(dtype=torch.float64)[None])
+            operand.see(nonzero, found.unit)
+            site.elements += x.numel()
+        operand.scaled = operand.integer = False
+        site.effective += product.effective
+        site.add(product.dense, product.dense_padded)
+        site.has_samples = site.has_steps = False
+
+    def _keep_rows(self, site: Site, rows: Tensor, shape: torch.Size) -> None:
+        given = self.linear[-1].shape if self.linear and len(self.linear[-1].shape) > 1 else shape
+        self.rows.keep(site, rows, given)
+
+    def padding(self, args: tuple[Any, ...], output: Tensor) -> None:
+        """Remember explicit zero padding: a convolution right after it must not take it for input."""
+        pads = list(args[1])
+        edges = tuple((pads[i], pads[i + 1]) for i in range(len(pads) - 2, -1, -2))
+        value = args[2] if len(args) > 2 else 0
+        if value == 0 and min(pads, default=0) >= 0:
+            self._padded = (output, edges)
+
+    def _site(self, module: str, kind: str, index: int, weight: Tensor | None, known: Weight | None) -> Site:
+        key: Any
+        if known is not None and weight is not None:
+            key = (module, weight.data_ptr())
+        else:
+            key = (module, kind, index, _place_in_code())
+        if key not in self.sites:
+            self.sites[key] = Site(self._name(module, kind, None if known is None else known.name), kind, weight)
+        return self.sites[key]
+
+    def _name(self, module: str, kind: str, weight: str | None) -> str:
+        """Name a site: the owner of its weight, else its module, for products of activations with their kind."""
+        if weight is not None and (not module or weight.startswith(f"{module}.")):
+            name = weight.removesuffix(".weight")
+        elif kind in ("matmul", "attention_scores", "attention_values"):
+            name = f"{module}.{kind}" if module else kind
+        else:
+            name = module or kind
+        number, unique = 2, name
+        while unique in self._names:
+            unique, number = f"{name}#{number}", number + 1
+        self._names.add(unique)
+        return unique
+
+
+def _place_in_code() -> tuple[tuple[int, int], ...]:
+    """Where in the module's code an operator was called: the same in every turn of a loop."""
+    place = []
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_code is not nn.Module._call_impl.__code__:
+        place.append((id(frame.f_code), frame.f_lasti))
+        frame = frame.f_back  # type: ignore[assignment]
+    return tuple(place)
