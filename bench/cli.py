@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from bench.suites.own.command import measure
+
 if TYPE_CHECKING:
     from bench.track.compare import Comparison
     from bench.track.runs import Run
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 DataRoot = Annotated[Path | None, typer.Option(help="Folder that holds the data sets (or INFLOR_BENCH_DATA).")]
 Download = Annotated[bool, typer.Option("--download", help="Let torchvision fetch data that is not here.")]
@@ -151,6 +153,9 @@ def train(
             command=command_line(),
         )
         typer.echo(str(export_cell(cell, checkpoint, out) if out else checkpoint))
+
+
+app.command()(measure)
 
 
 def _compare(base: Run, head: Run, accepted: Path | None, only: str | None = None) -> Comparison:

@@ -32,10 +32,15 @@ def run_benchmarks(test_file: str, plugin: object) -> int:
     return int(pytest.main(arguments, plugins=[plugin]))
 
 
-def time_rounds(benchmark: BenchmarkFixture, call: Callable[[], object], rounds: int) -> list[float]:
-    """Time a call by pytest-benchmark, once a round and without its own warm-up; return the seconds of each round."""
+def time_rounds(
+    benchmark: BenchmarkFixture, call: Callable[[], object], rounds: int, before: Callable[[], object] | None = None
+) -> list[float]:
+    """Time a call by pytest-benchmark, once a round and without its own warm-up; return the seconds of each round.
+
+    `before` is called before each round and is not timed.
+    """
     harness: Any = benchmark
-    harness.pedantic(call, rounds=rounds, iterations=1, warmup_rounds=0)
+    harness.pedantic(call, setup=before, rounds=rounds, iterations=1, warmup_rounds=0)
     return list(harness.stats.stats.data)
 
 

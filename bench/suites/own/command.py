@@ -1,0 +1,79 @@
+"""The command `inflor-bench measure`. Heavy imports stand inside, so that every command starts at once."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+
+def measure(
+    target: Annotated[str, typer.Argument(help="file.py:factory or package.module:factory of a torch.nn.Module.")],
+    dataset: Annotated[str | None, typer.Option(help="Inputs: the test split of a data set of ours.")] = None,
+    inputs: Annotated[
+        Path | None, typer.Option(help="Inputs: a .npz or .safetensors file with inputs [N, ...] and maybe labels [N].")
+    ] = None,
+    shape: Annotated[str | None, typer.Option(help="Inputs: random, of this shape, such as 1x28x28.")] = None,
+    samples: Annotated[int | None, typer.Option(min=1, help="Take so many samples (of random ones 32).")] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Samples in a batch.")] = 32,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of random inputs, and of the factory.")] = 0,
+    time_axis: Annotated[str | None, typer.Option(help="Where time is: inside, leading, flattened or calls.")] = None,
+    timesteps: Annotated[int | None, typer.Option(min=1, help="Number of time steps.")] = None,
+    reset: Annotated[str | None, typer.Option(help="Method of the model that brings it to rest, or none.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the record; runs are compared by it.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Timed rounds.")] = 100,
+    quick_power: Annotated[bool, typer.Option("--quick-power", help="Measure power in short windows.")] = False,
+    out: Annotated[Path, typer.Option(help="Where run files (in runs/) go.")] = Path(".bench"),
+    data_root: Annotated[
+        Path | None, typer.Option(help="Folder that holds the data sets (or INFLOR_BENCH_DATA).")
+    ] = None,
+    download: Annotated[bool, typer.Option("--download", help="Let torchvision fetch data that is not here.")] = False,
+) -> None:
+    """Measure your own model, in a process of its own, into a run file.
+
+    Needed of a model with time: --timesteps where it makes one step a call or takes [T, N, ...]. SpikingJelly, snnTorch
+    and Norse are recognised; of other models with time or state say --time-axis and --reset.
+    """
+    from bench.suites.errors import SuiteInputError
+
+    if [dataset, inputs, shape].count(None) != 2:
+        raise SuiteInputError("Say what the model is run on: give one of --dataset, --inputs and --shape.")
+
+    from bench.suites.own.inputs import from_dataset, from_file, from_shape
+    from bench.suites.own.launch import measure_own
+    from bench.suites.own.request import Request
+    from bench.suites.own.show import show
+    from bench.track.runs import read_run
+
+    if dataset is not None:
+        given = from_dataset(dataset, data_root, download, samples)
+    else:
+        given = from_file(inputs, samples) if inputs is not None else from_shape(str(shape), samples, seed)
+    request = Request(
+        target=target,
+        name=name or f"{target} on {given.data.name}",
+        inputs="",
+        timed=given.timed,
+        dataset=given.data.model_dump(),
+        time_axis=time_axis,
+        timesteps=timesteps,
+        reset=reset,
+        batch=batch,
+        rounds=rounds,
+        seed=seed,
+        power="quick" if quick_power else "full",
+        out=str(out / "runs"),
+        command=["inflor-bench", *sys.argv[1:]],
+    )
+    answer = measure_own(request, given)
+    for finished in answer.recovered:
+        typer.echo(f"An earlier run was stopped; what it had measured is in {finished}", err=True)
+    if answer.run is not None:
+        for cell in read_run(Path(answer.run)).cells.values():
+            show(cell.record, Console(markup=False, emoji=False, highlight=False))
+        typer.echo(f"run     {answer.run}")
+    if answer.bad_input:
+        raise SuiteInputError("\n".join(answer.bad_input))

@@ -1,0 +1,47 @@
+"""Starts the measuring process. Imports no torch unless the inputs need it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import bench
+from bench.suites.errors import SuiteInputError
+from bench.suites.own.request import Answer, Request
+
+if TYPE_CHECKING:
+    from bench.suites.own.inputs import Inputs
+
+# -P keeps the working directory off the path until ours is imported: what is called bench there would hide ours.
+_START = (
+    "import sys; root = sys.argv[1]; sys.path.insert(0, root); from bench.suites.own.process import main; "
+    "sys.path.remove(root); sys.path.append(root); main(*sys.argv[2:])"
+)
+
+
+def measure_own(request: Request, inputs: Inputs) -> Answer:
+    """Measure a model in a process of its own, where the user's directory comes first on the path.
+
+    Raises:
+        SuiteInputError: the process ended without an answer, killed by the model's own code or from outside.
+    """
+    from safetensors.torch import save_file
+
+    with tempfile.TemporaryDirectory(prefix="inflor-bench-") as name:
+        directory = Path(name)
+        files = [str(directory / file) for file in ("request.json", "answer.json")]
+        save_file(inputs.tensors, directory / "inputs.safetensors")
+        replace(request, inputs=str(directory / "inputs.safetensors")).write(Path(files[0]))
+        root = str(Path(bench.__file__).parent.parent)
+        done = subprocess.run([sys.executable, "-P", "-c", _START, root, *files], check=False)
+        if Path(files[1]).exists():
+            return Answer.read(Path(files[1]))
+    if done.returncode in (130, -signal.SIGINT):
+        raise KeyboardInterrupt
+    how = f"by {signal.Signals(-done.returncode).name}" if done.returncode < 0 else f"with code {done.returncode}"
+    raise SuiteInputError(f"The process that measured {request.target} ended {how} before it had written a result.")

@@ -1,0 +1,64 @@
+"""What the command asks of the measuring process, and what that answers: two JSON files. Imports no torch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Request:
+    """One model to measure.
+
+    Attributes:
+        target: file.py:factory or package.module:factory.
+        name: the record's name.
+        inputs: safetensors file with `inputs` [N, ...], or [T, N, ...] where `timed`; and maybe `labels` [N].
+        dataset: what the record says of the inputs, as a `DatasetProvenance`.
+        time_axis, timesteps, reset: what was said of time and state; None where nothing.
+        batch: samples in a batch. rounds: timed rounds. seed: of the random numbers that the factory draws.
+    """
+
+    target: str
+    name: str
+    inputs: str
+    timed: bool
+    dataset: dict[str, Any]
+    time_axis: str | None
+    timesteps: int | None
+    reset: str | None
+    batch: int
+    rounds: int
+    seed: int
+    power: Literal["full", "quick"]
+    out: str
+    command: list[str]
+
+    def write(self, path: Path) -> None:
+        """Write to a file."""
+        path.write_text(json.dumps(asdict(self)), "utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> Request:
+        """Read what `write` wrote."""
+        return cls(**json.loads(path.read_text("utf-8")))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The run file, None where there is none; what was wrong with the input; earlier runs that were finished."""
+
+    run: str | None
+    bad_input: list[str]
+    recovered: list[str]
+
+    def write(self, path: Path) -> None:
+        """Write to a file."""
+        path.write_text(json.dumps(asdict(self)), "utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> Answer:
+        """Read what `write` wrote."""
+        return cls(**json.loads(path.read_text("utf-8")))
