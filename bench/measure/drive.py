@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from bench.measure.adapters import first_tensor
 from bench.measure.foreign import foreign_code
-from bench.measure.synops import TimeAxis
+from bench.measure.synop_time import TimeAxis
 
 REMEDY = "give inputs that the model takes, with --dataset, --inputs or --shape, and --time-axis if it has time"
 

@@ -13,7 +13,7 @@ from bench.measure.adapters import RESETS, adapted_neurons, library_of
 from bench.measure.drive import Drive, Plan
 from bench.measure.errors import MeasureInputError
 from bench.measure.foreign import foreign_code
-from bench.measure.synops import TimeAxis
+from bench.measure.synop_time import TimeAxis
 
 _AXES = (
     "inside (the model takes [N, ...] and makes the steps itself), leading ([T, N, ...]), flattened ([T*N, ...], time "
@@ -43,12 +43,18 @@ def recognise(model: nn.Module, x: Tensor, said: Said, *, timed_input: bool = Fa
         if said.timesteps not in (None, len(x)):
             raise MeasureInputError(f"The inputs have {len(x)} time steps, but --timesteps is {said.timesteps}.")
         said = replace(said, timesteps=len(x))
+    takes_none = said.axis == "inside" or (said.axis is None and not adapted_neurons(model))
+    if timed_input and takes_none:
+        raise MeasureInputError(
+            "The inputs have a time axis, and the model is not known to take one: give --time-axis leading, flattened "
+            "or calls."
+        )
     axis, steps = _time(model, x[0] if timed_input else x, said, reset)
     if axis in ("leading", "flattened", "calls") and steps is None:
         raise MeasureInputError(f"--time-axis {axis} needs the number of time steps: give --timesteps.")
-    if timed_input and axis in (None, "inside"):
+    if timed_input and axis == "inside":
         raise MeasureInputError(
-            "The inputs have a time axis, and the model takes none: give --time-axis leading, flattened or calls."
+            "The inputs have a time axis, but the model makes the steps itself: give --time-axis, or inputs [N, ...]."
         )
     plan = Plan(axis, steps, reset, timed_input=timed_input)
     if axis == "calls" and _libraries(model) == {"norse"}:

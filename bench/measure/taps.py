@@ -158,12 +158,15 @@ class NeuronTaps:
         return steps.pop() if len(steps) == 1 else None
 
     def no_membrane(self) -> str | None:
-        """Why information loss cannot be measured; None where it can."""
+        """Why information loss cannot be measured; None where it can, as far as one can tell so far."""
         for name, tap in self.taps.items():
             if tap.adapted.dynamics is None:
                 return f"{name}: {tap.adapted.unknown}."
             if tap.disagreed:
                 return f"{name}: {tap.disagreed} of {tap.updates} spikes are not those that its known equation gives."
+        levels = {tap.threshold for tap in self.taps.values()}
+        if len(levels) > 1 or None in levels:
+            return "the neurons fire at different levels, and information loss is defined for one."
         return None
 
     def no_cost(self) -> str | None:

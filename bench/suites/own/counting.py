@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -22,6 +22,7 @@ from bench.suites.measuring import energy_section, neuron_ops_section, synops_se
 from bench.suites.sections import attempt
 from bench.track.records import Absent, Accuracy, Information, Section, Spikes
 
+S = TypeVar("S", bound=Section)
 PASS_SECTIONS = ("accuracy", "spikes", "synops", "neuron_ops", "information", "energy")
 
 
@@ -79,7 +80,7 @@ def count(
 ) -> dict[str, Section]:
     """Run all batches once and return what that gives, by section; where it fails, the reason for every section."""
     taps, accuracy, done = NeuronTaps(drive.model), _Accuracy(labels), 0
-    known = all(tap.adapted.dynamics is not None for tap in taps.taps.values())
+    known = taps.no_membrane() is None
     counter = _Counter(drive, taps)
     try:
         with ExitStack() as recorders:
@@ -102,12 +103,17 @@ def count(
     no_membrane, no_cost = taps.no_membrane(), taps.no_cost()
     return {
         "accuracy": accuracy.section(),
-        "spikes": attempt(Spikes, spikes.result),
+        "spikes": _property(attempt(Spikes, spikes.result)),
         "synops": synops_section(counter, done),
         "neuron_ops": _unknown(no_cost) if no_cost else neuron_ops_section(counter, done),
-        "information": _unknown(no_membrane) if no_membrane else attempt(Information, information.result),
+        "information": _unknown(no_membrane) if no_membrane else _property(attempt(Information, information.result)),
         "energy": energy_section(counter, done, energy_models),
     }
+
+
+def _property(section: S | Absent) -> S | Absent:
+    """What a recorder refuses is a property of the model, graded spikes say, and no mistake of the user's."""
+    return Absent(status="unavailable", reason=section.reason) if isinstance(section, Absent) else section
 
 
 def _unknown(reason: str) -> Absent:

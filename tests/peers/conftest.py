@@ -1,0 +1,52 @@
+"""Models from the packages of others, measured by the command line in a process of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.track.runs import read_run
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def measure(tmp_path):
+    """Write a file of models and measure one of them; gives its record, or the refusal where one is expected."""
+
+    def call(source, factory, *arguments, check=0):
+        (tmp_path / "nets.py").write_text(source)
+        done = subprocess.run(
+            [sys.executable, "-m", "bench.cli", "measure", f"nets.py:{factory}", "--rounds", "3", "--quick-power"]
+            + [str(argument) for argument in arguments],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == check, done.stdout + done.stderr
+        assert "Traceback" not in done.stdout + done.stderr
+        if check:
+            return done.stderr
+        (path,) = (tmp_path / ".bench/runs").glob("*/*.json")
+        (cell,) = read_run(path).cells.values()
+        return cell.record
+
+    return call
+
+
+@pytest.fixture
+def load():
+    """The model of a source, as the measuring process makes it."""
+
+    def make(source, factory):
+        import torch
+
+        namespace = {"__name__": "nets"}
+        exec(source, namespace)
+        torch.manual_seed(0)
+        return namespace[factory]().eval()
+
+    return make
