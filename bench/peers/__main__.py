@@ -1,0 +1,33 @@
+"""`python -m bench.peers`: the comparison, as tables and as a JSON file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+
+from bench.peers.comparison import compare
+from bench.peers.plan import Plan
+from bench.peers.show import show
+from bench.track.runs import write_json
+
+
+def main(
+    out: Annotated[Path, typer.Option(help="Where peers.json goes.")] = Path(".bench/peers"),
+    rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds of each contestant.")] = 10,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of each process; by default torch's own.")] = None,
+) -> None:
+    """Compare ours with the packages that are installed: counts, counting, neurons, networks, memory."""
+    errors = Console(stderr=True)
+    with errors.status("starting") as status:
+        document = compare(Plan(), rounds=rounds, threads=threads or torch.get_num_threads(), on_progress=status.update)
+    show(document, Console())
+    write_json(out / "peers.json", document)
+    typer.echo(str(out / "peers.json"))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,102 @@
+"""What is compared, at which sizes. A table is one job with its contestants; the first one is what ratios refer to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+COUNTERS = ("ours", "torch", "fvcore", "spikingjelly-synops", "spikingjelly", "neurobench", "syops", "sinabs")
+PEERS = ("ours", "spikingjelly", "snntorch", "norse")
+
+
+@dataclass(frozen=True)
+class Size:
+    """A network and what goes through it: T time steps, a batch of images [C, H, W]."""
+
+    network: str
+    timesteps: int
+    batch: int
+    image: tuple[int, int, int]
+
+    def describe(self) -> str:
+        """In one line."""
+        return f"{self.network}, T={self.timesteps}, batch {self.batch} of {'x'.join(map(str, self.image))}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One comparison: sizes at which counting, neurons alone ([C, H, W]) and networks are timed, and who takes part."""
+
+    counting: tuple[Size, ...] = (Size("resnet20", 4, 32, (3, 32, 32)), Size("resnet8", 4, 32, (1, 8, 8)))
+    kernel: Size = Size("neurons", 4, 32, (16, 32, 32))
+    networks: tuple[Size, ...] = (Size("resnet20", 4, 32, (3, 32, 32)),)
+    counters: tuple[str, ...] = COUNTERS
+    peers: tuple[str, ...] = PEERS
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of timings. `peak` says that memory is measured too."""
+
+    title: str
+    job: str
+    contestants: Mapping[str, Mapping[str, Any]]
+    peak: bool = False
+    notes: tuple[str, ...] = field(default=())
+
+
+def counting_tables(plan: Plan) -> list[Table]:
+    """What counting costs."""
+    return [
+        Table(
+            f"Counting: {size.describe()}",
+            "counting",
+            {name: _network(size) for name in plan.counters},
+            notes=("times a plain forward pass of the same process, in eval mode under no_grad",),
+        )
+        for size in plan.counting
+    ]
+
+
+def speed_tables(plan: Plan) -> list[Table]:
+    """How fast neurons and networks run, with what nothing can be faster than."""
+    kernel = {"timesteps": plan.kernel.timesteps, "batch": plan.kernel.batch, "shape": list(plan.kernel.image)}
+    tables = [
+        Table(
+            f"{title}: {plan.kernel.describe()}",
+            "kernel",
+            {name: {**kernel, "backward": backward} for name in (*plan.peers, "copy")},
+            notes=(bound,),
+        )
+        for title, backward, bound in (
+            ("Neuron, forward", False, "copy: the current is copied once"),
+            ("Neuron, forward and backward", True, "copy: the current and the gradient are copied once each"),
+        )
+    ]
+    for size in plan.networks:
+        for title, training in (("Training step", True), ("Inference", False)):
+            tables.append(
+                Table(
+                    f"{title}: {size.describe()}",
+                    "network",
+                    {n: {**_network(size), "training": training} for n in (*plan.peers, "no neurons", "convolutions")},
+                    peak=training,
+                    notes=(
+                        "one network definition over each package's neuron, hard reset; the first convolution of a "
+                        "still image runs once for all",
+                        "no neurons: the same network with identities; convolutions: its convolutions and linear "
+                        "layers alone, on standing inputs",
+                    ),
+                )
+            )
+    return tables
+
+
+def _network(size: Size) -> dict[str, Any]:
+    return {
+        "network": size.network,
+        "timesteps": size.timesteps,
+        "batch": size.batch,
+        "image": list(size.image),
+    }
