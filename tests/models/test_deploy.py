@@ -1,0 +1,61 @@
+"""The deployed form predicts what the trained form does."""
+
+import pytest
+import torch
+from torch import nn
+
+from models import create_model, load_model
+from models.datasets import load_dataset
+from models.deploy import deploy
+from models.errors import ModelInputError
+from models.neurons import LIF
+from models.zoo import shipped_checkpoint
+
+
+def trained(neuron, timesteps, dtype=torch.float64):
+    """A network with statistics and scales as after training, not the 0 and 1 that it starts with."""
+    torch.manual_seed(3)
+    model = create_model("resnet8", neuron=neuron, timesteps=timesteps, num_classes=5, in_channels=2).to(dtype)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.running_mean, 0, 0.3)
+            nn.init.uniform_(module.running_var, 0.3, 2)
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, 0.2, 0.3)
+    return model.eval()
+
+
+@pytest.mark.parametrize(("neuron", "timesteps"), [("relu", 1), ("hard", 3), ("soft-mpr", 3)])
+def test_logits_are_equal_and_nothing_of_training_is_left(neuron, timesteps):
+    model = trained(neuron, timesteps)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    deployed = deploy(model)
+    x = torch.randn(6, 2, 12, 12, dtype=torch.float64)
+    with torch.no_grad():
+        logits = model(x)
+        torch.testing.assert_close(deployed(x), logits, rtol=0, atol=1e-12)
+    assert logits.std() > 0.01
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in deployed.modules())
+    assert not any(module.mpr for module in deployed.modules() if isinstance(module, LIF))
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+    assert any(isinstance(module, nn.BatchNorm2d) for module in model.modules())
+
+
+@pytest.mark.parametrize("cell", ["relu/T1", "hard/T2"])
+def test_every_shipped_prediction_stays_the_same(cell):
+    model = load_model(shipped_checkpoint(f"fashion-mnist/resnet8/{cell}/s0"))
+    data = load_dataset("fashion-mnist")
+    deployed = deploy(model)
+    differ = []
+    with torch.inference_mode():
+        for images in data.test.images.split(1000):
+            logits, folded = model(data.normalise(images)), deployed(data.normalise(images))
+            assert torch.equal(folded.argmax(1), logits.argmax(1))
+            differ.append((folded - logits).abs().amax(1) > 1e-4)
+    # A membrane that rounding takes across the firing level is another spike; no sum of other order can avoid it.
+    assert int(torch.cat(differ).sum()) <= (0 if cell.startswith("relu") else 100)
+
+
+def test_a_normalisation_that_nothing_can_carry_is_named():
+    with pytest.raises(ModelInputError, match="'1' does not follow a convolution"):
+        deploy(nn.Sequential(nn.ReLU(), nn.BatchNorm2d(3)))
