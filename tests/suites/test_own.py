@@ -1,6 +1,8 @@
 """Targets and inputs of `inflor-bench measure`: what is accepted, and the sentence for what is not."""
 
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from bench.suites.errors import SuiteInputError
 from bench.suites.own.inputs import from_file, from_shape
 from bench.suites.own.target import load_target, weights_hash
 
+ROOT = Path(__file__).parents[2]
 SOURCE = """
 from torch import nn
 module = nn.Linear(3, 2)
@@ -149,3 +152,12 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, name):
         from_file(tmp_path / name, None)
     assert name in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_the_measuring_process_imports_no_models_and_no_reports_of_ours():
+    code = (
+        "import sys, bench.suites.own.process, bench.test_own; "
+        "print([name for name in sys.modules if name.partition('.')[0] in ('models', 'reports')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
