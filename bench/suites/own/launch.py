@@ -18,10 +18,16 @@ if TYPE_CHECKING:
     from bench.suites.own.inputs import Inputs
 
 # -P keeps the working directory off the path until ours is imported: what is called bench there would hide ours.
-_START = (
-    "import sys; root = sys.argv[1]; sys.path.insert(0, root); from bench.suites.own.process import main; "
-    "sys.path.remove(root); sys.path.append(root); main(*sys.argv[2:])"
-)
+_START = """
+import sys
+try:
+    sys.path.insert(0, sys.argv[1])
+    from bench.suites.own.process import main
+    sys.path.append(sys.path.pop(0))
+    main(*sys.argv[2:])
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
 
 
 def measure_own(request: Request, inputs: Inputs) -> Answer:
