@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from rich.console import Console
 from bench.peers.comparison import compare
 from bench.peers.plan import Plan
 from bench.peers.show import show
+from bench.track.errors import TrackInputError
 from bench.track.runs import write_json
 
 
@@ -21,12 +23,18 @@ def main(
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of each process; by default torch's own.")] = None,
 ) -> None:
     """Compare ours with the packages that are installed: counts, counting, neurons, networks, memory."""
-    errors = Console(stderr=True)
-    with errors.status("starting") as status:
-        document = compare(Plan(), rounds=rounds, threads=threads or torch.get_num_threads(), on_progress=status.update)
+    errors, path = Console(stderr=True), out / "peers.json"
+    threads = threads or torch.get_num_threads()
+    try:
+        with errors.status("starting") as status:
+            document = compare(
+                Plan(), partial(write_json, path), rounds=rounds, threads=threads, on_progress=status.update
+            )
+    except TrackInputError as error:
+        errors.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(2) from None
     show(document, Console())
-    write_json(out / "peers.json", document)
-    typer.echo(str(out / "peers.json"))
+    typer.echo(str(path))
 
 
 if __name__ == "__main__":

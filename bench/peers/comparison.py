@@ -23,24 +23,31 @@ Document = dict[str, Any]
 Progress = Callable[[str], None]
 
 
-def compare(plan: Plan, *, rounds: int, threads: int, on_progress: Progress = lambda message: None) -> Document:
-    """Counts of the small cases, what counting costs, and the speed of neurons and networks."""
-    with Workers(threads) as workers:
-        counts = counted(workers, plan.counters, on_progress)
-        tables = [
-            timed(workers, table, rounds=rounds, on_progress=on_progress)
-            for table in (*counting_tables(plan), *speed_tables(plan))
-        ]
-    return {
+def compare(
+    plan: Plan, save: Callable[[Document], None], *, rounds: int, threads: int, on_progress: Progress
+) -> Document:
+    """Counts of the small cases, what counting costs, and the speed of neurons and networks.
+
+    `save` is called with what there is so far: at the start, and whenever a table is complete.
+    """
+    document: Document = {
         "version": 1,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(threads).model_dump(),
         "packages": {name: _version(name) for name in DISTRIBUTIONS},
         "threads": threads,
         "rounds": rounds,
-        "counts": counts,
-        "tables": tables,
+        "counts": None,
+        "tables": [],
     }
+    save(document)
+    with Workers(threads) as workers:
+        document["counts"] = counted(workers, plan.counters, on_progress)
+        save(document)
+        for table in (*counting_tables(plan), *speed_tables(plan)):
+            document["tables"].append(timed(workers, table, rounds=rounds, on_progress=on_progress))
+            save(document)
+    return document
 
 
 def counted(workers: Workers, counters: Sequence[str], on_progress: Progress) -> Document:

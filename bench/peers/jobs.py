@@ -16,7 +16,7 @@ from bench.peers.timing import WARM_UP_CALLS, seconds_per_call
 from bench.peers.truth import cases
 
 CLASSES = 10
-BOUNDS = ("copy", "no neurons", "convolutions")
+CONVOLUTIONS = ("convolutions", "convolutions, channels last")
 
 
 class Job(Protocol):
@@ -95,16 +95,28 @@ class Kernel:
 
 
 class Network:
-    """A whole network: inference, or one training step (forward, backward, SGD)."""
+    """A whole network: inference, or one training step (forward, backward, SGD).
+
+    Besides the packages there are "ours, deployed", with normalisation folded and channels last, and the bounds: "no
+    neurons" and the convolutions alone, in both layouts.
+    """
 
     def __init__(
         self, contestant: str, network: str, timesteps: int, batch: int, image: Sequence[int], training: bool
     ) -> None:
         self._batch, self._x = batch, _images(batch, image)
         self._labels = torch.arange(batch) % CLASSES
-        self._module = _network("no neurons" if contestant in BOUNDS else contestant, network, timesteps, image[0])
-        if contestant == "convolutions":
-            self._module = ConvolutionsAlone(self._module, self._x)
+        neurons = "no neurons" if contestant in CONVOLUTIONS else contestant.removesuffix(", deployed")
+        self._module = _network(neurons, network, timesteps, image[0])
+        last = contestant.endswith(("deployed", "channels last"))
+        if last:
+            self._x = self._x.contiguous(memory_format=torch.channels_last)
+        if contestant.endswith("deployed"):
+            from models.deploy import deploy
+
+            self._module = deploy(self._module)
+        if contestant in CONVOLUTIONS:
+            self._module = ConvolutionsAlone(self._module, self._x, channels_last=last)
         self._module.train(training)
         self._call = self._inference
         if training:
@@ -142,7 +154,7 @@ class ConvolutionsAlone(nn.Module):
     All but the first need the gradient of their input, as in the network.
     """
 
-    def __init__(self, network: nn.Module, x: Tensor) -> None:
+    def __init__(self, network: nn.Module, x: Tensor, *, channels_last: bool = False) -> None:
         super().__init__()
         shapes: list[torch.Size] = []
         layers = [module for module in network.modules() if isinstance(module, (nn.Conv2d, nn.Linear))]
@@ -156,7 +168,11 @@ class ConvolutionsAlone(nn.Module):
         for handle in handles:
             handle.remove()
         self.layers = nn.ModuleList(ran)
-        self.inputs = [torch.randn(shape).requires_grad_(index > 0) for index, shape in enumerate(shapes)]
+        inputs = [torch.randn(shape) for shape in shapes]
+        if channels_last:
+            self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            inputs = [i.contiguous(memory_format=torch.channels_last) if i.ndim == 4 else i for i in inputs]
+        self.inputs = [standing.requires_grad_(index > 0) for index, standing in enumerate(inputs)]
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """The outputs of all layers; x is not looked at."""

@@ -75,12 +75,14 @@ def speed_tables(plan: Plan) -> list[Table]:
         )
     ]
     for size in plan.networks:
-        for title, training in (("Training step", True), ("Inference", False)):
+        training_step = (*plan.peers, "no neurons", "convolutions")
+        inference = ("ours, deployed", *training_step, "convolutions, channels last")
+        for title, training, contestants in (("Training step", True, training_step), ("Inference", False, inference)):
             tables.append(
                 Table(
                     f"{title}: {size.describe()}",
                     "network",
-                    {n: {**_network(size), "training": training} for n in (*plan.peers, "no neurons", "convolutions")},
+                    {name: {**_network(size), "training": training} for name in contestants},
                     peak=training,
                     notes=(
                         "one network definition over each package's neuron, hard reset; the first convolution of a "

@@ -6,9 +6,11 @@ import statistics
 
 import pytest
 import torch
+import typer
 from rich.console import Console
 
 from bench.peers import __main__ as command
+from bench.peers import comparison
 from bench.peers.jobs import ConvolutionsAlone, Kernel, Network
 from bench.peers.plan import Plan, Size
 from bench.peers.show import show
@@ -72,8 +74,9 @@ def test_every_other_contestant_has_all_rounds_and_the_ratio_of_their_pairs(docu
 
 def test_the_tables_are_those_of_the_plan_with_the_bounds(document):
     names = [[row["name"] for row in table["contestants"]] for table in document["tables"]]
-    kernel, network = ["ours", "norse", "copy"], ["ours", "norse", "no neurons", "convolutions"]
-    assert names == [["ours", "torch", "syops"], kernel, kernel, network, network]
+    kernel, training = ["ours", "norse", "copy"], ["ours", "norse", "no neurons", "convolutions"]
+    inference = ["ours, deployed", *training, "convolutions, channels last"]
+    assert names == [["ours", "torch", "syops"], kernel, kernel, training, inference]
     assert (document["threads"], document["rounds"]) == (1, 2)
     assert torch.__version__.startswith(document["packages"]["torch"].partition("+")[0])
 
@@ -99,6 +102,31 @@ def test_where_ours_is_missing_there_is_no_ratio_to_it(document):
     assert "ours was not measured" in out.getvalue()
 
 
+def test_a_folder_that_cannot_be_written_is_told_before_anything_runs(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(typer.Exit) as ended:
+        command.main(out=tmp_path / "file" / "below", rounds=2, threads=1)
+    assert ended.value.exit_code == 2
+    assert str(tmp_path / "file") in capsys.readouterr().err
+
+
+def test_what_is_measured_is_on_disk_when_the_next_table_starts(monkeypatch):
+    saved = []
+    monkeypatch.setattr(comparison, "counted", lambda *_: {"truth": {}, "counters": {}})
+
+    def timed(workers, table, **_):
+        if table.job == "kernel":
+            raise KeyboardInterrupt
+        return {"title": table.title}
+
+    monkeypatch.setattr(comparison, "timed", timed)
+    with pytest.raises(KeyboardInterrupt):
+        comparison.compare(
+            PLAN, lambda d: saved.append(json.dumps(d)), rounds=1, threads=1, on_progress=lambda message: None
+        )
+    assert [len(json.loads(document)["tables"]) for document in saved] == [0, 0, 1]
+
+
 @pytest.fixture
 def arguments():
     return {"network": "resnet8", "timesteps": 2, "batch": 4, "image": (1, 8, 8)}
@@ -115,6 +143,22 @@ def test_the_convolutions_alone_do_the_work_of_the_network_and_no_more(arguments
     assert gradients == [False] + [True] * (len(layers) - 1)
     # The stem sees the images once, everything else T times as many.
     assert [len(standing) for standing in job._module.inputs] == [4] + [8] * (len(layers) - 1)
+
+
+def test_the_layout_of_the_convolutions_is_the_one_asked_for(arguments):
+    for contestant, last in (("convolutions", False), ("convolutions, channels last", True)):
+        module = Network(contestant, training=False, **arguments)._module
+        tensors = [standing for standing in module.inputs[1:] if standing.ndim == 4 and standing.shape[2] > 1]
+        tensors += [layer.weight for layer in module.layers if layer.weight.shape[2:] == (3, 3)][1:]
+        assert len(tensors) > 8
+        assert all(t.is_contiguous(memory_format=torch.channels_last) is last for t in tensors)
+
+
+def test_the_deployed_network_predicts_as_the_trained_one_does(arguments):
+    plain, deployed = (Network(name, training=False, **arguments) for name in ("ours", "ours, deployed"))
+    assert not [module for module in deployed._module.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    with torch.no_grad():
+        assert torch.allclose(plain._module(plain._x), deployed._module(deployed._x), atol=1e-3)
 
 
 def test_a_training_step_moves_the_weights_and_an_inference_none(arguments):

@@ -22,7 +22,7 @@ Where the paper's formulas ignore borders, strides and dilations, F and M are co
 out, as everywhere in this package; M does not, because a formal network computes every pair, zeros included.
 
 The published text leaves open what follows, and this is how it is read here. It was not checked against the paper's own
-tables.
+tables; where there are no borders it gives what SpikingJelly 2.0's implementation gives (tests/peers_benchmark).
 
 - A memory holds, in words: the weights and the bias of its layer; the input or output values of one step of one sample;
   the membranes of the layer; of spikes a queue of 1000, as other implementations of this paper have it.
