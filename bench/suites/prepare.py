@@ -15,6 +15,7 @@ from bench.suites.train import cell_config, train_cell
 from bench.track.records import DatasetProvenance, ModelDescription, WeightsProvenance
 from models.checkpoints import load_model, read_tensors, weights_sha256
 from models.datasets import Dataset, load_dataset
+from models.deploy import deploy
 from models.errors import ModelInputError
 from models.neurons import LIF
 from models.recipe import RECIPES, Recipe, training_key
@@ -77,9 +78,9 @@ def prepare(planned: PlannedCell, suite: Suite, sources: Sources, command: Seque
         raise ModelInputError(f"{checkpoint} holds another network or data than {cell.name}: train the cell anew.")
     model = load_model(checkpoint)
     return Prepared(
-        model=model,
+        model=deploy(model) if planned.form == "deployed" else model,
         dataset=dataset,
-        description=describe(cell, model),
+        description=describe(planned, model),
         data=DatasetProvenance(
             name=dataset.name,
             split="test",
@@ -97,14 +98,18 @@ def prepare(planned: PlannedCell, suite: Suite, sources: Sources, command: Seque
     )
 
 
-def describe(cell: Cell, model: nn.Module | None = None) -> ModelDescription:
-    """What a record says of the network; without the network itself only what the cell's name says."""
-    if model is None:
-        return ModelDescription(**asdict(cell))
-    neuron = next((module for module in model.modules() if isinstance(module, LIF)), None)
+def describe(planned: PlannedCell, trained: nn.Module | None = None) -> ModelDescription:
+    """What a record says of the network, also where it is deployed by its trained form.
+
+    Without the network itself that is only what the cell's name says.
+    """
+    named = {**asdict(planned.cell), "form": planned.form}
+    if trained is None:
+        return ModelDescription(**named)
+    neuron = next((module for module in trained.modules() if isinstance(module, LIF)), None)
     constants = ("decay", "threshold", "reset", "reset_by", "mpr")
     return ModelDescription(
-        **asdict(cell),
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        **named,
+        parameters=sum(parameter.numel() for parameter in trained.parameters()),
         **{name: getattr(neuron, name) for name in constants if neuron is not None},
     )

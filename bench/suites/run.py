@@ -122,7 +122,7 @@ class CellRun:
         provenance = self._provenance
         if prepared is not None:
             provenance = provenance.model_copy(update={"dataset": prepared.data, "weights": prepared.weights})
-        description = prepared.description if prepared else describe(self._planned[cell].cell)
+        description = prepared.description if prepared else describe(self._planned[cell])
 
         def write_down() -> Record:
             return make_record(cell, description, provenance, dict.fromkeys(SECTIONS, absent))

@@ -15,6 +15,7 @@ from bench.suites.cell import Cell
 from bench.suites.errors import SuiteInputError
 
 Weights = Literal["train", "zoo"]
+Form = Literal["training", "deployed"]
 
 
 class _Strict(BaseModel):
@@ -22,7 +23,10 @@ class _Strict(BaseModel):
 
 
 class CellGroup(_Strict):
-    """The cells of one table: every neuron at every number of steps and seed. The ANN twin always has one step."""
+    """The cells of one table: every neuron at every number of steps and seed. The ANN twin always has one step.
+
+    `form` "deployed" measures the networks as they would run on a device: normalisation folded, without MPR.
+    """
 
     dataset: str
     network: str
@@ -30,6 +34,7 @@ class CellGroup(_Strict):
     timesteps: list[Annotated[int, Field(ge=1, le=1000)]] = Field(min_length=1)
     seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
     weights: Weights
+    form: Form = "training"
 
 
 class MeasureSettings(_Strict):
@@ -64,10 +69,11 @@ class Suite(_Strict):
 
 @dataclass(frozen=True)
 class PlannedCell:
-    """A cell and where its weights come from."""
+    """A cell, where its weights come from, and in which form it is measured."""
 
     cell: Cell
     weights: Weights
+    form: Form = "training"
 
 
 def load_suite(name: str) -> Suite:
@@ -114,7 +120,7 @@ def plan(suite: Suite, only: str = "*") -> list[PlannedCell]:
                         raise SuiteInputError(
                             f"Suite {suite.name!r}: the cell {cell.name!r} is there twice: remove one."
                         )
-                    planned.setdefault(cell, PlannedCell(cell, group.weights))
+                    planned.setdefault(cell, PlannedCell(cell, group.weights, group.form))
     chosen = [entry for entry in planned.values() if fnmatch.fnmatchcase(entry.cell.name, only)]
     if not chosen:
         raise SuiteInputError(f"Suite {suite.name!r} has no cell that matches {only!r}: try '*'.")

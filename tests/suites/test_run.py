@@ -304,6 +304,22 @@ def test_a_checkpoint_of_another_network_is_no_trained_cell(place, first, tmp_pa
     assert "holds another network or data" in done.stderr
 
 
+def test_the_deployed_form_predicts_the_same_and_a_comparison_says_that_the_form_differs(place, first):
+    suite = place.directory / "deployed.toml"
+    suite.write_text(SUITE.replace("[[cells]]", '[[cells]]\nform = "deployed"', 1))
+    arguments = ("--suite", suite, "--only", "digits/*", "--data-root", "empty", "--out", "deployed")
+    place.call("run", *arguments, check=0)
+    (path,) = place.runs("deployed")
+    for name in DIGITS:
+        trained, deployed = first.cells[name].record, read_run(path).cells[name].record
+        assert (trained.model.form, deployed.model.form) == ("training", "deployed")
+        assert deployed.accuracy.bits == trained.accuracy.bits
+        assert deployed.model.mpr == trained.model.mpr
+        assert {layer.mpr for layer in getattr(deployed.neuron_ops, "layers", ())} <= {False}
+    done = place.call("compare", first.path, path, check=0, COLUMNS="300")
+    assert "form" in done.stdout
+
+
 def test_compare_answers_without_torch():
     program = (
         "import sys, bench.cli\n"
