@@ -189,6 +189,8 @@ def main() -> None:
     try:
         # Not standalone, the code of `typer.Exit` is returned, and the errors are ours to print.
         code = app(standalone_mode=False)
+        if code == 130:  # newer typer makes this code of Ctrl-C
+            raise KeyboardInterrupt
     except (typer.Abort, KeyboardInterrupt):
         errors.print("Stopped. What was measured or trained so far is kept; run the same command to go on.")
         code = 130
