@@ -101,7 +101,10 @@ def _row(table: Table, values: Rounds, base: Rounds) -> Document:
     elif base.reason is None:
         row["ratio"] = asdict(paired_ratio(seconds, base.column(-1)))
     if table.peak:
-        row |= {"peak_bytes": values.peak_bytes} if values.peak_reason is None else {"peak_reason": values.peak_reason}
+        if values.peak_reason is None:
+            row["peak_bytes"] = values.peak_bytes
+        else:
+            row["peak_reason"] = values.peak_reason
     return row
 
 

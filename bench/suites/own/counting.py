@@ -101,12 +101,14 @@ def count(
         absent = Absent(status="failed", reason=f"after {done} samples: {error}")
         return dict.fromkeys(PASS_SECTIONS, absent)
     no_membrane, no_cost = taps.no_membrane(), taps.no_cost()
+    losses = attempt(Information, information.result)
+    losses = _unknown(no_membrane) if no_membrane else _property(losses)
     return {
         "accuracy": accuracy.section(),
         "spikes": _property(attempt(Spikes, spikes.result)),
         "synops": synops_section(counter, done),
         "neuron_ops": _unknown(no_cost) if no_cost else neuron_ops_section(counter, done),
-        "information": _unknown(no_membrane) if no_membrane else _property(attempt(Information, information.result)),
+        "information": losses,
         "energy": energy_section(counter, done, energy_models),
     }
 
