@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,7 +22,6 @@ from bench.suites.measuring import energy_section, neuron_ops_section, synops_se
 from bench.suites.sections import attempt
 from bench.track.records import Absent, Accuracy, Information, Section, Spikes
 
-S = TypeVar("S", bound=Section)
 PASS_SECTIONS = ("accuracy", "spikes", "synops", "neuron_ops", "information", "energy")
 
 
@@ -102,18 +101,17 @@ def count(
         return dict.fromkeys(PASS_SECTIONS, absent)
     no_membrane, no_cost = taps.no_membrane(), taps.no_cost()
     losses = attempt(Information, information.result)
-    losses = _unknown(no_membrane) if no_membrane else _property(losses)
     return {
         "accuracy": accuracy.section(),
         "spikes": _property(attempt(Spikes, spikes.result)),
         "synops": synops_section(counter, done),
         "neuron_ops": _unknown(no_cost) if no_cost else neuron_ops_section(counter, done),
-        "information": losses,
+        "information": _unknown(no_membrane) if no_membrane else _property(losses),
         "energy": energy_section(counter, done, energy_models),
     }
 
 
-def _property(section: S | Absent) -> S | Absent:
+def _property(section: Section) -> Section:
     """What a recorder refuses is a property of the model, graded spikes say, and no mistake of the user's."""
     return Absent(status="unavailable", reason=section.reason) if isinstance(section, Absent) else section
 
