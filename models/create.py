@@ -10,6 +10,7 @@ from torch import nn
 
 from models.errors import ModelInputError
 from models.networks import NETWORKS
+from models.networks.resnet import CifarResNet
 from models.neurons import activation_factory
 
 HYPERPARAMETERS = ("decay", "threshold", "reset_by")
@@ -37,7 +38,8 @@ def create_model(
     """Make the named network with freshly initialised weights (from torch's global random state).
 
     Args:
-        name: "resnet8" or "resnet20".
+        name: "resnet8" or "resnet20" (classic), or a network of Guo et al. (ECCV 2022): "resnet19",
+            "resnet20-modified", "vgg16", and for ImageNet "resnet18" and "resnet34".
         neuron: "relu" (the ANN twin), "hard", "soft", "hard-mpr" or "soft-mpr".
         timesteps: T; 1 for "relu".
         num_classes: outputs of the last layer.
@@ -57,7 +59,8 @@ def create_model(
     # Convolutions keep torch's initialisation. Normalisation follows each of them, so the size of its weights sets only
     # how fast they turn at a given learning rate: with He's, 2.4 times as large, a soft resnet8 on Fashion-MNIST ended
     # its second epoch of two at a training loss of 0.51, with torch's at 0.42.
-    if neuron != "relu":
+    # The networks as released start with norms of weight 1, or 0 where they say so: tdBN has its scale built in.
+    if neuron != "relu" and isinstance(model, CifarResNet):
         for module in model.modules():
             if isinstance(module, nn.BatchNorm2d):
                 # Currents start around the firing level, not at twice its scale (the idea of tdBN, Zheng et al. 2021).

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -11,23 +12,26 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from models.errors import ModelInputError
+from models.networks.tdbn import TdBatchNorm2d
 from models.neurons import LIF
 
 
 def deploy(model: nn.Module) -> nn.Module:
     """Return a copy in evaluation mode, with normalisation folded into the convolutions, no MPR, channels last.
 
-    In evaluation mode a batch norm is a multiply and an add for each channel, which the convolution before it can carry.
-    The MPR fixes the firing level, so that it never changes a spike (`models.functional.fire`). Sums are rounded
-    differently from the trained form: a membrane within about 1e-7 of the firing level may fall on its other side.
+    In evaluation mode a batch norm is a multiply and an add for each channel, which the convolution before it can
+    carry; tdBN is one too (`models.networks.tdbn`). The MPR fixes the firing level, so that it never changes a spike
+    (`models.functional.fire`). Sums are rounded differently from the trained form: a membrane within about 1e-7 of the
+    firing level may fall on its other side.
 
     Raises:
         ModelInputError: a normalisation does not follow a convolution, so that it cannot be folded.
     """
     deployed = copy.deepcopy(model).eval()
     for parent, convolution, normalisation in list(_pairs(deployed)):
-        folded = fuse_conv_bn_eval(getattr(parent, convolution), getattr(parent, normalisation))
-        setattr(parent, convolution, folded)
+        norm = getattr(parent, normalisation)
+        norm = norm.plain() if isinstance(norm, TdBatchNorm2d) else norm
+        setattr(parent, convolution, fuse_conv_bn_eval(getattr(parent, convolution), norm))
         setattr(parent, normalisation, nn.Identity())
     for name, module in deployed.named_modules():
         if isinstance(module, _BatchNorm):
@@ -42,7 +46,7 @@ def _pairs(model: nn.Module) -> Iterator[tuple[nn.Module, str, str]]:
     for parent in model.modules():
         children = list(parent.named_children())
         if isinstance(parent, nn.Sequential):
-            neighbours = [(first, second) for (first, _), (second, _) in zip(children, children[1:], strict=False)]
+            neighbours = [(first, second) for (first, _), (second, _) in pairwise(children)]
         else:
             neighbours = [(name, name.replace("conv", "norm", 1)) for name, _ in children if name.startswith("conv")]
         for first, second in neighbours:
