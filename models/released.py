@@ -14,6 +14,8 @@ pickle is ever executed.
 from __future__ import annotations
 
 import hashlib
+import io
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -30,7 +32,6 @@ from models.networks.vgg import VGG
 from models.neurons import DEFAULT_CONSTANTS
 
 RELEASED_NETWORKS = ("resnet19", "resnet20-modified", "vgg16", "resnet18", "resnet34")
-RELEASED_DECAY = 1.0  # integrate-and-fire, as in the released MPR layer
 
 _WRAPPED = {nn.Conv2d: ".pool", nn.BatchNorm2d: ".bn", TdBatchNorm2d: "", nn.Linear: ".conv"}
 
@@ -70,9 +71,11 @@ def import_weights(
     timesteps: int,
     num_classes: int,
     in_channels: int,
-    decay: float = RELEASED_DECAY,
+    decay: float,
 ) -> None:
     """Write the released weights in `source` as a checkpoint of ours, `out`, which `load_model` reads.
+
+    A state dict does not say the neurons' `decay`: the released MPR layer has 1.0.
 
     Raises:
         ModelInputError: the network has no released form, or the file is missing, damaged, more than weights, or holds
@@ -103,7 +106,9 @@ def _tensors(path: Path, content: bytes) -> Mapping[str, Tensor]:
     try:
         if content[8:9] == b"{":  # safetensors: eight bytes of length, then JSON
             return load(content)
-        held = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd files torch says more than one sentence
+            held = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # damaged or hostile bytes lead to errors of any kind
         raise ModelInputError(
             f"{path} cannot be read as weights ({type(error).__name__}), and nothing in it was executed: "
@@ -121,14 +126,14 @@ def convert(path: Path, tensors: Mapping[str, Tensor], network: str, model: nn.M
         ModelInputError: naming the file and the first entry that is missing, unknown or does not fit.
     """
     names, expected = released_names(model), model.state_dict()
+    for name in sorted(names.keys() ^ tensors.keys()):
+        raise ModelInputError(
+            f"{path}: the entry {name!r} is {'unknown' if name in tensors else 'missing'}: it holds {len(tensors)} "
+            f"entries, which are not the {len(names)} of a released {network}."
+        )
     ours = {}
-    for name in sorted(names.keys() | tensors.keys()):
-        if name not in tensors or name not in names:
-            raise ModelInputError(
-                f"{path}: the entry {name!r} is {'unknown' if name in tensors else 'missing'}: it holds {len(tensors)} "
-                f"entries, which are not the {len(names)} of a released {network}."
-            )
-        given, target = tensors[name], expected[names[name]]
+    for name, own in names.items():
+        given, target = tensors[name], expected[own]
         if not isinstance(given, Tensor) or given.layout != torch.strided or given.is_quantized or given.is_meta:
             raise ModelInputError(f"{path}: the entry {name!r} is no plain tensor: save the state dict of the network.")
         if given.shape != target.shape:
@@ -138,8 +143,8 @@ def convert(path: Path, tensors: Mapping[str, Tensor], network: str, model: nn.M
             )
         if given.is_floating_point() != target.is_floating_point() or given.is_complex():
             raise ModelInputError(f"{path}: the entry {name!r} has the type {given.dtype}, not {target.dtype}.")
-        ours[names[name]] = given.to(target.dtype)
-        if not torch.isfinite(ours[names[name]]).all():
+        ours[own] = given.to(target.dtype)
+        if not torch.isfinite(ours[own]).all():
             raise ModelInputError(
                 f"{path}: the entry {name!r} holds values that are not finite: copy or train it anew."
             )

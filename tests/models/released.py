@@ -1,13 +1,16 @@
 """The released networks written a second time, as plainly as can be: [T, N, C, H, W], one frame and one step at a time.
 
-Shares nothing with `models` but torch's layers. Modules are named as in the format of the released weights, so that a
-state dict of these networks is one.
+These share nothing with `models` but torch's layers. Modules are named as in the format of the released weights, so
+that a state dict of these networks is one.
 """
 
 from __future__ import annotations
 
 import torch
+from safetensors.torch import save_file
 from torch import nn
+
+from models.released import import_weights
 
 MODIFIED, RESNET19, IMAGENET = "modified", "resnet19", "imagenet"
 VGG16 = (64, 64, "pool", 128, 128, "pool", *(256, 256, 256, "pool"), *(512, 512, 512, "pool") * 2)
@@ -209,3 +212,19 @@ def as_trained(model):
         elif value.ndim == 1:
             value.uniform_(0.5, 1.5)
     return model
+
+
+def write(path, tensors):
+    """Save a state dict, as the path's suffix says."""
+    if path.suffix == ".safetensors":
+        save_file(tensors, path)
+    else:
+        torch.save(tensors, path)
+    return path
+
+
+def import_as(network, source, out, **changes):
+    """Import as most tests do."""
+    given = {"neuron": "soft-mpr", "timesteps": 2, "num_classes": 10, "in_channels": 3, "decay": 1.0}
+    import_weights(source, out, network=network, **{**given, **changes})
+    return out

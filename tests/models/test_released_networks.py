@@ -6,6 +6,8 @@ from fvcore.nn import FlopCountAnalysis
 from torch import nn
 
 from bench.measure.synops import SynOpCounter
+from bench.suites.cell import Cell
+from bench.suites.suite import PlannedCell, check_names
 from models import create_model
 from models.deploy import deploy
 from models.networks.released_resnet import ReleasedResNet
@@ -57,6 +59,10 @@ def test_parameter_counts_are_the_papers_codes(name, neuron):
     assert sum(p.numel() for p in model.parameters()) == PARAMETERS[name]
     kinds = {type(m) for m in model.modules() if isinstance(m, nn.ReLU | LIF)}
     assert kinds == {nn.ReLU if neuron == "relu" else LIF}
+
+
+def test_a_suite_may_name_them():
+    check_names([PlannedCell(Cell.parse(f"fashion-mnist/{name}/soft-mpr/T2/s0"), "train") for name in NETWORKS])
 
 
 @pytest.mark.parametrize(("name", "neurons"), [("cifar", 9), ("deep", 9), ("imagenet", 5), ("vgg", 3)])
