@@ -140,7 +140,7 @@ def test_an_image_is_the_same_as_the_same_frame_at_every_step(name):
         torch.testing.assert_close(model(x), model(x.expand(3, *x.shape)))
 
 
-@pytest.mark.parametrize("size", [13, 20])
+@pytest.mark.parametrize("size", [13, 14])  # 14 is 7 after the pool of the deep stem
 def test_odd_sizes_fit_both_branches_of_a_block(size):
     for name in NARROW:
         assert narrow(name)(torch.randn(2, 2, size, size)).shape == (2, 4)
