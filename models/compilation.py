@@ -37,7 +37,7 @@ _VARIANTS = 64
 
 @functools.cache
 def _compiled(function: Kernel) -> Kernel:
-    return torch.compile(function, fullgraph=True, dynamic=False, recompile_limit=_VARIANTS)
+    return torch.compile(function, fullgraph=True, dynamic=False, recompile_limit=_VARIANTS)  # type: ignore[call-overload]
 
 
 _broken: set[Kernel] = set()
