@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 
@@ -18,6 +19,8 @@ def over_time(x: Tensor, timesteps: int, stem: Callable[[Tensor], Tensor]) -> Te
     """
     if x.ndim == 4:
         once = stem(x)
+        if timesteps > 1 and not once.requires_grad:
+            return torch.cat([once] * timesteps)  # stays channels last, which an expanded tensor does not
         return once.expand(timesteps, *once.shape).flatten(0, 1) if timesteps > 1 else once
     if x.ndim == 5 and x.shape[0] == timesteps:
         return stem(x.flatten(0, 1))
