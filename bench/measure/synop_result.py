@@ -48,8 +48,9 @@ class SynOpLayer(OperationCounts):
             where every input was 0.
         input_elements, input_nonzero: size of all inputs together, and how much of it was not 0.
         input_rows, output_elements: rows of all inputs together, each of which is one step of one sample (of a linear
-            layer also one token), and how many elements came out for them; 0 where there is no weight.
-        output_channels: channels or features that come out; 0 where there is no weight.
+            layer also one token), and how many elements came out for them; None where they were not told,
+            without a weight say.
+        output_channels: channels or features that come out; None likewise.
         bias: a bias is added to every output element.
         per_step: operations at each time step, [T]; None where no time axis was given or the site has none.
         per_sample: operations of each sample, in order; None where not asked for or where rows do not map to samples.
@@ -64,9 +65,9 @@ class SynOpLayer(OperationCounts):
     unit_share: float | None = None
     input_elements: int = 0
     input_nonzero: int = 0
-    input_rows: int = 0
-    output_elements: int = 0
-    output_channels: int = 0
+    input_rows: int | None = None
+    output_elements: int | None = None
+    output_channels: int | None = None
     bias: bool = False
     per_step: list[int] | None = None
     per_sample: list[int] | None = None

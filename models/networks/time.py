@@ -19,9 +19,11 @@ def over_time(x: Tensor, timesteps: int, stem: Callable[[Tensor], Tensor]) -> Te
     """
     if x.ndim == 4:
         once = stem(x)
-        if timesteps > 1 and not once.requires_grad:
-            return torch.cat([once] * timesteps)  # stays channels last, which an expanded tensor does not
-        return once.expand(timesteps, *once.shape).flatten(0, 1) if timesteps > 1 else once
+        if timesteps == 1:
+            return once
+        if once.requires_grad:
+            return once.expand(timesteps, *once.shape).flatten(0, 1)
+        return torch.cat([once] * timesteps)  # stays channels last, which an expanded tensor does not
     if x.ndim == 5 and x.shape[0] == timesteps:
         return stem(x.flatten(0, 1))
     raise ValueError(

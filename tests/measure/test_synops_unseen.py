@@ -5,6 +5,7 @@ import warnings
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import library as torch_operators
 from torch import nn
 
 from bench.measure.errors import FormulaError, MeasureInputError
@@ -27,7 +28,7 @@ def operators(result):
 @pytest.fixture
 def library():
     """A library with operators of its own."""
-    with torch.library._scoped_library("inflor_test", "DEF") as lib:
+    with torch_operators._scoped_library("inflor_test", "DEF") as lib:
         lib.define("hidden_linear(Tensor x, Tensor weight) -> Tensor")
         lib.impl("hidden_linear", lambda x, weight: x @ weight.t(), "CompositeExplicitAutograd")
         yield torch.ops.inflor_test
@@ -211,3 +212,9 @@ def test_a_counter_from_outside_counts_under_inference_mode():
     with SynOpCounter(model) as counter, torch.inference_mode():
         model(torch.ones(1, 3))
     assert counter.result().total.ac == 6
+
+
+def test_the_rows_of_a_product_without_a_weight_are_not_told_and_never_0():
+    (layer,) = count(Function(torch.matmul), torch.randn(2, 3), torch.randn(3, 4)).layers.values()
+    assert layer.mac
+    assert (layer.input_rows, layer.output_elements, layer.output_channels) == (None, None, None)

@@ -65,18 +65,18 @@ def _words(count: int, size: float) -> float:
 
 def covers(layer: SynapticLayer) -> bool:
     """Convolutions, transposed ones too, and linear layers."""
-    return layer.input_rows > 0 and (layer.kind == "linear" or layer.kind.startswith("conv"))
+    return bool(layer.input_rows) and (layer.kind == "linear" or layer.kind.startswith("conv"))
 
 
 def synapses(layer: SynapticLayer, spiking: bool) -> float:
     """J of one layer over the run, in a network that is `spiking` or formal."""
-    if not covers(layer):
+    rows, outputs, channels = layer.input_rows, layer.output_elements, layer.output_channels
+    if not covers(layer) or rows is None or outputs is None or channels is None:
         return ADD * layer.ac + MAC * layer.mac
     is_convolution = layer.kind != "linear"
-    rows = layer.input_rows
-    input_size, output_size = WORD * layer.input_elements / rows, WORD * layer.output_elements / rows
-    parameters = WORD * (math.prod(layer.weight_shape) + (layer.output_channels if layer.bias else 0))
-    biases = layer.output_elements if layer.bias else 0
+    input_size, output_size = WORD * layer.input_elements / rows, WORD * outputs / rows
+    parameters = WORD * (math.prod(layer.weight_shape) + (channels if layer.bias else 0))
+    biases = outputs if layer.bias else 0
     if not layer.mac:
         adds, macs = 2 * layer.ac + biases, 2 * layer.input_nonzero if is_convolution else 0
         memory = (
@@ -85,13 +85,13 @@ def synapses(layer: SynapticLayer, spiking: bool) -> float:
             + _words(2 * layer.ac, output_size)
         )
     else:
-        adds = layer.input_elements + layer.output_elements + biases
-        adds += layer.output_channels * math.prod(layer.weight_shape[2:]) * rows if is_convolution else 0
+        adds = layer.input_elements + outputs + biases
+        adds += channels * math.prod(layer.weight_shape[2:]) * rows if is_convolution else 0
         macs = layer.dense
         memory = (
             _words(layer.dense if is_convolution else layer.input_elements, input_size)
             + _words(layer.dense + biases, parameters)
-            + (0.0 if spiking else _words(layer.output_elements, output_size))
+            + (0.0 if spiking else _words(outputs, output_size))
         )
     return ADD * adds + MAC * macs + memory
 

@@ -44,8 +44,8 @@ class SynapticLayer(Protocol):
         """Whether a bias is added to every output element."""
 
     @property
-    def input_rows(self) -> int:
-        """Samples times steps (of a linear layer also times tokens)."""
+    def input_rows(self) -> int | None:
+        """Samples times steps (of a linear layer also times tokens). None where that was not told."""
 
     @property
     def input_elements(self) -> int:
@@ -56,12 +56,12 @@ class SynapticLayer(Protocol):
         """Input elements that are not 0: the input spikes, where the input is spikes."""
 
     @property
-    def output_channels(self) -> int:
-        """Channels or features that come out."""
+    def output_channels(self) -> int | None:
+        """Channels or features that come out. None where that was not told."""
 
     @property
-    def output_elements(self) -> int:
-        """Output elements of all rows."""
+    def output_elements(self) -> int | None:
+        """Output elements of all rows. None where that was not told."""
 
 
 class NeuronLayer(Protocol):
