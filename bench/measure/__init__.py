@@ -1,3 +1,18 @@
-"""Measuring: what a model knows and what it costs. Takes any torch.nn.Module."""
+"""Measuring: what a model knows and what it costs. Takes any torch.nn.Module. Torch is loaded with what needs it."""
 
-from bench.measure.synops import SynOpCounter as SynOpCounter
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bench.measure.synops import SynOpCounter
+
+__all__ = ["SynOpCounter"]
+
+
+def __getattr__(name: str) -> object:
+    if name in __all__:
+        from bench.measure import synops
+
+        return getattr(synops, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

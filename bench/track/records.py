@@ -323,10 +323,61 @@ class Energy(Section):
     failed: dict[str, str] = {}
 
 
-class Latency(Section):
-    """Wall time of one forward pass of `batch_size` samples, s. Raw rounds are in the benchmark's own `stats.data`."""
+class Rounds(Section):
+    """Rounds of one thing that was timed, s: all of them, and their order statistics.
+
+    `median_low` to `median_high` covers the true median with at least `confidence`. A percentile is None where the
+    rounds are too few to hold it.
+    """
 
     status: Literal["measured"] = "measured"
+    seconds: list[float] = Field(min_length=1)
+    rounds: int
+    median: float
+    median_low: float | None
+    median_high: float | None
+    confidence: float
+    iqr: float
+    minimum: float
+    p90: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+
+
+class LatencyVariant(Section):
+    """The same forward pass under another condition, timed in turn (A B A B) with "plain", which is that of the cell.
+
+    `note` says what the condition was.
+    """
+
+    name: Literal["plain", "cold-cache", "cuda-graph"]
+    note: str
+    rounds: Annotated[Rounds | Absent, Field(discriminator="status")]
+
+
+class LatencyPoint(Section):
+    """One point of a sweep: the same network with another batch or number of steps (None: it has no time axis).
+
+    `inferences_per_second` is the sustained throughput.
+    """
+
+    batch_size: int
+    timesteps: int | None
+    rounds: Annotated[Rounds | Absent, Field(discriminator="status")]
+    inferences_per_second: float | None = None
+    steady: bool | None = None
+
+
+class Latency(Section):
+    """Wall time of one forward pass of `batch_size` samples, s, by the host's clock, with the device synchronised.
+
+    Raw rounds are in the benchmark's own `stats.data`. `events` is the time between two CUDA events around the pass,
+    None in files that are older than it. `inferences_per_second` is the sustained throughput, without waiting for the
+    device between passes. `cpu_seconds_per_inference` is CPU time of all threads for one sample, no energy.
+    """
+
+    status: Literal["measured"] = "measured"
+    profile: str = "full"
     batch_size: int
     rounds: int
     median: float
@@ -342,18 +393,27 @@ class Latency(Section):
     warmup_seconds: float
     steady: bool
     cpu_seconds_per_inference: float | None = None
+    inferences_per_second: float | None = None
+    events: Annotated[Rounds | Absent, Field(discriminator="status")] | None = None
+    variants: list[LatencyVariant] = []
+    sweep: list[LatencyPoint] = []
 
 
 class Power(Section):
     """Measured power and energy of one inference, total and above idle, with the instrument that read it.
 
-    `trials` are J per inference of each window. `instrument_uncertainty` is a share that is assumed of the instrument;
-    the spread of the trials comes on top. `cross_check_*` is what a second meter of the device made of the windows.
+    `trials` are J per inference of each window. The uncertainty stands in three parts, each a share:
+    `instrument_uncertainty` is assumed of the instrument, `trial_spread` is the standard deviation of the trials, and
+    `edge_uncertainty` what the times of a window's edges may be off by. `cross_check_*` is what a second meter of the
+    device made of the windows. `event_reasons` is NVML's mask of clock-event reasons, all windows together. None is
+    what was not told.
     """
 
     status: Literal["measured"] = "measured"
+    profile: str | None = None
     meter: str
     device: str
+    batch_size: int | None = None
     joules_per_inference: float
     joules_per_inference_above_idle: float
     idle_watts: float
@@ -363,12 +423,55 @@ class Power(Section):
     cross_check_meter: str | None = None
     cross_check_joules_per_inference: float | None = None
     instrument_uncertainty: float | None = None
+    trial_spread: float | None = None
+    edge_uncertainty: float | None = None
     tick_seconds: float | None = None
+    poll_seconds: float | None = None
+    longest_poll_seconds: float | None = None
     window_seconds: list[float] = []
     iterations: list[float] = []
+    event_reasons: int | None = None
     temperature_celsius: float | None = None
     clock_mhz: float | None = None
     power_limit_watts: float | None = None
+
+
+class TdpEstimate(Section):
+    """J per inference as CPU time would cost it at the CPU's rated power. An estimate that was asked for, no reading.
+
+    joules_per_inference = cpu_seconds_per_inference * tdp_watts / logical_cpus.
+    """
+
+    status: Literal["estimated"] = "estimated"
+    tdp_watts: float = Field(gt=0)
+    logical_cpus: int = Field(ge=1)
+    cpu_seconds_per_inference: float
+    joules_per_inference: float
+
+
+class Ratios(Section):
+    """Measured energy over what each energy model estimates, by the model's name."""
+
+    status: Literal["derived"] = "derived"
+    models: dict[str, float]
+
+
+class Product(Section):
+    """J per inference times s per forward pass, at one batch size, J s."""
+
+    status: Literal["derived"] = "derived"
+    batch_size: int
+    joule_seconds: float
+
+
+class Derived(Section):
+    """Figures that follow from measured energy, and from nothing else."""
+
+    status: Literal["derived"] = "derived"
+    joules_per_inference: float
+    inferences_per_joule: float
+    energy_delay_product: Annotated[Product | Absent, Field(discriminator="status")]
+    measured_to_estimated: Annotated[Ratios | Absent, Field(discriminator="status")]
 
 
 class Memory(Section):
@@ -383,7 +486,10 @@ class Memory(Section):
 
 
 class Record(Section):
-    """Everything that was measured of one cell. `name` is the cell's name, or the target's for a user's model."""
+    """Everything that was measured of one cell. `name` is the cell's name, or the target's for a user's model.
+
+    `derived` follows from the other sections; `tdp_estimate` is there only where it was asked for.
+    """
 
     schema_version: Literal[1] = SCHEMA_VERSION
     name: str = Field(min_length=1)
@@ -398,6 +504,10 @@ class Record(Section):
     latency: Annotated[Latency | Absent, Field(discriminator="status")]
     power: Annotated[Power | Absent, Field(discriminator="status")]
     memory: Annotated[Memory | Absent, Field(discriminator="status")]
+    derived: Annotated[Derived | Absent, Field(discriminator="status")] = Absent(
+        status="unavailable", reason="not_derived: the file was written before such figures were kept"
+    )
+    tdp_estimate: TdpEstimate | None = None
 
 
 SECTIONS = ("accuracy", "spikes", "synops", "neuron_ops", "information", "energy", "latency", "power", "memory")

@@ -5,8 +5,7 @@ Devices are found by UUID, never by index: CUDA and NVML number them differently
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from bench.measure.power.protocol import Conditions, MeterError
@@ -16,6 +15,8 @@ T = TypeVar("T")
 # The sensors of A100 and H100 look at a quarter of the time (arXiv 2312.02741): an assumption about the instrument,
 # stated beside the spread of the trials.
 RELATIVE_UNCERTAINTY = 0.05
+
+GPU_SCOPE = "gpu_scope: the driver also tells the power of a module of GPU and CPU; these figures are the GPU's alone"
 
 _HINTS = {
     "LIBRARY_NOT_FOUND": "nvml_library_not_found: libnvidia-ml.so.1 was not found; install the NVIDIA driver.",
@@ -105,39 +106,50 @@ class NvmlDevice:
         """
         return self._call(function, self._handle, *args)
 
-    def field(self, field: int) -> int:
-        """Value of a field of the GPU itself (not of the module that it shares with a CPU), an unsigned integer.
+    def field(self, field: int, scope: int | None = None) -> int:
+        """Value of a field, an unsigned integer: of the GPU itself unless another scope is named.
 
         Raises:
             MeterError: the field is not offered.
         """
-        values = self.read(self.nvml.nvmlDeviceGetFieldValues, [(field, self.nvml.NVML_POWER_SCOPE_GPU)])
+        scope = self.nvml.NVML_POWER_SCOPE_GPU if scope is None else scope
+        values = self.read(self.nvml.nvmlDeviceGetFieldValues, [(field, scope)])
         if values[0].nvmlReturn != self.nvml.NVML_SUCCESS:
             raise explain(self.nvml, self.nvml.NVMLError(values[0].nvmlReturn))
         return int(values[0].value.uiVal)
 
-    @functools.cached_property
-    def _event_reasons(self) -> Callable[[Any], int]:
-        """The function that tells clock-event reasons; older drivers know it by its former name alone."""
-        nvml = self.nvml
+    @property
+    def in_module(self) -> bool:
+        """Whether the GPU shares a module with a CPU (GH200), of which the driver tells the power as well."""
         try:
-            nvml.nvmlDeviceGetCurrentClocksEventReasons(self._handle)
-        except nvml.NVMLError as error:
-            if error.value == nvml.NVML_ERROR_FUNCTION_NOT_FOUND:
-                return nvml.nvmlDeviceGetCurrentClocksThrottleReasons
-        return nvml.nvmlDeviceGetCurrentClocksEventReasons
+            self.field(self.nvml.NVML_FI_DEV_POWER_INSTANT, self.nvml.NVML_POWER_SCOPE_MODULE)
+        except MeterError:
+            return False
+        return True
+
+    def ask(self, names: Sequence[str], *args: Any) -> Any:
+        """What the first of these functions that works says of this GPU; None where none does.
+
+        Functions are known by name, because names come and go: with drivers, and with releases of pynvml.
+        """
+        for name in names:
+            function = getattr(self.nvml, name, None)
+            answer = None if function is None else self._or_none(function, self._handle, *args)
+            if answer is not None:
+                return answer
+        return None
 
     def conditions(self) -> Conditions:
         """Return clock-event reasons, temperature, SM clock and power limit, as far as they are told."""
-        nvml, handle = self.nvml, self._handle
-        temperature = self._or_none(nvml.nvmlDeviceGetTemperatureV, handle, nvml.NVML_TEMPERATURE_GPU)
-        if temperature is None:
-            temperature = self._or_none(nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU)
-        limit = self._or_none(nvml.nvmlDeviceGetEnforcedPowerLimit, handle)
+        limit = self.ask(["nvmlDeviceGetEnforcedPowerLimit"])
         return Conditions(
-            event_reasons=self._or_none(self._event_reasons, handle) or 0,
-            temperature=temperature,
-            clock=self._or_none(nvml.nvmlDeviceGetClockInfo, handle, nvml.NVML_CLOCK_SM),
+            event_reasons=self.ask(
+                ["nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons"]
+            ),
+            temperature=self.ask(
+                ["nvmlDeviceGetTemperatureV", "nvmlDeviceGetTemperature"], self.nvml.NVML_TEMPERATURE_GPU
+            ),
+            clock=self.ask(["nvmlDeviceGetClockInfo"], self.nvml.NVML_CLOCK_SM),
             power_limit=None if limit is None else limit / 1e3,
         )
 

@@ -5,7 +5,7 @@ It moves in ticks of 20 to 100 ms and is exact on each: the best there is, if wi
 
 from __future__ import annotations
 
-from bench.measure.power.nvml import RELATIVE_UNCERTAINTY, NvmlDevice
+from bench.measure.power.nvml import GPU_SCOPE, RELATIVE_UNCERTAINTY, NvmlDevice
 from bench.measure.power.protocol import Clock, Conditions, MeterError
 from bench.measure.unavailable import Unavailable
 
@@ -36,7 +36,6 @@ class NvmlEnergyReader:
 
     ticks = True
     relative_uncertainty = RELATIVE_UNCERTAINTY
-    flags = ()
 
     def __init__(self, uuid: str) -> None:
         self._gpu = NvmlDevice(uuid)
@@ -47,6 +46,7 @@ class NvmlEnergyReader:
         except MeterError:
             self.close()
             raise
+        self.flags = (GPU_SCOPE,) if self._gpu.in_module else ()
 
     def read(self) -> float:
         """Joules since the driver was loaded."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bench.measure.power.nvml import RELATIVE_UNCERTAINTY, NvmlDevice
+from bench.measure.power.nvml import GPU_SCOPE, RELATIVE_UNCERTAINTY, NvmlDevice
 from bench.measure.power.protocol import Clock, Conditions, MeterError
 from bench.measure.unavailable import Unavailable
 
@@ -51,11 +51,15 @@ class NvmlPowerReader:
         except MeterError:
             self.close()
             raise
-        self.flags = (f"power_reading: {reading}",)
+        module = (GPU_SCOPE,) if self._gpu.in_module else ()
+        self.flags = (f"power_reading: {reading}", *module)
         self._time = clock()
 
     def _choose(self) -> tuple[str, Callable[[], int]]:
-        """Return the name and the function of the first reading that this GPU offers."""
+        """Return the name and the function of the first reading that this GPU offers.
+
+        A GPU that runs draws power: where a driver says 0, it offers the reading by name alone.
+        """
         nvml, gpu = self._gpu.nvml, self._gpu
         readings: list[tuple[str, Callable[[], int]]] = [
             ("instant", lambda: gpu.field(nvml.NVML_FI_DEV_POWER_INSTANT)),
@@ -64,13 +68,12 @@ class NvmlPowerReader:
         ]
         for reading, function in readings:
             try:
-                function()
+                if function() > 0:
+                    return reading, function
             except MeterError as error:
                 if not error.reason.startswith("not_supported") or reading == "usage":
                     raise
-            else:
-                return reading, function
-        raise AssertionError("the last reading is returned or raised")
+        raise MeterError("meter_reads_zero: the driver says that the GPU draws no power at all.")
 
     def read(self) -> float:
         """Take a sample and return joules since opening."""

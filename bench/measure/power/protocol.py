@@ -31,7 +31,7 @@ class Conditions:
     limit in W.
     """
 
-    event_reasons: int = 0
+    event_reasons: int | None = None
     temperature: float | None = None
     clock: float | None = None
     power_limit: float | None = None
