@@ -127,32 +127,36 @@ def report(
 
 @app.command()
 def train(
-    cells: Annotated[list[str], typer.Argument(help="Cells, e.g. fashion-mnist/resnet8/soft-mpr/T2/s0.")],
+    cells: Annotated[list[str] | None, typer.Argument(help="Cells, e.g. fashion-mnist/resnet8/soft-mpr/T2/s0.")] = None,
+    suite: Annotated[str | None, typer.Option(help="Instead of cells: all of a suite (zoo, or a TOML file).")] = None,
+    only: Annotated[str, typer.Option(help="Of a suite, the cells that match this pattern.")] = "*",
+    recipe: Annotated[
+        str | None, typer.Option(help="paper-cifar, paper-dvs, quick, ... instead of the data's.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs instead of the recipe's.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Batch size instead of the recipe's.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Learning rate instead of the recipe's.")] = None,
+    bfloat16: Annotated[bool | None, typer.Option("--bfloat16", help="Compute in bfloat16 where it is safe.")] = None,
     out: Annotated[Path | None, typer.Option(help="Export checkpoints and model cards here.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write the curve of each cell here, as CSV.")] = None,
+    tensorboard: Annotated[Path | None, typer.Option(help="Write event files for TensorBoard here.")] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     data_root: DataRoot = None,
     download: Download = False,
 ) -> None:
-    """Train networks. A stopped run goes on where it was."""
-    from bench.suites.cell import Cell
-    from bench.suites.suite import PlannedCell, check_names
+    """Train networks. A stopped run goes on where it was; a suite's cells that are finished are skipped."""
+    from bench.suites.training import TrainingRequest, train_requested
 
-    parsed = [Cell.parse(name) for name in cells]
-    check_names([PlannedCell(cell, "train") for cell in parsed])
-
-    from bench.suites.train import export_cell, train_cell, with_epochs
-    from models.recipe import RECIPES
-
-    for cell in parsed:
-        checkpoint = train_cell(
-            cell,
-            cache_directory() / "trained",
-            recipe=with_epochs(RECIPES[cell.dataset], epochs),
-            data_root=data_root,
-            download=download,
-            command=command_line(),
-        )
-        typer.echo(str(export_cell(cell, checkpoint, out) if out else checkpoint))
+    overrides = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "bfloat16": bfloat16}
+    train_requested(
+        TrainingRequest(tuple(cells or ()), suite, only, recipe, overrides, out, command_line()),
+        cache=cache_directory() / "trained",
+        data_root=data_root,
+        download=download,
+        device=device,
+        csv=csv,
+        tensorboard=tensorboard,
+    )
 
 
 @app.command()

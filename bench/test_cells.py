@@ -39,8 +39,8 @@ def test_cell(cell: str, cells: CellRun, benchmark: BenchmarkFixture) -> None:
         pytest.fail(str(error), pytrace=False)
 
     settings = cells.suite.measure
-    batch = prepared.dataset.normalise(prepared.dataset.test.images[: settings.batch_size])
-    size = len(batch)
+    samples = prepared.dataset.test.head(settings.batch_size)
+    batch, size = prepared.dataset.normalise(samples), len(samples)
 
     @torch.inference_mode()
     def forward() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -29,6 +29,7 @@ def model_card(title: str, metadata: Mapping[str, Any]) -> str:
         f"| seed | {metadata['seed']} |",
         *(f"| {key.replace('_', ' ')} | {value} |" for key, value in recipe.items()),
         f"| torch, threads | {metadata['torch']}, {metadata['threads']} |",
+        *(f"| {key} | {metadata[key]} |" for key in ("device", "processes") if key in metadata),
         f"| training key | `{metadata['training_key']}` |",
         f"| weights sha256 | `{metadata['weights_sha256']}` |",
         "",
@@ -42,5 +43,20 @@ def model_card(title: str, metadata: Mapping[str, Any]) -> str:
         "",
         "The training accuracy is that of the running epoch, under augmentation and while the weights change.",
         "",
+        *_anytime(metadata.get("anytime", ()), samples),
     ]
     return "\n".join(lines)
+
+
+def _anytime(correct: Sequence[int], samples: int) -> list[str]:
+    """The accuracy after each number of time steps, where there is more than one."""
+    if len(correct) < 2:
+        return []
+    return [
+        "| time steps | test accuracy |",
+        "|---:|---:|",
+        *(f"| {steps} | {100 * number / samples:.2f} % |" for steps, number in enumerate(correct, 1)),
+        "",
+        "From one pass: after t steps, the class of the highest mean logit over the first t.",
+        "",
+    ]

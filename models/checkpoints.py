@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
+import socket
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,7 +42,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f"{_temporary(path)}{os.getpid()}.")
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
@@ -53,6 +55,28 @@ def write_atomically(path: Path, content: bytes) -> None:
             raise
     except OSError as error:
         raise ModelInputError(f"{path} cannot be written ({error.strerror}): choose another directory.") from None
+
+
+def _temporary(path: Path) -> str:
+    return f".{path.name}.{socket.gethostname()}."
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what processes of this machine that were killed while they wrote `path` have left beside it."""
+    for leftover in path.parent.glob(f"{glob.escape(_temporary(path))}*"):
+        process = leftover.name.removeprefix(_temporary(path)).partition(".")[0]
+        if process.isdecimal() and not _is_alive(int(process)):
+            leftover.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is, and is another user's
+        return True
+    return True
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from torch import nn
 from models.errors import ModelInputError
 from models.networks import NETWORKS
 from models.networks.resnet import CifarResNet
-from models.neurons import activation_factory
+from models.neurons import DEFAULT_CONSTANTS, activation_factory
 
 HYPERPARAMETERS = ("decay", "threshold", "reset_by")
 
@@ -81,3 +81,9 @@ def build(config: ModelConfig, seed: int | None = None) -> nn.Module:
             in_channels=config.in_channels,
             **config.hyperparameters,
         )
+
+
+def config_for(network: str, neuron: str, timesteps: int, num_classes: int, in_channels: int) -> ModelConfig:
+    """A network with its neuron's default constants spelt out; the ANN twin has none."""
+    constants = {} if neuron == "relu" else dict(DEFAULT_CONSTANTS)
+    return ModelConfig(network, neuron, timesteps, num_classes, in_channels, constants)

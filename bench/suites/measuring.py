@@ -56,9 +56,7 @@ def measure_test_set(
         spikes = recorders.enter_context(SpikeRecorder(model))
         information = recorders.enter_context(InformationRecorder(model))
         counter = recorders.enter_context(SynOpCounter(model))
-        for images, labels in zip(
-            split.images.split(EVALUATION_BATCH), split.labels.split(EVALUATION_BATCH), strict=True
-        ):
+        for images, labels in split.batches(EVALUATION_BATCH):
             accuracy.update(model(dataset.normalise(images)), labels)
             done += len(labels)
             on_progress(done, len(split))

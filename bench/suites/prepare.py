@@ -10,15 +10,15 @@ from typing import Literal
 from torch import nn
 
 from bench.suites.cell import Cell
-from bench.suites.suite import PlannedCell, Suite
-from bench.suites.train import cell_config, train_cell
+from bench.suites.suite import PlannedCell, Suite, TrainingSettings
+from bench.suites.train import TrainOptions, cell_config, train_cell
 from bench.track.records import DatasetProvenance, ModelDescription, WeightsProvenance
 from models.checkpoints import load_model, read_tensors, weights_sha256
 from models.datasets import Dataset, load_dataset
 from models.deploy import deploy
 from models.errors import ModelInputError
 from models.neurons import LIF
-from models.recipe import RECIPES, Recipe, training_key
+from models.recipe import Recipe, find_recipe, training_key
 from models.zoo import shipped_checkpoint
 
 
@@ -44,8 +44,8 @@ class Prepared:
 
 def recipe_of(cell: Cell, suite: Suite) -> Recipe:
     """The data set's recipe with what the suite overrides."""
-    settings = suite.training.get(cell.dataset)
-    return replace(RECIPES[cell.dataset], **settings.overrides()) if settings else RECIPES[cell.dataset]
+    settings = suite.training.get(cell.dataset, TrainingSettings())
+    return replace(find_recipe(cell.dataset, settings.recipe), **settings.overrides())
 
 
 def prepare(planned: PlannedCell, suite: Suite, sources: Sources, command: Sequence[str]) -> Prepared:
@@ -56,7 +56,7 @@ def prepare(planned: PlannedCell, suite: Suite, sources: Sources, command: Seque
         ModelInputError: data or weights are damaged, or the weights are those of another cell.
     """
     cell = planned.cell
-    dataset = load_dataset(cell.dataset, sources.data_root, sources.download)
+    dataset = load_dataset(cell.dataset, sources.data_root, sources.download, cell.timesteps)
     config, recipe = cell_config(cell, dataset), recipe_of(cell, suite)
     source: Literal["shipped", "trained", "cached"] = "shipped"
     if planned.weights == "zoo":
@@ -67,10 +67,8 @@ def prepare(planned: PlannedCell, suite: Suite, sources: Sources, command: Seque
         source = "cached" if (directory / f"{key}.safetensors").exists() else "trained"
         checkpoint = train_cell(
             cell,
-            directory,
+            TrainOptions(directory, sources.data_root, sources.download),
             recipe=recipe,
-            data_root=sources.data_root,
-            download=sources.download,
             command=command,
         )
     tensors, metadata = read_tensors(checkpoint)

@@ -46,15 +46,17 @@ class MeasureSettings(_Strict):
 
 
 class TrainingSettings(_Strict):
-    """Values that replace those of a data set's own recipe."""
+    """The name of a recipe instead of the data set's own, and values that replace those of the recipe."""
 
+    recipe: str | None = None
     epochs: int | None = Field(default=None, ge=1)
     batch_size: int | None = Field(default=None, ge=2)
     learning_rate: float | None = Field(default=None, gt=0)
+    bfloat16: bool | None = None
 
     def overrides(self) -> dict[str, Any]:
         """The values that are given."""
-        return self.model_dump(exclude_none=True)
+        return self.model_dump(exclude_none=True, exclude={"recipe"})
 
 
 class Suite(_Strict):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -13,30 +13,34 @@ from rich.progress import Progress as Bar
 from bench.suites.cell import Cell
 from models.cards import model_card
 from models.checkpoints import read_tensors, write_atomically
-from models.create import ModelConfig
+from models.create import ModelConfig, config_for
 from models.datasets import Dataset, load_dataset
-from models.neurons import DEFAULT_CONSTANTS
-from models.recipe import RECIPES, Recipe
+from models.recipe import Recipe, find_recipe
 from models.training import Progress, train
+from models.training.logs import csv_log, tensorboard_log
+from models.training.processes import Processes, find_device
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What the outcome of a training does not depend on: where data and caches are, the device, and the logs."""
+
+    cache: Path
+    data_root: Path | None = None
+    download: bool = False
+    device: str = "cpu"
+    csv: Path | None = None
+    tensorboard: Path | None = None
 
 
 def cell_config(cell: Cell, dataset: Dataset) -> ModelConfig:
     """The network of a cell on its data, with the neuron's constants spelt out."""
-    constants = {} if cell.neuron == "relu" else dict(DEFAULT_CONSTANTS)
-    return ModelConfig(cell.network, cell.neuron, cell.timesteps, len(dataset.classes), dataset.shape[0], constants)
+    return config_for(cell.network, cell.neuron, cell.timesteps, len(dataset.classes), dataset.shape[0])
 
 
-def train_cell(
-    cell: Cell,
-    cache: Path,
-    *,
-    recipe: Recipe | None = None,
-    data_root: Path | None = None,
-    download: bool = False,
-    command: Sequence[str] = (),
-) -> Path:
+def train_cell(cell: Cell, options: TrainOptions, *, recipe: Recipe | None = None, command: Sequence[str] = ()) -> Path:
     """Train the cell's network, or find it in the cache, and return its checkpoint."""
-    dataset = load_dataset(cell.dataset, data_root, download)
+    dataset = load_dataset(cell.dataset, options.data_root, options.download, cell.timesteps)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -46,7 +50,9 @@ def train_cell(
         TimeRemainingColumn(),
     )
     console = Console(stderr=True, soft_wrap=True)
-    recipe = recipe or RECIPES[cell.dataset]
+    recipe = recipe or find_recipe(cell.dataset)
+    logs = [csv_log(options.csv / f"{cell.name}.csv")] if options.csv else []
+    logs += [tensorboard_log(options.tensorboard / cell.name)] if options.tensorboard else []
     with Bar(*columns, console=console, refresh_per_second=2, disable=not console.is_terminal) as bar:
         task = bar.add_task(cell.name, total=None, loss=0.0, accuracy=0.0)
 
@@ -65,21 +71,27 @@ def train_cell(
             recipe,
             dataset,
             cell.seed,
-            cache,
+            options.cache,
             command=command,
             on_progress=show,
+            logs=logs,
+            processes=Processes(device=find_device(options.device)),
         )
+
+
+def exported_path(cell: Cell, out: Path) -> Path:
+    """Where a cell's checkpoint is exported to; its model card lies beside it."""
+    return out / f"{cell.name}.safetensors"
 
 
 def export_cell(cell: Cell, checkpoint: Path, out: Path) -> Path:
     """Copy a trained checkpoint to `out/<cell name>.safetensors`, with its model card beside it."""
+    path = exported_path(cell, out)
     _, metadata = read_tensors(checkpoint)
-    path = out / f"{cell.name}.safetensors"
-    write_atomically(path, checkpoint.read_bytes())
-    write_atomically(path.with_suffix(".md"), model_card(cell.name, metadata).encode())
+    for target, content in (
+        (path, checkpoint.read_bytes()),
+        (path.with_suffix(".md"), model_card(cell.name, metadata).encode()),
+    ):
+        if not target.is_file() or target.read_bytes() != content:
+            write_atomically(target, content)
     return path
-
-
-def with_epochs(recipe: Recipe, epochs: int | None) -> Recipe:
-    """The recipe, with another number of epochs where one is given."""
-    return recipe if epochs is None else replace(recipe, epochs=epochs)

@@ -30,7 +30,7 @@ from pathlib import Path
 from models import training
 from tests.models.test_training import CONFIG, RECIPE
 from models.datasets import load_dataset
-training.CHECKPOINT_SECONDS = 0.0
+training.loop.CHECKPOINT_SECONDS = 0.0
 def show(progress):
     print(progress.step, flush=True)
 training.train(CONFIG, RECIPE, load_dataset("digits"), 3, Path(sys.argv[1]), command=["x"], on_progress=show)

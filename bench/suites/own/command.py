@@ -49,7 +49,7 @@ def measure(
     from bench.track.runs import read_run
 
     if dataset is not None:
-        given = from_dataset(dataset, data_root, download, samples)
+        given = from_dataset(dataset, data_root, download, samples, timesteps)
     else:
         given = from_file(inputs, samples) if inputs is not None else from_shape(str(shape), samples, seed)
     request = Request(

@@ -33,8 +33,10 @@ class Inputs:
     data: DatasetProvenance
 
 
-def from_dataset(name: str, root: Path | None, download: bool, samples: int | None) -> Inputs:
-    """The test split of a data set of ours, normalised as for training.
+def from_dataset(
+    name: str, root: Path | None, download: bool, samples: int | None, timesteps: int | None = None
+) -> Inputs:
+    """The test split of a data set of ours, normalised as for training; events as so many frames as time steps.
 
     Raises:
         ModelInputError, DatasetUnavailableError: it is unknown, damaged or not here.
@@ -43,12 +45,12 @@ def from_dataset(name: str, root: Path | None, download: bool, samples: int | No
     sys.path.insert(0, str(Path(bench.__file__).parent.parent))
     from models.datasets import load_dataset
 
-    dataset = load_dataset(name, root, download)
+    dataset = load_dataset(name, root, download, timesteps)
     split = dataset.test
-    images, labels = dataset.normalise(split.images[:samples]), split.labels[:samples]
+    images, labels = dataset.normalise(split.head(samples or len(split))), split.labels[:samples]
     return Inputs(
         {"inputs": images.contiguous(), "labels": labels.to(torch.int64).contiguous()},
-        timed=False,
+        timed=split.timed,
         data=DatasetProvenance(
             name=name, split="test", samples=len(labels), sha256=dataset.sha256, simulated=dataset.simulated
         ),

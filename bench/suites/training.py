@@ -1,0 +1,84 @@
+"""What the command `inflor-bench train` does: from what was asked for to cells, recipes, checkpoints and a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console
+
+from bench.suites.cell import Cell
+from bench.suites.errors import SuiteInputError
+from bench.suites.suite import PlannedCell, Suite, TrainingSettings, check_names, load_suite, plan
+
+if TYPE_CHECKING:
+    from models.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """Cells or a suite, the recipe by name or None, values that replace its own (None: keep it), and the command."""
+
+    cells: tuple[str, ...]
+    suite: str | None
+    only: str
+    recipe: str | None
+    overrides: Mapping[str, Any]
+    out: Path | None
+    command: list[str]
+
+
+def train_requested(request: TrainingRequest, **options: Any) -> None:
+    """Train, print the path of each checkpoint, and of a suite the table. `options` are those of `TrainOptions`.
+
+    Raises:
+        SuiteInputError, ModelInputError: something asked for does not exist or cannot be used.
+    """
+    if bool(request.cells) == bool(request.suite):
+        raise SuiteInputError("Say what to train: name either cells or a --suite.")
+    suite = load_suite(request.suite) if request.suite else None
+    planned = plan(suite, request.only) if suite else [PlannedCell(Cell.parse(name), "train") for name in request.cells]
+    check_names(planned)
+
+    from bench.suites.train import TrainOptions
+    from bench.suites.zoo import sum_up, train_cells, without_data
+
+    train_options = TrainOptions(**options)
+    wanted = [(entry.cell, recipe_for(entry.cell, suite, request)) for entry in planned]
+    if suite:
+        wanted, missing = without_data(wanted, train_options)
+    else:
+        missing = []
+    trained = []
+    for cell, path in train_cells(wanted, train_options, request.out, request.command):
+        typer.echo(str(path))
+        trained.append((cell, path))
+    errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False, markup=False)
+    if suite and trained:
+        with errors.status("evaluating") as status:
+            typer.echo(
+                sum_up(
+                    suite.name,
+                    trained,
+                    train_options,
+                    request.out,
+                    lambda name: status.update(f"{name}: evaluating for the table"),
+                )
+            )
+    for sentence in missing:
+        errors.print(sentence)
+    if missing:
+        raise typer.Exit(2)
+
+
+def recipe_for(cell: Cell, suite: Suite | None, request: TrainingRequest) -> Recipe:
+    """The recipe of a cell: the request's, else the suite's, else the data set's; each may replace some values."""
+    from models.recipe import find_recipe
+
+    settings = suite.training.get(cell.dataset, TrainingSettings()) if suite else TrainingSettings()
+    given = {name: value for name, value in request.overrides.items() if value is not None}
+    recipe = find_recipe(cell.dataset, request.recipe or settings.recipe)
+    return replace(recipe, **{**settings.overrides(), **given})

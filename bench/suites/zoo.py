@@ -1,0 +1,112 @@
+"""Trains all cells of a suite: what is finished is skipped, what was stopped goes on, and a table sums it up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from bench.suites.cell import Cell
+from bench.suites.paired import Trained, table
+from bench.suites.train import TrainOptions, cell_config, export_cell, exported_path, train_cell
+from models.cards import model_card
+from models.checkpoints import load_model, read_tensors, remove_leftovers, write_atomically
+from models.datasets import Dataset, DatasetUnavailableError, load_dataset
+from models.errors import ModelInputError
+from models.recipe import Recipe, training_key
+from models.training import evaluate
+
+Planned = Sequence[tuple[Cell, Recipe]]
+
+
+def train_cells(
+    planned: Planned, options: TrainOptions, out: Path | None, command: Sequence[str]
+) -> Iterator[tuple[Cell, Path]]:
+    """Train one cell after the other and give each with its checkpoint, exported to `out` where that is given.
+
+    Raises:
+        ModelInputError: data, recipe or a checkpoint that cannot be used.
+    """
+    for cell, recipe in planned:
+        checkpoint = exported(cell, recipe, options, out) if out else None
+        if checkpoint is None:
+            checkpoint = train_cell(cell, options, recipe=recipe, command=command)
+            if out:
+                checkpoint = export_cell(cell, checkpoint, out)
+        yield cell, checkpoint
+
+
+def exported(cell: Cell, recipe: Recipe, options: TrainOptions, out: Path) -> Path | None:
+    """The cell's checkpoint in `out`, if it is there and what would be trained; its card is put in order."""
+    path = exported_path(cell, out)
+    remove_leftovers(path)
+    remove_leftovers(path.with_suffix(".md"))
+    if not path.is_file():
+        return None
+    dataset = load_dataset(cell.dataset, options.data_root, options.download, cell.timesteps)
+    _, metadata = read_tensors(path)
+    if metadata.get("training_key") != training_key(cell_config(cell, dataset), recipe, dataset.sha256, cell.seed):
+        return None
+    with suppress(FileNotFoundError):
+        if path.with_suffix(".md").read_text("utf-8") == model_card(cell.name, metadata):
+            return path
+    write_atomically(path.with_suffix(".md"), model_card(cell.name, metadata).encode())
+    return path
+
+
+def sum_up(
+    name: str,
+    trained: Sequence[tuple[Cell, Path]],
+    options: TrainOptions,
+    out: Path | None,
+    on_progress: Callable[[str], None],
+) -> str:
+    """Evaluate the trained cells anew and return their table in Markdown, also written to `out/<name>.md`.
+
+    Raises:
+        ModelInputError: a checkpoint does not reach the accuracy that it was stored with.
+    """
+    results = []
+    for cell, checkpoint in trained:
+        on_progress(cell.name)
+        dataset = load_dataset(cell.dataset, options.data_root, options.download, cell.timesteps)
+        results.append(Trained(cell, bits_of(checkpoint, dataset), dataset.simulated))
+    text = table(name, results)
+    if out:
+        path = out / f"{name}.md"
+        remove_leftovers(path)
+        write_atomically(path, text.encode())
+    return text
+
+
+def bits_of(checkpoint: Path, dataset: Dataset) -> np.ndarray:
+    """One boolean a test sample: whether the checkpoint's network is right.
+
+    Raises:
+        ModelInputError: there are more or fewer right ones than the checkpoint says by more than rounding may change.
+    """
+    _, metadata = read_tensors(checkpoint)
+    bits = evaluate(load_model(checkpoint), dataset, dataset.test).numpy()
+    # Another machine rounds differently, so that a few membranes may fall on the other side of the firing level.
+    if abs(int(bits.sum()) - metadata["correct"]) > max(1, len(bits) // 1000):
+        raise ModelInputError(
+            f"{checkpoint} predicts {int(bits.sum())} of {len(bits)} test samples correctly, not "
+            f"{metadata['correct']} as it says: train it anew."
+        )
+    return bits
+
+
+def without_data(planned: Planned, options: TrainOptions) -> tuple[list[tuple[Cell, Recipe]], list[str]]:
+    """The cells whose data are here, and a sentence for each data set that is not."""
+    here: list[tuple[Cell, Recipe]] = []
+    missing: dict[str, str] = {}
+    for cell, recipe in planned:
+        try:
+            if cell.dataset not in missing:
+                load_dataset(cell.dataset, options.data_root, options.download, cell.timesteps)
+                here.append((cell, recipe))
+        except DatasetUnavailableError as error:
+            missing[cell.dataset] = str(error)
+    return here, list(missing.values())

@@ -1,0 +1,69 @@
+"""All that a training run carries from step to step, and its unfinished checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from models.checkpoints import load_weights, read_tensors, save_tensors
+from models.create import ModelConfig, build
+from models.errors import ModelInputError
+from models.recipe import Recipe
+
+
+@dataclass
+class State:
+    """Network and optimiser, steps done, sums over the running epoch, and a point of the curve for each epoch done."""
+
+    model: nn.Module
+    optimizer: torch.optim.SGD
+    step: int = 0
+    loss_sum: float = 0.0
+    correct: int = 0
+    seen: int = 0
+    curve: list[dict[str, float]] = field(default_factory=list)
+
+
+def start(config: ModelConfig, recipe: Recipe, seed: int, device: torch.device) -> State:
+    """A network that has not learnt anything yet."""
+    model = build(config, seed).to(device).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(
+        model.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay
+    )
+    return State(model, optimizer)
+
+
+def save(state: State, path: Path) -> None:
+    """Write everything to one file, atomically."""
+    tensors = {f"model.{name}": tensor for name, tensor in state.model.state_dict().items()}
+    for name, parameter in state.model.named_parameters():
+        if parameter in state.optimizer.state:
+            tensors[f"momentum.{name}"] = state.optimizer.state[parameter]["momentum_buffer"]
+    progress = {key: getattr(state, key) for key in ("step", "loss_sum", "correct", "seen", "curve")}
+    save_tensors(path, tensors, {"progress": progress})
+
+
+def restore(state: State, path: Path) -> None:
+    """Bring a fresh state to where the file left off.
+
+    Raises:
+        ModelInputError: the file is damaged or of another network.
+    """
+    tensors, metadata = read_tensors(path)
+    weights = {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")}
+    load_weights(state.model, weights, path)
+    for name, parameter in state.model.named_parameters():
+        if f"momentum.{name}" in tensors:
+            state.optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(
+                tensors[f"momentum.{name}"]
+            )
+    progress: dict[str, Any] = metadata.get("progress", {})
+    try:
+        state.step, state.loss_sum = progress["step"], progress["loss_sum"]
+        state.correct, state.seen, state.curve = progress["correct"], progress["seen"], progress["curve"]
+    except KeyError as error:
+        raise ModelInputError(f"{path}: the key {error} is missing: delete the file to train from the start.") from None
