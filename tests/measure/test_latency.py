@@ -48,12 +48,51 @@ def test_slow_calls_still_run_ten_times_and_two_blocks():
 
 
 def test_it_goes_on_until_the_times_settle():
-    """0.1 s falling by 5 ms a block of 10 until 0.05 s: a change of 5 % or more a block, then none."""
+    """0.1 s falling by 5 ms a block of 10 until 0.05 s: a change of 5 % or more a block, then none.
+
+    10 calls fill the first second. Of the 14 blocks that follow until call 150 a quarter is 3, and of the last two
+    quarters only the first block saw another time.
+    """
     result, calls = run(lambda n: max(0.05, 0.1 - 0.005 * (n // 10)))
     assert result.steady
-    assert calls == 120
+    assert calls == 150
     assert run(lambda n: 0.1 * 1.019 ** (n // 10))[0].steady
     assert not run(lambda n: 0.1 * 1.021 ** (n // 10))[0].steady
+
+
+def test_a_machine_whose_noise_stays_the_same_becomes_steady():
+    for seed in range(20):
+        noise = random.Random(seed)
+        result, _ = run(lambda n, noise=noise: 0.01 * noise.lognormvariate(0, 0.3))
+        assert result.steady
+        assert result.seconds < 10
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.02])
+def test_noise_hides_no_trend_by_chance(noise):
+    """Times fall by 20 % a second for 15 s. Medians of 10 agree by chance sooner or later, those of quarters do not."""
+    for seed in range(10):
+        generator = random.Random(seed)
+        world = VirtualTime(lambda n: 0.0)
+        world.duration = lambda n, w=world, g=generator: (
+            0.1 * math.exp(-0.2 * min(w.now / 1e9, 15) + g.gauss(0, noise))
+        )
+        result = warm_up(world.call, clock=world.clock)
+        assert result.steady
+        assert result.seconds > 15
+
+
+def test_state_is_brought_to_rest_before_every_call_and_outside_its_time():
+    world = VirtualTime(lambda n: 0.05)
+    order = []
+
+    def before():
+        order.append("rest")
+        world.now += 10**9 * (1 + len(order) % 7)
+
+    result = warm_up(lambda: (order.append("call"), world.call()), before=before, clock=world.clock, max_seconds=1e6)
+    assert order == ["rest", "call"] * result.iterations
+    assert result.steady
 
 
 def test_outliers_do_not_hide_a_steady_state():

@@ -1,0 +1,35 @@
+"""Latency: warm-up to a steady state, rounds, and order statistics of them. Times are in seconds. The protocol:
+
+- at least 10 iterations and 1 s, then until the medians of two successive blocks differ by less than 2 %, at most 30 s;
+- state is brought to rest outside the timed part, and the device is synchronised on both sides of it;
+- the median with an order-statistic interval, which assumes nothing about the distribution but independent rounds;
+- a tail percentile only where the rounds can hold it.
+
+The timing loop of the main figure is pytest-benchmark's; this says when to start it and what its rounds mean. Variants
+and sweeps are timed here, in turn (A B A B).
+"""
+
+from __future__ import annotations
+
+from bench.measure.latency.conditions import cuda_graph, evict_caches
+from bench.measure.latency.rounds import event_rounds, rounds_in_turn, synchronise
+from bench.measure.latency.statistics import Latency, Rounds, describe, median_interval, summarise
+from bench.measure.latency.sustained import cpu_seconds_per_inference, inferences_per_second
+from bench.measure.latency.warmup import Warmup, warm_up
+
+__all__ = [
+    "Latency",
+    "Rounds",
+    "Warmup",
+    "cpu_seconds_per_inference",
+    "cuda_graph",
+    "describe",
+    "event_rounds",
+    "evict_caches",
+    "inferences_per_second",
+    "median_interval",
+    "rounds_in_turn",
+    "summarise",
+    "synchronise",
+    "warm_up",
+]
