@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.suites.cell import Cell
 from bench.suites.errors import SuiteInputError
+from bench.track.budgets import Budget, parse_budgets
 
 Weights = Literal["train", "zoo"]
 Form = Literal["training", "deployed"]
@@ -60,13 +61,22 @@ class TrainingSettings(_Strict):
 
 
 class Suite(_Strict):
-    """One suite file. `energy_models` are TOML files of the user's own models, relative to the suite's folder."""
+    """One suite file. `energy_models` are TOML files of the user's own models, relative to the suite's folder.
+
+    `budgets` are limits on metrics; `bench.track.budgets` says how they are written.
+    """
 
     name: str
     cells: list[CellGroup] = Field(min_length=1)
     energy_models: list[str] = []
     measure: MeasureSettings = MeasureSettings()
     training: dict[str, TrainingSettings] = {}
+    budgets: list[dict[str, str]] = []
+
+    @property
+    def limits(self) -> tuple[Budget, ...]:
+        """The budgets, parsed."""
+        return parse_budgets(Path(self.name), self.budgets)
 
 
 @dataclass(frozen=True)
@@ -83,6 +93,7 @@ def load_suite(name: str) -> Suite:
 
     Raises:
         SuiteInputError: no such suite, or a key or value in it that is wrong.
+        TrackInputError: a budget that is wrong.
     """
     shipped = {
         path.name.removesuffix(".toml"): path for path in files("bench.suites").iterdir() if path.name.endswith(".toml")
@@ -103,6 +114,7 @@ def load_suite(name: str) -> Suite:
         raise SuiteInputError(
             f"{name}: key {key!r}: {first['msg'][0].lower()}{first['msg'][1:]}: correct it."
         ) from None
+    parse_budgets(Path(name), suite.budgets)
     return suite.model_copy(update={"energy_models": [str(Path(name).parent / file) for file in suite.energy_models]})
 
 

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
-
 from bench.track.findings import Finding, Pair, Verdict
 from bench.track.records import Accuracy
-from bench.track.statistics import (
-    benjamini_hochberg,
-    mcnemar,
-    paired_interval,
-    two_proportions,
-    unpaired_interval,
-)
+from bench.track.statistics import mcnemar, paired_interval, two_proportions, unpaired_interval
 
 ALPHA = 0.05
 # A change whose interval stays within one point either way is none; where the interval is wider, one cannot tell.
@@ -47,29 +38,16 @@ def compare_accuracy(pair: Pair) -> Finding:
     return pair.finding("accuracy", "same", reason, **values, p_value=p_value, interval=interval)
 
 
-def decide(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Give the verdict on every accuracy with a p-value, at a false discovery rate of 5 % over the run."""
-    findings = list(findings)
-    p_values = [finding.p_value for finding in findings if finding.p_value is not None]
-    adjusted = iter(benjamini_hochberg(p_values))
-    for finding in findings:
-        yield finding if finding.p_value is None else _verdict(finding, next(adjusted), len(p_values))
-
-
-def _verdict(finding: Finding, adjusted: float, tests: int) -> Finding:
-    change = finding.change or 0.0
+def accuracy_verdict(finding: Finding, tests: int) -> tuple[Verdict, str]:
+    """Return the verdict on an accuracy whose p-value was adjusted among `tests`, and what its reason has to add."""
+    change, adjusted = finding.change or 0.0, finding.p_adjusted or 0.0
     low, high = finding.interval or (change, change)
-    reason = finding.reason
-    verdict: Verdict
     if adjusted < ALPHA:
-        verdict = "regressed" if change < 0 else "improved"
-    elif max(-low, high) <= MARGIN:
-        verdict = "same"
-    else:
-        verdict = "too_noisy"
-        among = f", p = {adjusted:.2g} among {tests} tests" if tests > 1 else ""
-        reason += f"; it may be chance{among}; {points(low)} to {points(high)} is possible"
-    return replace(finding, verdict=verdict, reason=reason, p_adjusted=adjusted)
+        return ("regressed" if change < 0 else "improved"), ""
+    if max(-low, high) <= MARGIN:
+        return "same", ""
+    among = f", p = {adjusted:.2g} among {tests} tests" if tests > 1 else ""
+    return "too_noisy", f"; it may be chance{among}; {points(low)} to {points(high)} is possible"
 
 
 def points(difference: float) -> str:

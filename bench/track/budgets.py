@@ -5,15 +5,16 @@
     accuracy = ">= 0.90"
     ac = "<= 2e6"                   # accumulates an inference
     ac_ratio = "<= 1.05"            # head over base
+    latency_ratio = "<= 1.10"       # as interleaved pairs measure it: `inflor-bench ab`
 
-`metric_value` names the metrics. A `_ratio` is that of head to base.
+`metric_value` names the metrics. A `_ratio` is that of head to base; where there is no base it cannot be checked.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -24,8 +25,8 @@ from bench.track.findings import Finding, Pair
 from bench.track.records import Absent, Record
 from bench.track.runs import CellResult, Run
 
-# Ratios of these are no evidence unless base and head ran interleaved, so they have no budget here.
-_TIMED = ("latency", "joules", "peak_bytes")
+# Ratios of these are evidence only where base and head ran interleaved: by the metric that the pairs have.
+_INTERLEAVED = {"latency": "latency", "joules": "joules_per_inference"}
 METRICS = (
     "accuracy",
     "parameters",
@@ -36,7 +37,8 @@ METRICS = (
     "dense",
     "neuron_updates",
     "energy",
-    *_TIMED,
+    *_INTERLEAVED,
+    "peak_bytes",
 )
 _LIMIT = re.compile(r"\s*(<=|>=)\s*(\S+)\s*")
 
@@ -74,10 +76,10 @@ def parse_budgets(path: Path, entries: Any) -> tuple[Budget, ...]:
 def _parse(path: Path, index: int, cell: str, metric: str, limit: Any) -> Budget:
     ratio = metric.endswith("_ratio")
     name = metric.removesuffix("_ratio")
-    if name not in METRICS or (ratio and name in _TIMED):
+    if name not in METRICS or (ratio and name == "peak_bytes"):
         known = ", ".join(METRICS)
         raise TrackInputError(
-            f"{path}: key budgets[{index}].{metric} is unknown; use one of {known}, or of the counts with _ratio."
+            f"{path}: key budgets[{index}].{metric} is unknown; use one of {known}, or one but peak_bytes with _ratio."
         )
     match = _LIMIT.fullmatch(limit) if isinstance(limit, str) else None
     try:
@@ -135,12 +137,39 @@ _READ: dict[str, Any] = {
 }
 
 
-def check_budgets(head: Mapping[str, CellResult], base: Run, budgets: Sequence[Budget]) -> Iterator[Finding]:
-    """Yield one finding a budget and cell: regressed where it is broken, not comparable where nothing was read."""
+def check_budgets(
+    head: Mapping[str, CellResult], base: Run | None, budgets: Sequence[Budget], findings: Iterable[Finding] = ()
+) -> Iterator[Finding]:
+    """Yield one finding a budget and cell: regressed where it is broken, not comparable where nothing was read.
+
+    `findings` are those of the comparison with the base: a ratio of times is that of its interleaved pairs.
+    """
+    timed = {(finding.cell, finding.metric): finding for finding in findings if finding.floor is not None}
+    before = base.cells if base else {}
     for budget in budgets:
         for name, cell in head.items():
             if fnmatchcase(name, budget.cell):
-                yield _check(budget, Pair(name, base.cells.get(name, cell), cell), name in base.cells)
+                pair = Pair(name, before.get(name, cell), cell)
+                metric = _INTERLEAVED.get(budget.metric.removesuffix("_ratio"))
+                if metric and budget.metric.endswith("_ratio"):
+                    yield _check_pairs(budget, pair, timed.get((name, metric)))
+                else:
+                    yield _check(budget, pair, name in before)
+
+
+def _check_pairs(budget: Budget, pair: Pair, finding: Finding | None) -> Finding:
+    metric = f"budget/{budget.metric}"
+    if finding is None or finding.change is None or finding.interval is None:
+        reason = f"{budget} cannot be checked without interleaved pairs: run `inflor-bench ab`"
+        return pair.finding(metric, "not_comparable", reason)
+    ratio, (low, high) = 1 + finding.change, (1 + end for end in finding.interval)
+    values = {"base": budget.limit, "head": ratio}
+    if _kept(budget, ratio):
+        return pair.finding(metric, "same", f"{budget} is kept: {ratio:.4g}", **values)
+    words = f"{ratio:.4g} ({low:.4g} to {high:.4g})"
+    if _kept(budget, low) or _kept(budget, high):
+        return pair.finding(metric, "too_noisy", f"{budget} may be broken: {words}", **values)
+    return pair.finding(metric, "regressed", f"{budget} is broken: {words}", **values)
 
 
 def _check(budget: Budget, pair: Pair, has_base: bool) -> Finding:
@@ -154,6 +183,10 @@ def _check(budget: Budget, pair: Pair, has_base: bool) -> Finding:
         if isinstance(old, Absent) or not old:
             return pair.finding(metric, "not_comparable", f"{budget} cannot be checked: the base has no such value")
         value /= old
-    kept = value <= budget.limit if budget.relation == "<=" else value >= budget.limit
+    kept = _kept(budget, value)
     reason = f"{budget} is {'kept' if kept else 'broken'}: {value:.6g}"
     return pair.finding(metric, "same" if kept else "regressed", reason, base=budget.limit, head=value)
+
+
+def _kept(budget: Budget, value: float) -> bool:
+    return value <= budget.limit if budget.relation == "<=" else value >= budget.limit

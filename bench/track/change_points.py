@@ -29,7 +29,7 @@ def change_points(values: Sequence[float]) -> list[int]:
 
     Returns:
         No index for a quiet series, or for one of fewer than `2 * SHORTEST` values. Every level holds at least
-        `SHORTEST` values, so a change shows once that many runs have seen it, and at `ALPHA` a young history needs more.
+        `SHORTEST` values, so a change shows once that many runs have seen it; in a young history `ALPHA` asks for more.
 
     Raises:
         ValueError: A value is not finite.

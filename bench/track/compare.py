@@ -1,7 +1,8 @@
 """Compare two runs: did the change make a model less accurate or busier, and where?
 
-Every metric has the rule that its kind allows: counts are exact, accuracy is paired, time and power of separate jobs
-are shown and not judged. A verdict always has a reason, and "cannot be told" is a verdict.
+Every metric has the rule that its kind allows: counts are exact, accuracy is paired, time and power are judged by
+interleaved pairs, and those of separate jobs are shown and not judged. A verdict always has a reason, and "cannot be
+told" is a verdict.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from bench.track.accepted import Accepted, apply_accepted
-from bench.track.accuracy import compare_accuracy, decide, points
+from bench.track.accuracy import compare_accuracy, points
 from bench.track.budgets import Budget, check_budgets
 from bench.track.counts import (
     compare_energy,
@@ -22,11 +23,12 @@ from bench.track.counts import (
     compare_structure,
     compare_synops,
 )
+from bench.track.decide import decide
 from bench.track.findings import VERDICTS, Finding, Pair, Verdict, percent
 from bench.track.git import Ancestry, join, stored_ancestry
 from bench.track.records import SECTIONS, Absent, Git, Record
 from bench.track.runs import Run
-from bench.track.timing import compare_instruments
+from bench.track.timing import Interleaved, compare_instruments
 
 __all__ = ["VERDICTS", "Comparison", "Finding", "Verdict", "compare"]
 
@@ -64,6 +66,7 @@ def compare(
     *,
     budgets: Sequence[Budget] | None = None,
     accepted: Sequence[Accepted] = (),
+    interleaved: Mapping[str, Interleaved] | None = None,
     ancestries: tuple[Ancestry | None, Ancestry | None] = (None, None),
     count_tolerance: float | None = None,
     only: str | None = None,
@@ -75,6 +78,7 @@ def compare(
         head: The run to judge.
         budgets: Limits that the head has to keep, whatever the base was.
         accepted: Regressions that somebody accepted.
+        interleaved: What pairs of processes measured, by cell.
         ancestries: What git knows of the ancestry of base and head; by default what the runs themselves say.
         count_tolerance: The relative change of counts that A/A runs show on a GPU. On a CPU counts are exact.
         only: A glob: compare these cells only, and miss no others.
@@ -85,9 +89,10 @@ def compare(
     ]
     findings = [_lonely(name, base, head) for name in names if name not in base.cells or name not in head.cells]
     for pair in pairs:
-        findings += _compare_cell(pair, count_tolerance)
+        findings += _compare_cell(pair, count_tolerance, (interleaved or {}).get(pair.cell))
     findings = list(decide(findings))
-    findings += check_budgets({name: head.cells[name] for name in names if name in head.cells}, base, budgets or ())
+    present = {name: head.cells[name] for name in names if name in head.cells}
+    findings += check_budgets(present, base, budgets or (), findings)
     known = [join(given, stored_ancestry(run.git)) for given, run in zip(ancestries, (base, head), strict=True)]
     findings = sorted(apply_accepted(findings, accepted, *known), key=lambda finding: finding.rank)
     sentences = {pair.cell: _sentence(pair, findings) for pair in pairs}
@@ -111,7 +116,7 @@ def _not_measured(record: Record) -> str | None:
     return next(section.reason for section in sections) if all(isinstance(it, Absent) for it in sections) else None
 
 
-def _compare_cell(pair: Pair, count_tolerance: float | None) -> list[Finding]:
+def _compare_cell(pair: Pair, count_tolerance: float | None, interleaved: Interleaved | None) -> list[Finding]:
     missing = _not_measured(pair.base.record), _not_measured(pair.head.record)
     if missing[0] and missing[1]:
         return [pair.finding("cell", "not_comparable", f"not measured in either run: {missing[1]}")]
@@ -126,7 +131,7 @@ def _compare_cell(pair: Pair, count_tolerance: float | None) -> list[Finding]:
         *counts,
         *compare_energy(pair, counts),
         *compare_information(pair),
-        *compare_instruments(pair),
+        *compare_instruments(pair, interleaved),
     ]
 
 

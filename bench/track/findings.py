@@ -19,7 +19,8 @@ class Finding:
 
     `metric` is "cell" for the cell as a whole. `layer` is where counts moved. `change` is relative to the base (0.1 is
     10 % more), except for accuracy, where it is the difference of the shares; `interval` is that of `change` at 95 %.
-    `p_value` is raw; `p_adjusted` is adjusted over the run, and decides.
+    `p_value` is raw; `p_adjusted` is adjusted over the run, and decides. `floor` is the least change of an instrument's
+    reading that counts on this machine.
     """
 
     cell: str
@@ -33,6 +34,7 @@ class Finding:
     p_value: float | None = None
     p_adjusted: float | None = None
     interval: tuple[float, float] | None = None
+    floor: float | None = None
 
     @property
     def rank(self) -> tuple[int, float, str, str]:

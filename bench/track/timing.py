@@ -6,16 +6,86 @@ its interval, and the verdict is "not comparable": neither pass nor fail.
 
 from __future__ import annotations
 
-from bench.track.findings import Finding, Pair, percent, relative
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from bench.track.findings import Finding, Pair, Verdict, percent, relative
+from bench.track.gate import ALPHA, Pairs, change_of, most_moved
 from bench.track.records import Latency, Memory, Power
 from bench.track.statistics import ratio_of_medians
 
 SEPARATE = "separate jobs, so no verdict"
 
 
-def compare_instruments(pair: Pair) -> list[Finding]:
-    """Return the findings on latency, measured energy and memory of two separate runs; none of them gates."""
-    return [_latency(pair), _power(pair), _memory(pair)]
+@dataclass(frozen=True)
+class Interleaved:
+    """What interleaved pairs measured of one cell.
+
+    `pairs` and `floors` are by metric: "latency", parts of it such as "latency/neurons", and "joules_per_inference".
+    `layers` are, by part, the layers' names with the seconds of one forward pass at base and head. `failed` says why
+    there are no pairs.
+    """
+
+    pairs: Mapping[str, Pairs] = field(default_factory=dict)
+    floors: Mapping[str, float] = field(default_factory=dict)
+    layers: Mapping[str, Sequence[tuple[str, float, float]]] = field(default_factory=dict)
+    failed: str | None = None
+
+
+def compare_instruments(pair: Pair, interleaved: Interleaved | None = None) -> list[Finding]:
+    """Return the findings on latency, measured energy and memory: those of pairs can gate, separate runs never do."""
+    findings = [_latency(pair), _power(pair), _memory(pair)]
+    if interleaved is None:
+        return findings
+    if interleaved.failed is not None:
+        return [pair.finding("latency", "not_comparable", interleaved.failed), *findings[1:]]
+    judged = [_of_pairs(pair, metric, interleaved) for metric in interleaved.pairs]
+    return judged + [finding for finding in findings if finding.metric not in interleaved.pairs]
+
+
+def _of_pairs(pair: Pair, metric: str, interleaved: Interleaved) -> Finding:
+    """Return the finding on what pairs measured; `bench.track.decide` gives its verdict, with the run's other tests."""
+    pairs, floor = interleaved.pairs[metric], interleaved.floors[metric]
+    change = change_of(pairs)
+    low, high = (end - 1 for end in change.interval)
+    reason = (
+        f"{percent(change.ratio - 1)} ({percent(low)} to {percent(high)}) in {len(pairs)} interleaved pairs, "
+        f"Mann-Whitney p = {change.p_value:.2g}, floor {100 * floor:.2g} %"
+    )
+    base, head = pairs.medians()
+    layer = most_moved(interleaved.layers.get(metric, ()))
+    if layer and change.exceeds(floor):
+        reason += f"; most in {layer[0]}: {percent(relative(layer[1], layer[2]))}"
+    return pair.finding(
+        metric,
+        "same",
+        reason,
+        layer=layer[0] if layer and change.exceeds(floor) else None,
+        base=median(base),
+        head=median(head),
+        change=change.ratio - 1,
+        p_value=change.p_value,
+        interval=(low, high),
+        floor=floor,
+    )
+
+
+def interleaved_verdict(finding: Finding, tests: int) -> tuple[Verdict, str]:
+    """Return the verdict on a reading of pairs whose p-value was adjusted among `tests`, and what to add to its reason.
+
+    More time and more energy are worse.
+    """
+    change, adjusted, floor = finding.change or 0.0, finding.p_adjusted or 0.0, finding.floor or 0.0
+    low, high = finding.interval or (change, change)
+    if abs(change) > floor and adjusted < ALPHA:
+        return ("regressed" if change > 0 else "improved"), ""
+    if max(-low, high) <= floor:
+        return "same", ""
+    if adjusted < ALPHA:
+        return "same", "; less than the floor, so it does not count"
+    among = f", p = {adjusted:.2g} among {tests} tests" if tests > 1 else ""
+    return "too_noisy", f"; it may be chance{among}"
 
 
 def _elsewhere(pair: Pair) -> str:

@@ -521,7 +521,7 @@ def test_every_budget_metric_can_be_read(runs, tmp_path):
         ({"a": 1}, "key budgets is not a list"),
         ([1], "key budgets is not a list"),
         ([{}, {"acuracy": ">= 1"}], r"budgets\[1\]\.acuracy is unknown; use one of accuracy"),
-        ([{"latency_ratio": "<= 1"}], "latency_ratio is unknown"),
+        ([{"peak_bytes_ratio": "<= 1"}], "peak_bytes_ratio is unknown"),
         ([{"accuracy": 0.9}], 'is no limit; write "<= number"'),
         ([{"accuracy": "> 0.9"}], "is no limit"),
         ([{"accuracy": ">= nan"}], "is no limit"),

@@ -1,0 +1,138 @@
+"""The gate on time and measured energy: pairs of processes of base and head, interleaved in one job on one machine.
+
+What varies from process to process (memory layout, neighbours) does not average out over the rounds of one process, so
+a process counts once, as the median of its rounds. The gate rejects where the Mann-Whitney test of base and head
+processes has p < `ALPHA` and the median of the pairs' ratios is further from 1 than the floor: 3 % (5 % for energy), or
+what the machine shows in A/A pairs, if that is more.
+
+Pairs are added until it is decided, and looked at after the numbers in `LOOKS`. Each look spends its own share of
+`ALPHA`: by the union bound the chance that any look is wrong stays below their sum, whatever they have in common.
+Stopping early because nothing moved costs no false alarm. docs/gate-simulation.md shows the rates.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING
+
+from bench.track.statistics import mann_whitney
+
+if TYPE_CHECKING:
+    import numpy as np
+
+ALPHA = 0.002
+# Number of pairs, and the share of ALPHA that the look after so many may spend. Six pairs can only say "the same".
+LOOKS = {6: 0.0, 8: 0.1, 10: 0.4, 15: 0.25, 20: 0.25}
+MOST_PAIRS = max(LOOKS)
+ROUNDS = 10
+FLOORS = {"latency": 0.03, "joules_per_inference": 0.05}
+_RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Rounds (s, or J an inference) of interleaved processes: `base[i]` and `head[i]` are those of the i-th pair."""
+
+    base: tuple[tuple[float, ...], ...]
+    head: tuple[tuple[float, ...], ...]
+
+    def __post_init__(self) -> None:
+        rounds = [value for side in (self.base, self.head) for process in side for value in process]
+        if len(self.base) != len(self.head) or not all(self.base) or not all(self.head):
+            raise ValueError("pairs need rounds of both base and head")
+        if not all(math.isfinite(value) and value > 0 for value in rounds):
+            raise ValueError("rounds are positive, finite numbers")
+
+    def __len__(self) -> int:
+        return len(self.base)
+
+    def medians(self, pairs: int | None = None) -> tuple[list[float], list[float]]:
+        """Return the median of every process, of base and of head, of the first `pairs` pairs."""
+        return [median(process) for process in self.base[:pairs]], [median(process) for process in self.head[:pairs]]
+
+
+@dataclass(frozen=True)
+class Change:
+    """Head over base: the ratio, its 95 % interval by bootstrap over the pairs, and the p-value over all looks."""
+
+    ratio: float
+    interval: tuple[float, float]
+    p_value: float
+
+    def exceeds(self, floor: float) -> bool:
+        """Whether the ratio is further from 1 than the floor."""
+        return abs(self.ratio - 1) > floor
+
+    def within(self, floor: float) -> bool:
+        """Whether the whole interval is nearer to 1 than the floor."""
+        return max(1 - self.interval[0], self.interval[1] - 1) <= floor
+
+
+def change_of(pairs: Pairs) -> Change:
+    """Return how head and base differ.
+
+    The p-value is the least over the looks so far, each divided by its share of ALPHA: it is below ALPHA exactly where
+    one of the looks rejects.
+
+    Raises:
+        ValueError: There is no pair.
+    """
+    if not len(pairs):
+        raise ValueError("a change needs at least one pair")
+    p_value = 1.0
+    for look, share in LOOKS.items():
+        if share and look <= len(pairs):
+            p_value = min(p_value, mann_whitney(*pairs.medians(look)) / share)
+    logs = _log_ratios(pairs)
+    import numpy as np
+
+    drawn = _generator().integers(0, len(logs), (_RESAMPLES, len(logs)))
+    low, high = np.exp(np.quantile(np.median(logs[drawn], axis=1), [0.025, 0.975]))
+    return Change(float(np.exp(np.median(logs))), (float(low), float(high)), p_value)
+
+
+def noise_floor(same: Pairs, least: float) -> float:
+    """Return the least change that counts on this machine, `least` or more, learnt from A/A pairs.
+
+    It is what 95 of 100 comparisons of ten pairs stay below where nothing changed, by resampling the A/A pairs with
+    either sign.
+    """
+    import numpy as np
+
+    logs, generator = _log_ratios(same), _generator()
+    drawn = logs[generator.integers(0, len(logs), (_RESAMPLES, 10))] * generator.choice([-1.0, 1.0], (_RESAMPLES, 10))
+    return max(least, float(np.expm1(np.quantile(np.abs(np.median(drawn, axis=1)), 0.95))))
+
+
+def decided(pairs: Pairs, floor: float, tests: int) -> bool:
+    """Whether more pairs can be spared: what was seen stands among `tests` tests, or nothing moved that would count.
+
+    Benjamini-Hochberg adjusts a p-value of m tests by at most m, so what passes here passes there.
+    """
+    if len(pairs) >= MOST_PAIRS:
+        return True
+    if len(pairs) not in LOOKS:
+        return False
+    change = change_of(pairs)
+    return change.within(floor) or (change.exceeds(floor) and change.p_value * tests < ALPHA)
+
+
+def most_moved(layers: Sequence[tuple[str, float, float]]) -> tuple[str, float, float] | None:
+    """Return the layer (name, s of base, s of head) whose time moved most; None without layers."""
+    return max(layers, key=lambda layer: abs(layer[2] - layer[1]), default=None)
+
+
+def _log_ratios(pairs: Pairs) -> np.ndarray:
+    import numpy as np
+
+    base, head = pairs.medians()
+    return np.log(np.asarray(head) / np.asarray(base))
+
+
+def _generator() -> np.random.Generator:
+    import numpy as np
+
+    return np.random.default_rng(0)

@@ -1,0 +1,179 @@
+"""The gate on interleaved pairs: what it needs to say regressed, and when it may stop."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import mannwhitneyu
+
+from bench.track.budgets import parse_budgets
+from bench.track.compare import compare
+from bench.track.gate import ALPHA, LOOKS, Pairs, change_of, decided, noise_floor
+from bench.track.runs import read_run
+from bench.track.timing import Interleaved
+from tests.track.builders import make_record, write_run
+
+CELL = "digits/resnet8/soft-mpr/T4/s0"
+
+
+def pairs(count: int, ratio: float = 1.0, *, noise: float = 0.01, seed: int = 0, level: float = 0.004) -> Pairs:
+    """Pairs of processes of ten rounds each, with the given noise of a round."""
+    generator = np.random.default_rng(seed)
+
+    def processes(factor):
+        return tuple(tuple(level * factor * np.exp(generator.normal(0, noise, 10))) for _ in range(count))
+
+    return Pairs(processes(1.0), processes(ratio))
+
+
+def compared(tmp_path, interleaved, **arguments):
+    runs = [
+        read_run(write_run(tmp_path / f"{side}.json", [make_record(CELL, provenance={"run_id": side})]))
+        for side in ("base", "head")
+    ]
+    return compare(*runs, interleaved={CELL: interleaved}, **arguments)
+
+
+def finding(comparison, metric):
+    (found,) = [item for item in comparison.findings if item.metric == metric]
+    return found
+
+
+def test_the_shares_of_the_looks_add_up_to_the_whole_level():
+    assert math.fsum(LOOKS.values()) == pytest.approx(1.0)
+    assert list(LOOKS) == sorted(LOOKS)
+
+
+def test_the_p_value_is_that_of_process_medians_at_the_look_with_the_best_price():
+    measured = pairs(15, 1.02, noise=0.04)
+    expected = min(
+        mannwhitneyu(
+            *[[np.median(p) for p in side[:n]] for side in (measured.base, measured.head)], method="exact"
+        ).pvalue
+        / LOOKS[n]
+        for n in (8, 10, 15)
+    )
+    assert change_of(measured).p_value == pytest.approx(min(1.0, expected))
+
+
+def test_the_ratio_is_the_median_of_the_pairs_and_lies_in_its_interval():
+    measured = pairs(11, 1.07, noise=0.05)
+    ratios = sorted(np.median(h) / np.median(b) for b, h in zip(measured.base, measured.head, strict=True))
+    change = change_of(measured)
+    assert change.ratio == pytest.approx(ratios[5])
+    assert ratios[0] <= change.interval[0] <= change.ratio <= change.interval[1] <= ratios[-1]
+
+
+def test_a_drift_that_both_sides_of_a_pair_share_leaves_the_ratio_alone():
+    steady = pairs(10, 1.05)
+    drift = np.linspace(1, 3, 10)
+    moved = Pairs(
+        *(
+            tuple(tuple(np.multiply(p, d)) for p, d in zip(side, drift, strict=True))
+            for side in (steady.base, steady.head)
+        )
+    )
+    assert change_of(moved).ratio == pytest.approx(change_of(steady).ratio)
+
+
+def test_the_floor_is_what_a_quiet_machine_is_asked_for_and_more_on_a_noisy_one():
+    assert noise_floor(pairs(5, noise=0.001), 0.03) == 0.03
+    assert noise_floor(pairs(5, noise=0.4), 0.03) > 0.06
+
+
+@pytest.mark.parametrize(
+    ("count", "ratio", "tests", "stops"),
+    [
+        (5, 1.0, 1, False),  # no look
+        (6, 1.0, 1, True),  # nothing moved
+        (6, 1.3, 1, False),  # too few to say so
+        (8, 1.3, 1, True),
+        (8, 1.3, 27, False),  # too few among so many tests
+        (10, 1.3, 27, True),
+        (20, 1.03, 1, True),  # the last look
+    ],
+)
+def test_when_it_stops(count, ratio, tests, stops):
+    assert decided(pairs(count, ratio), 0.03, tests) is stops
+
+
+@pytest.mark.parametrize(
+    ("ratio", "noise", "floor", "verdict"),
+    [
+        (1.1, 0.01, 0.03, "regressed"),
+        (0.9, 0.01, 0.03, "improved"),
+        (1.0, 0.01, 0.03, "same"),
+        (1.02, 0.002, 0.03, "same"),  # there for sure, and too small to count
+        (1.1, 0.01, 0.2, "same"),
+        (1.1, 0.9, 0.03, "too_noisy"),
+    ],
+)
+def test_verdicts_with_their_reason_and_interval(tmp_path, ratio, noise, floor, verdict):
+    measured = Interleaved({"latency": pairs(10, ratio, noise=noise)}, {"latency": floor})
+    found = finding(compared(tmp_path, measured), "latency")
+    assert found.verdict == verdict
+    assert found.interval[0] <= found.change <= found.interval[1]
+    assert found.floor == floor
+    assert "10 interleaved pairs" in found.reason
+    assert "Mann-Whitney" in found.reason
+
+
+def test_the_layer_whose_time_moved_most_is_named(tmp_path):
+    layers = {"latency/neurons": [("stem.lif", 1e-3, 1.01e-3), ("layer2.lif", 1e-3, 1.3e-3)]}
+    slower, same = pairs(10, 1.1), pairs(10, 1.0, seed=3)
+    measured = Interleaved(
+        {"latency": same, "latency/neurons": slower}, {"latency": 0.03, "latency/neurons": 0.03}, layers
+    )
+    comparison = compared(tmp_path, measured)
+    found = finding(comparison, "latency/neurons")
+    assert (found.verdict, found.layer) == ("regressed", "layer2.lif")
+    assert "most in layer2.lif: +30 %" in found.reason
+    assert comparison.regressions == (found,)
+    assert comparison.exit_code == 1
+
+
+def test_all_p_values_of_the_run_are_adjusted_together(tmp_path):
+    quiet = {f"latency/part{index}": pairs(10, seed=index) for index in range(1, 8)}
+    moved = pairs(10, 1.06, noise=0.03, seed=1)
+    alone = finding(compared(tmp_path, Interleaved({"latency": moved}, {"latency": 0.03})), "latency")
+    among = Interleaved({"latency": moved, **quiet}, dict.fromkeys(["latency", *quiet], 0.03))
+    together = finding(compared(tmp_path, among), "latency")
+    assert alone.p_adjusted == alone.p_value < together.p_adjusted
+    assert together.p_adjusted == pytest.approx(8 * alone.p_value)
+    assert alone.p_adjusted < ALPHA
+
+
+def test_pairs_that_failed_are_not_comparable_and_say_why(tmp_path):
+    found = finding(compared(tmp_path, Interleaved(failed="the base cannot be timed: no module models")), "latency")
+    assert found.verdict == "not_comparable"
+    assert found.reason == "the base cannot be timed: no module models"
+
+
+@pytest.mark.parametrize(
+    ("limit", "noise", "verdict"),
+    [
+        ("<= 1.2", 0.01, "same"),
+        ("<= 1.05", 0.01, "regressed"),
+        ("<= 1.05", 0.5, "too_noisy"),
+        (">= 1.05", 0.01, "same"),
+    ],
+)
+def test_a_budget_on_the_ratio_of_latencies_is_read_from_the_pairs(tmp_path, limit, noise, verdict):
+    measured = Interleaved({"latency": pairs(10, 1.1, noise=noise, seed=4)}, {"latency": 0.3})
+    budgets = parse_budgets(tmp_path / "suite.toml", [{"latency_ratio": limit}])
+    assert finding(compared(tmp_path, measured, budgets=budgets), "budget/latency_ratio").verdict == verdict
+
+
+def test_without_pairs_a_budget_on_a_ratio_of_latencies_cannot_be_checked(tmp_path):
+    budgets = parse_budgets(tmp_path / "suite.toml", [{"latency_ratio": "<= 1.1"}])
+    found = finding(compared(tmp_path, Interleaved(failed="no"), budgets=budgets), "budget/latency_ratio")
+    assert found.verdict == "not_comparable"
+    assert "inflor-bench ab" in found.reason
+
+
+@pytest.mark.parametrize(
+    "sides", [((), ((1.0,),)), (((),), ((1.0,),)), (((0.0,),), ((1.0,),)), (((math.nan,),), ((1.0,),))]
+)
+def test_pairs_without_rounds_or_with_impossible_ones_are_refused(sides):
+    with pytest.raises(ValueError, match="rounds"):
+        Pairs(*sides)
