@@ -47,26 +47,33 @@ _LONGEST = 300
 
 def render_terminal(comparison: Comparison, console: Console, *, everything: bool = False) -> None:
     """Print a comparison, worst first. What is the same or cannot be compared is only counted, unless `everything`."""
-    from rich.table import Table
     from rich.text import Text
 
     for side, run in (("base", comparison.base), ("head", comparison.head)):
         console.print(Text(f"{side}  {plain(_title(run))}"))
     for note in comparison.notes:
         console.print(Text(plain(note), style="yellow"))
-    shown = [finding for finding in comparison.findings if everything or finding.verdict in _SHOWN]
-    if shown:
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in ("verdict", "cell", "metric", "layer", "base", "head", "reason"):
-            table.add_column(column, overflow="fold")
-        for finding in shown:
-            texts = (finding.cell, finding.metric, finding.layer or "", *_values(finding), finding.reason)
-            verdict = Text(_WORDS[finding.verdict], style=_STYLES[finding.verdict])
-            table.add_row(verdict, *(Text(plain(text)) for text in texts))
-        console.print(table)
+    print_findings([finding for finding in comparison.findings if everything or finding.verdict in _SHOWN], console)
     for cell, sentence in comparison.sentences.items():
         console.print(Text(plain(f"{cell}: {sentence}")))
     console.print(Text(summary(comparison), style=_STYLES["regressed" if comparison.exit_code else "improved"]))
+
+
+def print_findings(findings: Sequence[Finding], console: Console) -> None:
+    """Print findings as a table, in their order; nothing where there are none."""
+    from rich.table import Table
+    from rich.text import Text
+
+    if not findings:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("verdict", "cell", "metric", "layer", "base", "head", "reason"):
+        table.add_column(column, overflow="fold")
+    for finding in findings:
+        texts = (finding.cell, finding.metric, finding.layer or "", *_values(finding), finding.reason)
+        verdict = Text(_WORDS[finding.verdict], style=_STYLES[finding.verdict])
+        table.add_row(verdict, *(Text(plain(text)) for text in texts))
+    console.print(table)
 
 
 def summary(comparison: Comparison) -> str:

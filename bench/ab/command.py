@@ -1,0 +1,82 @@
+"""The command `inflor-bench ab`. Heavy imports stand inside, so that every command starts at once."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+
+def ab(
+    base: Annotated[str, typer.Argument(help="Commit to compare with, by any name that git knows.")],
+    head: Annotated[str | None, typer.Argument(help="Commit to judge; by default the work tree as it is.")] = None,
+    suite: Annotated[str, typer.Option(help="A shipped suite's name, or a TOML file.")] = "default",
+    only: Annotated[str, typer.Option(help="Measure the cells that match this pattern.")] = "*",
+    out: Annotated[Path, typer.Option(help="Where what was measured (in ab/) and the report (in report/) go.")] = Path(
+        ".bench"
+    ),
+    accepted: Annotated[Path | None, typer.Option(help="TOML file of accepted regressions, with reasons.")] = None,
+    data_root: Annotated[
+        Path | None, typer.Option(help="Folder that holds the data sets (or INFLOR_BENCH_DATA).")
+    ] = None,
+) -> None:
+    """Measure two commits on this machine, their processes interleaved, and compare. Exit 1 on a regression.
+
+    Counts and accuracy are compared as by `compare`; latency by pairs of processes of base and head in turn, after A/A
+    pairs of the base have shown how much this machine varies. It stops as soon as it is decided.
+    """
+    from bench.ab.interleave import interleave
+    from bench.ab.revisions import Revision, checked_out, python_for, resolve, top_of
+    from bench.ab.sides import Settings, measure, time_cells
+    from bench.suites.judging import Rules, judge
+    from bench.suites.suite import load_suite
+    from bench.track.render import to_json
+    from bench.track.runs import read_run, write_json
+    from reports.page import build
+
+    loaded = load_suite(suite)
+    top = top_of(Path.cwd())
+    place = (out / "ab").resolve()
+    cache = Path(os.environ.get("INFLOR_BENCH_CACHE") or "~/.cache/inflor-bench").expanduser().resolve()
+    settings = Settings(suite, only, top, cache, data_root)
+    commits = [resolve(top, name) for name in (base, head) if name is not None]
+    console = Console(stderr=True)
+    with ExitStack() as stack, console.status("") as status:
+        old = stack.enter_context(checked_out(top, commits[0], place / "environments"))
+        if head is None:
+            new = Revision(top, None, python_for(top, top, place / "environments"))
+        else:
+            new = stack.enter_context(checked_out(top, commits[1], place / "environments"))
+        runs = []
+        for name, side in (("base", old), ("head", new)):
+            status.update(f"{name}, {side.title}: counting and measuring")
+            runs.append(read_run(measure(side, settings, place / name)))
+            console.print(f"{name}    {runs[-1].path}", soft_wrap=True)
+        cells = [cell for cell in runs[1].cells if _timed(runs[0].cells.get(cell)) and _timed(runs[1].cells[cell])]
+
+        def progress(stage: str, done: int, most: int) -> None:
+            status.update(f"{stage}: {done} of at most {most}")
+
+        found, rounds = interleave(
+            lambda names: time_cells(old, settings, names),
+            lambda names: time_cells(new, settings, names),
+            cells,
+            progress,
+        )
+    sides = {"base": commits[0], "head": commits[1] if head is not None else None}
+    write_json(place / "pairs.json", {"format": "inflor-bench-pairs", "version": 1, **sides, **rounds})
+    comparison = judge(runs[0], runs[1], Rules(accepted, loaded.limits, None, suite), found)
+    write_json(place / "comparison.json", to_json(comparison))
+    typer.echo(f"report  {build([runs[1]], out / 'report', comparison=comparison)}")
+    raise typer.Exit(comparison.exit_code)
+
+
+def _timed(cell: object) -> bool:
+    """Whether the latency of a cell was measured."""
+    from bench.track.records import Latency
+
+    return isinstance(getattr(getattr(cell, "record", None), "latency", None), Latency)

@@ -1,0 +1,125 @@
+"""Pairs of processes, base and head in turn, until what they say is decided; first A/A pairs, for the noise floor."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+from bench.ab.sides import Answer, TimingError
+from bench.track.gate import FLOORS, MOST_PAIRS, Pairs, decided, noise_floor
+from bench.track.timing import Interleaved
+
+SAME_PAIRS = 5
+Timer = Callable[[Sequence[str]], Answer]
+
+
+@dataclass
+class _Seen:
+    """The rounds of one cell's processes: by metric and side; and the seconds of its layers, by part."""
+
+    rounds: dict[str, tuple[list[list[float]], list[list[float]]]] = field(default_factory=dict)
+    layers: dict[str, dict[str, tuple[list[float], list[float]]]] = field(default_factory=dict)
+    failed: str | None = None
+
+    def add(self, side: int, answer: dict[str, Any]) -> None:
+        if "failed" in answer:
+            self.failed = f"{('the base', 'the head')[side]} cannot be timed: {answer['failed']}"
+            return
+        self._metric("latency")[side].append(answer["latency"])
+        for part, layers in answer["parts"].items():
+            metric = f"latency/{part}"
+            self._metric(metric)[side].append([sum(spent) for spent in zip(*layers.values(), strict=True)])
+            by_layer = self.layers.setdefault(metric, {})
+            for name, spent in layers.items():
+                by_layer.setdefault(name, ([], []))[side].append(median(spent))
+
+    def _metric(self, metric: str) -> tuple[list[list[float]], list[list[float]]]:
+        return self.rounds.setdefault(metric, ([], []))
+
+    def pairs(self) -> dict[str, Pairs]:
+        """Return the pairs by metric. A part that only one side has cannot be compared and is left out."""
+        return {
+            metric: Pairs(*(tuple(map(tuple, side)) for side in sides))
+            for metric, sides in self.rounds.items()
+            if len(sides[0]) == len(sides[1])
+        }
+
+    def moved(self) -> dict[str, list[tuple[str, float, float]]]:
+        """Return, by metric, the layers that both sides have, with the seconds of each."""
+        return {
+            metric: [(name, median(base), median(head)) for name, (base, head) in layers.items() if base and head]
+            for metric, layers in self.layers.items()
+        }
+
+
+def interleave(
+    base: Timer, head: Timer, cells: Sequence[str], progress: Callable[[str, int, int], None]
+) -> tuple[dict[str, Interleaved], dict[str, Any]]:
+    """Time cells in pairs of processes until every cell is decided.
+
+    Args:
+        base: Times the cells that it is given by the base's code, in a process of its own.
+        head: The same by the head's code.
+        cells: Their names.
+        progress: Told what is done: the stage, how many pairs, of at most how many.
+
+    Returns:
+        What is known of every cell, and all rounds, as JSON: `same` of the A/A pairs, `pairs` of base and head.
+    """
+    same, seen = defaultdict[str, _Seen](_Seen), defaultdict[str, _Seen](_Seen)
+    reason = None
+    try:
+        for index in range(SAME_PAIRS):
+            progress("A/A pairs of the base", index, SAME_PAIRS)
+            _pair((base, base), same, cells)
+        floors = {cell: _floors(same[cell]) for cell in cells}
+        open_cells = [cell for cell in cells if same[cell].failed is None]
+        for index in range(MOST_PAIRS):
+            if not open_cells:
+                break
+            progress("pairs of base and head", index, MOST_PAIRS)
+            sides = (base, head) if index % 2 == 0 else (head, base)
+            _pair(sides, seen, open_cells, swapped=index % 2 == 1)
+            tests = len(cells) + sum(len(floor) for floor in floors.values())
+            open_cells = [cell for cell in open_cells if not _decided(seen[cell], floors[cell], tests)]
+    except TimingError as error:
+        reason = str(error)
+    found = {cell: _result(same[cell], seen[cell], reason) for cell in cells}
+    return found, {"same": _rounds(same), "pairs": _rounds(seen)}
+
+
+def _pair(sides: tuple[Timer, Timer], seen: dict[str, _Seen], cells: Iterable[str], *, swapped: bool = False) -> None:
+    cells = list(cells)
+    answers = [side(cells) for side in sides]
+    for cell in cells:
+        for index, answer in enumerate(answers):
+            seen[cell].add(1 - index if swapped else index, answer[cell])
+
+
+def _floors(same: _Seen) -> dict[str, float]:
+    return {metric: noise_floor(pairs, FLOORS["latency"]) for metric, pairs in same.pairs().items()}
+
+
+def _decided(seen: _Seen, floors: dict[str, float], tests: int) -> bool:
+    if seen.failed is not None:
+        return True
+    return all(decided(pairs, floors[metric], tests) for metric, pairs in seen.pairs().items() if metric in floors)
+
+
+def _result(same: _Seen, seen: _Seen, reason: str | None) -> Interleaved:
+    failed = reason or same.failed or seen.failed
+    if failed is not None:
+        return Interleaved(failed=failed)
+    floors = _floors(same)
+    pairs = {metric: found for metric, found in seen.pairs().items() if metric in floors}
+    return Interleaved(pairs, floors, seen.moved())
+
+
+def _rounds(seen: dict[str, _Seen]) -> dict[str, Any]:
+    return {
+        cell: {metric: {"base": base, "head": head} for metric, (base, head) in found.rounds.items()}
+        for cell, found in seen.items()
+    }
