@@ -15,13 +15,14 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import bench
+from bench.suites.derived import derive
 from bench.track.provenance import git_state, machine, versions
 from bench.track.records import Absent, ModelDescription, Provenance, Record, Section
 from bench.track.runs import attach_record
 
 
-def run_benchmarks(test_file: str, plugin: object) -> int:
-    """Run one bench/test_*.py by pytest with a plugin that gives it its work; return pytest's exit code."""
+def run_benchmarks(test_file: str, *plugins: object) -> int:
+    """Run one bench/test_*.py by pytest with the plugins that give it its work; return pytest's exit code."""
     path = Path(bench.__file__).parent / test_file
     arguments = [
         str(path),
@@ -29,7 +30,7 @@ def run_benchmarks(test_file: str, plugin: object) -> int:
         *("-p", "no:cacheprovider", "-p", "no:logging", "-q", "-s", "--no-header", "--tb=short", "-rN"),
         *("--benchmark-only", "--benchmark-columns=min,median,iqr,rounds", "--benchmark-sort=fullname"),
     ]
-    return int(pytest.main(arguments, plugins=[plugin]))
+    return int(pytest.main(arguments, plugins=list(plugins)))
 
 
 def time_rounds(
@@ -47,8 +48,9 @@ def time_rounds(
 def make_record(
     cell: str, description: ModelDescription, provenance: Provenance, sections: Mapping[str, Section]
 ) -> Record:
-    """Build the record of a cell from its sections by name."""
-    values: Mapping[str, Any] = sections
+    """Build the record of a cell from its sections by name, and derive what follows from them."""
+    values: dict[str, Any] = dict(sections)
+    values["derived"] = derive(sections.get("power"), sections.get("latency"), sections.get("energy"))
     return Record(name=cell, model=description, provenance=provenance, **values)
 
 

@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+import torch
 from pytest_benchmark.fixture import BenchmarkFixture
-from rich.console import Console
 
 from bench.measure.energy import EnergyModel, energy_models
 from bench.suites.harness import make_record, run_benchmarks, run_document, run_provenance, time_rounds
 from bench.suites.prepare import Prepared, Sources, describe, prepare
 from bench.suites.suite import PlannedCell, Suite
+from bench.suites.terminal import terminal
+from bench.suites.timing import not_timed, timing_device
+from bench.suites.varying import time_cell
+from bench.suites.watch import watching
 from bench.track.records import SECTIONS, Absent, Provenance, Record, Section
 from bench.track.unfinished import OpenRun, open_run, recover_unfinished
 
@@ -36,22 +40,31 @@ class Outcome:
 
 
 def run_suite(
-    suite: Suite, planned: Sequence[PlannedCell], out: Path, sources: Sources, command: Sequence[str]
+    suite: Suite,
+    planned: Sequence[PlannedCell],
+    out: Path,
+    sources: Sources,
+    command: Sequence[str],
+    *,
+    watch: bool = False,
 ) -> Outcome:
     """Measure the planned cells into one run file under `out`.
 
-    Runs that were killed earlier are finished first, with the cells that they had measured.
+    Runs that were killed earlier are finished first, with the cells that they had measured. `watch` shows power and
+    clocks meanwhile.
 
     Raises:
         TrackInputError: `out` cannot be written.
         MeasureInputError: the suite's models of energy cannot be read.
+        SuiteInputError: the suite asks for a GPU, and there is none.
     """
     models = energy_models(suite.energy_models)
+    device = timing_device(suite.measure)
     recovered = tuple(recover_unfinished(out))
-    provenance = run_provenance(out, command)
+    provenance = run_provenance(out, command, str(device))
     with open_run(out, provenance) as run:
-        cells = CellRun(suite, planned, sources, provenance, run, models)
-        exit_code = run_benchmarks("test_cells.py", cells)
+        cells = CellRun(suite, planned, sources, provenance, run, models, device)
+        exit_code = run_benchmarks("test_cells.py", cells, *watching(watch, device))
         path = run.finish() if cells.stored else None
     return Outcome(path, exit_code, tuple(cells.bad_input), recovered)
 
@@ -67,13 +80,16 @@ class CellRun:
         provenance: Provenance,
         run: OpenRun,
         models: Sequence[EnergyModel],
+        device: torch.device,
     ) -> None:
         self.suite, self.energy_models = suite, models
+        self._device = device
+        self._lost: str | None = None
         self.stored = 0
         self.bad_input: list[str] = []
         self._planned = {entry.cell.name: entry for entry in planned}
         self._sources, self._provenance, self._run = sources, provenance, run
-        self._console = Console(stderr=True)
+        self._console = terminal()
         self._session: Any = None
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
@@ -96,6 +112,14 @@ class CellRun:
         """Show, on a terminal, how much of the test set is measured; gives what to call with (done, total) images."""
         with self._console.status(f"{cell}: measuring") as status:
             yield lambda done, total: status.update(f"{cell}: measured {done} of {total} test images")
+
+    def time(self, prepared: Prepared, benchmark: BenchmarkFixture) -> dict[str, Section]:
+        """Latency, memory and power of a prepared network, by section. A GPU that was lost is left alone."""
+        if self._lost is not None:
+            return not_timed(benchmark, Absent(status="unavailable", reason=f"an earlier cell ended so: {self._lost}"))
+        timed = time_cell(benchmark, prepared, self._device, self.suite.measure)
+        self._lost = timed.lost
+        return timed.sections
 
     def store(
         self, cell: str, prepared: Prepared, sections: Mapping[str, Section], benchmark: BenchmarkFixture

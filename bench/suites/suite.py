@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.suites.cell import Cell
 from bench.suites.errors import SuiteInputError
+from bench.suites.settings import MeasureSettings
 from bench.track.budgets import Budget, parse_budgets
 
 Weights = Literal["train", "zoo"]
@@ -36,14 +37,6 @@ class CellGroup(_Strict):
     seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
     weights: Weights
     form: Form = "training"
-
-
-class MeasureSettings(_Strict):
-    """How latency, memory and power are measured: samples in a batch, timed rounds, windows of the power meter."""
-
-    batch_size: int = Field(default=32, ge=1)
-    rounds: int = Field(default=100, ge=1)
-    power: Literal["full", "quick"] = "full"
 
 
 class TrainingSettings(_Strict):

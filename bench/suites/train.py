@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
 from bench.suites.cell import Cell
+from bench.suites.terminal import terminal
 from models.cards import model_card
 from models.checkpoints import read_tensors, write_atomically
 from models.create import ModelConfig, config_for
@@ -49,7 +49,7 @@ def train_cell(cell: Cell, options: TrainOptions, *, recipe: Recipe | None = Non
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    console = Console(stderr=True, soft_wrap=True)
+    console = terminal()
     recipe = recipe or find_recipe(cell.dataset)
     logs = [csv_log(options.csv / f"{cell.name}.csv")] if options.csv else []
     logs += [tensorboard_log(options.tensorboard / cell.name)] if options.tensorboard else []

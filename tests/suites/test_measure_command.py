@@ -95,7 +95,7 @@ class Place:
         return done
 
     def measure(self, target, *arguments, check=0):
-        done = self.call("measure", target, "--rounds", 5, "--quick-power", *arguments, check=check)
+        done = self.call("measure", target, "--rounds", 5, "--quick", *arguments, check=check)
         (path,) = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("run ")]
         (cell,) = read_run(self.directory / path).cells.values()
         return self.directory / path, cell.record, done

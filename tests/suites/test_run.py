@@ -39,7 +39,7 @@ epochs = 2
 [measure]
 batch_size = 8
 rounds = 30
-power = "quick"
+profile = "quick"
 """
 CHIP = """
 [[models]]

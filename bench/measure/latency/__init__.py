@@ -12,7 +12,7 @@ and sweeps are timed here, in turn (A B A B).
 from __future__ import annotations
 
 from bench.measure.latency.conditions import cuda_graph, evict_caches
-from bench.measure.latency.rounds import event_rounds, rounds_in_turn, synchronise
+from bench.measure.latency.rounds import Turn, event_rounds, rounds_in_turn, synchronise
 from bench.measure.latency.statistics import Latency, Rounds, describe, median_interval, summarise
 from bench.measure.latency.sustained import cpu_seconds_per_inference, inferences_per_second
 from bench.measure.latency.warmup import Warmup, warm_up
@@ -20,6 +20,7 @@ from bench.measure.latency.warmup import Warmup, warm_up
 __all__ = [
     "Latency",
     "Rounds",
+    "Turn",
     "Warmup",
     "cpu_seconds_per_inference",
     "cuda_graph",

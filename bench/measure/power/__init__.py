@@ -14,12 +14,12 @@ from bench.measure.power.nvml_power import NvmlPowerMeter
 from bench.measure.power.profile import FULL, QUICK, Profile
 from bench.measure.power.protocol import Meter
 from bench.measure.power.rapl import RaplMeter
-from bench.measure.power.result import PowerMeasurement
+from bench.measure.power.result import PowerMeasurement, device_lost
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["FULL", "QUICK", "PowerMeasurement", "Profile", "measure_power", "meters_for"]
+__all__ = ["FULL", "QUICK", "PowerMeasurement", "Profile", "device_lost", "measure_power", "meters_for"]
 
 
 def meters_for(device: torch.device) -> list[Meter]:

@@ -99,9 +99,8 @@ def summarise(
     if not watch.reader.ticks and statistics.fmean(gaps) > LONGEST_MEAN_POLL_SECONDS:
         flags.append(f"slow_polling: power was read every {1e3 * statistics.fmean(gaps):.0f} ms, not every 20 ms")
     mask = _event_reasons(watch.conditions)
-    throttling = [reason for bit, reason in THROTTLING.items() if (mask or 0) & bit]
-    if throttling:
-        flags.append(f"throttled: {', '.join(throttling)} (0x{mask:x})")
+    if slowed := throttling(mask):
+        flags.append(f"throttled: {', '.join(slowed)} (0x{mask:x})")
     temperatures = [c.temperature for c in watch.conditions if c.temperature is not None]
     clocks = [c.clock for c in watch.conditions if c.clock is not None]
     limits = [c.power_limit for c in watch.conditions if c.power_limit is not None]
@@ -133,6 +132,11 @@ def summarise(
     )
 
 
+def throttling(event_reasons: int | None) -> list[str]:
+    """The reasons in a mask for which the device ran slower than it could."""
+    return [name for bit, name in THROTTLING.items() if (event_reasons or 0) & bit]
+
+
 def _event_reasons(conditions: Sequence[Conditions]) -> int | None:
     """All reasons that were told, together; None where the device tells none at all."""
     told = [c.event_reasons for c in conditions if c.event_reasons is not None]
@@ -140,3 +144,9 @@ def _event_reasons(conditions: Sequence[Conditions]) -> int | None:
     for reasons in told:
         mask |= reasons
     return mask if told else None
+
+
+def device_lost(result: PowerMeasurement | Unavailable) -> str | None:
+    """Why nothing more may run on the device; None where it is well."""
+    said = [result.reason] if isinstance(result, Unavailable) else result.flags
+    return next((text for text in said if text.startswith(("gpu_is_lost: ", "gpu_reset_required: "))), None)

@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bench.suites.options import Quick, RequirePower, Tdp, Watch, checked_settings, without_power
+
 
 def measure(
     target: Annotated[str, typer.Argument(help="file.py:factory or package.module:factory of a torch.nn.Module.")],
@@ -25,7 +27,15 @@ def measure(
     reset: Annotated[str | None, typer.Option(help="Method of the model that brings it to rest, or none.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the record; runs are compared by it.")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Timed rounds.")] = 100,
-    quick_power: Annotated[bool, typer.Option("--quick-power", help="Measure power in short windows.")] = False,
+    quick: Quick = False,
+    require_power: RequirePower = False,
+    watch: Watch = False,
+    tdp: Tdp = None,
+    variant: Annotated[
+        list[str] | None, typer.Option(help="Also time it under this condition: cold-cache or cuda-graph.")
+    ] = None,
+    sweep_batch: Annotated[list[int] | None, typer.Option(help="Also time a batch of so many samples.")] = None,
+    sweep_timesteps: Annotated[list[int] | None, typer.Option(help="Also time so many time steps.")] = None,
     out: Annotated[Path, typer.Option(help="Where run files (in runs/) go.")] = Path(".bench"),
     data_root: Annotated[
         Path | None, typer.Option(help="Folder that holds the data sets (or INFLOR_BENCH_DATA).")
@@ -61,10 +71,17 @@ def measure(
         time_axis=time_axis,
         timesteps=timesteps,
         reset=reset,
-        batch=batch,
-        rounds=rounds,
+        measure=checked_settings(
+            batch_size=batch,
+            rounds=rounds,
+            profile="quick" if quick else "full",
+            variants=variant or [],
+            sweep_batch_sizes=sweep_batch or [],
+            sweep_timesteps=sweep_timesteps or [],
+            tdp_watts=tdp,
+        ),
         seed=seed,
-        power="quick" if quick_power else "full",
+        watch=watch,
         out=str(out / "runs"),
         command=["inflor-bench", *sys.argv[1:]],
     )
@@ -77,3 +94,7 @@ def measure(
         typer.echo(f"run     {answer.run}")
     if answer.bad_input:
         raise SuiteInputError("\n".join(answer.bad_input))
+    missing = without_power(Path(answer.run)) if require_power and answer.run is not None else []
+    for sentence in missing:
+        typer.echo(sentence, err=True)
+    raise typer.Exit(1 if missing else 0)

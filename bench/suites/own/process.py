@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
-from rich.console import Console
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -29,6 +28,8 @@ from bench.suites.harness import make_record, run_benchmarks, run_document, run_
 from bench.suites.own.counting import count
 from bench.suites.own.request import Answer, Request
 from bench.suites.own.target import load_target, weights_hash
+from bench.suites.terminal import terminal
+from bench.suites.watch import watching
 from bench.track.errors import TrackInputError
 from bench.track.records import Absent, DatasetProvenance, ModelDescription, Provenance, Section, WeightsProvenance
 from bench.track.unfinished import OpenRun, open_run, recover_unfinished
@@ -73,7 +74,7 @@ def measure(request: Request) -> Answer:
     )
     with open_run(out, provenance) as run:
         own = OwnRun(request, Drive(model, plan), inputs, tensors.get("labels"), provenance, run)
-        exit_code = run_benchmarks("test_own.py", own)
+        exit_code = run_benchmarks("test_own.py", own, *watching(request.watch, own.device))
         path = run.finish() if own.stored else None
     if exit_code == pytest.ExitCode.INTERRUPTED:
         raise KeyboardInterrupt
@@ -104,15 +105,15 @@ class OwnRun:
         provenance: Provenance,
         run: OpenRun,
     ) -> None:
-        self.drive, self.rounds, self.power = drive, request.rounds, request.power
-        self.batches = inputs.split(request.batch, dim=int(request.timed))
+        self.drive, self.settings, self.inputs = drive, request.measure, inputs
+        self.batches = inputs.split(request.measure.batch_size, dim=int(request.timed))
         self.device = inputs.device
         self.bad_input: list[str] = []
         self.stored = False
         self._labels, self._name = labels, request.name
         self._total = inputs.shape[int(request.timed)]
         self._dataset, self._provenance, self._run = request.dataset["name"], provenance, run
-        self._console = Console(stderr=True)
+        self._console = terminal()
         self._session: Any = None
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
+
+from bench.suites.settings import MeasureSettings
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,8 @@ class Request:
         inputs: safetensors file with `inputs` [N, ...], or [T, N, ...] where `timed`; and maybe `labels` [N].
         dataset: what the record says of the inputs, as a `DatasetProvenance`.
         time_axis, timesteps, reset: what was said of time and state; None where nothing.
-        batch: samples in a batch. rounds: timed rounds. seed: of the random numbers that the factory draws.
+        measure: how latency, memory and power are measured. seed: of the random numbers that the factory draws.
+        watch: whether to show power and clocks meanwhile.
     """
 
     target: str
@@ -29,21 +32,21 @@ class Request:
     time_axis: str | None
     timesteps: int | None
     reset: str | None
-    batch: int
-    rounds: int
+    measure: MeasureSettings
     seed: int
-    power: Literal["full", "quick"]
+    watch: bool
     out: str
     command: list[str]
 
     def write(self, path: Path) -> None:
         """Write to a file."""
-        path.write_text(json.dumps(asdict(self)), "utf-8")
+        path.write_text(json.dumps({**vars(self), "measure": self.measure.model_dump()}), "utf-8")
 
     @classmethod
     def read(cls, path: Path) -> Request:
         """Read what `write` wrote."""
-        return cls(**json.loads(path.read_text("utf-8")))
+        values = json.loads(path.read_text("utf-8"))
+        return cls(**{**values, "measure": MeasureSettings.model_validate(values["measure"])})
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,67 @@
+"""Options that `inflor-bench run` and `inflor-bench measure` share. Heavy imports stand inside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from bench.suites.settings import MeasureSettings
+
+Quick = Annotated[
+    bool, typer.Option("--quick", help="For CI: fewer rounds, one short window of the power meter. The record says so.")
+]
+RequirePower = Annotated[
+    bool, typer.Option("--require-power", help="Exit with 1 where power was not measured, after all else is.")
+]
+Watch = Annotated[bool, typer.Option("--watch", help="Show power and clocks meanwhile, on a terminal.")]
+Tdp = Annotated[
+    float | None, typer.Option(help="Also estimate J from CPU time and this rated power of the CPU, W. No measurement.")
+]
+
+
+def checked_settings(**values: Any) -> MeasureSettings:
+    """The settings of these values.
+
+    Raises:
+        SuiteInputError: naming the value that is wrong.
+    """
+    from pydantic import ValidationError
+
+    from bench.suites.errors import SuiteInputError
+    from bench.suites.settings import MeasureSettings
+
+    try:
+        return MeasureSettings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = f"{first['loc'][0]}"
+        raise SuiteInputError(
+            f"{name} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}: correct it."
+        ) from None
+
+
+def overridden(settings: MeasureSettings, quick: bool, tdp: float | None) -> MeasureSettings:
+    """The settings of a suite with what the command line says.
+
+    Raises:
+        SuiteInputError: naming the value that is wrong.
+    """
+    said = {"profile": "quick" if quick else None, "tdp_watts": tdp}
+    return checked_settings(
+        **settings.model_dump() | {name: value for name, value in said.items() if value is not None}
+    )
+
+
+def without_power(run: Path) -> list[str]:
+    """One sentence a cell of a run file whose power was not measured."""
+    from bench.track.records import Absent
+    from bench.track.runs import read_run
+
+    return [
+        f"{name}: power was required and not measured: {cell.record.power.reason}"
+        for name, cell in read_run(run).cells.items()
+        if isinstance(cell.record.power, Absent)
+    ]

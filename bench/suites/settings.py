@@ -1,0 +1,55 @@
+"""How a suite, or `inflor-bench measure`, measures latency, memory and power. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Positive = Annotated[int, Field(ge=1)]
+Variant = Literal["cold-cache", "cuda-graph"]
+Profile = Literal["full", "quick"]
+
+QUICK_ROUNDS = 30
+
+
+class MeasureSettings(BaseModel):
+    """The table [measure] of a suite.
+
+    Attributes:
+        batch_size: samples in a batch.
+        rounds: timed rounds.
+        profile: "quick" is for CI: at most 30 rounds, a shorter warm-up, and one short window of the power meter. The
+            record says so.
+        device: where latency, memory and power are measured; "auto" is the GPU if there is one. Counts come from the
+            CPU: they are the same everywhere.
+        variants: other conditions under which the same pass is timed, in turn with the usual one.
+        sweep_batch_sizes, sweep_timesteps: points of a sweep, each with the cell's own value of the other.
+        tdp_watts: also estimate energy from CPU time and this rated power of the whole CPU.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    batch_size: Positive = 32
+    rounds: Positive = 100
+    profile: Profile = "full"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    variants: list[Variant] = []
+    sweep_batch_sizes: list[Positive] = []
+    sweep_timesteps: list[Positive] = []
+    tdp_watts: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+
+    @property
+    def timed_rounds(self) -> int:
+        """Rounds that are timed under the profile."""
+        return min(self.rounds, QUICK_ROUNDS) if self.profile == "quick" else self.rounds
+
+    @property
+    def warmup_seconds(self) -> float:
+        """The longest that a warm-up may take, s."""
+        return 10.0 if self.profile == "quick" else 30.0
+
+    @property
+    def sustained_seconds(self) -> float:
+        """How long throughput is watched, s."""
+        return 0.2 if self.profile == "quick" else 1.0
