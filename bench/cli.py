@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from bench.suites.options import Quick, RequirePower, Tdp, Watch, overridden, without_power
 from bench.suites.own.command import measure
 
 if TYPE_CHECKING:
@@ -54,11 +55,16 @@ def run(
     accepted: Accepted = None,
     data_root: DataRoot = None,
     download: Download = False,
+    quick: Quick = False,
+    require_power: RequirePower = False,
+    watch: Watch = False,
+    tdp: Tdp = None,
 ) -> None:
     """Train or load, measure, compare with the newest comparable run, and write the report."""
     from bench.suites.suite import check_names, load_suite, plan
 
     loaded = load_suite(suite)
+    loaded = loaded.model_copy(update={"measure": overridden(loaded.measure, quick, tdp)})
     planned = plan(loaded, only)
     check_names(planned)
 
@@ -68,7 +74,8 @@ def run(
     from bench.track.runs import read_run
 
     runs = out / "runs"
-    outcome = run_suite(loaded, planned, runs, Sources(cache_directory(), data_root, download), command_line())
+    sources = Sources(cache_directory(), data_root, download)
+    outcome = run_suite(loaded, planned, runs, sources, command_line(), watch=watch)
     for path in outcome.recovered:
         errors.print(f"An earlier run was stopped; what it had measured is in {path}")
     if outcome.interrupted:
@@ -84,9 +91,10 @@ def run(
         comparison = _compare(baseline.run, head, accepted, only) if baseline.run else None
         code = max(code, comparison.exit_code if comparison else 0)
         typer.echo(f"report  {_report([head], out / 'report', comparison, load_history(runs).runs)}")
-    for sentence in outcome.bad_input:
+    missing = without_power(outcome.path) if require_power and outcome.path is not None else []
+    for sentence in (*missing, *outcome.bad_input):
         errors.print(sentence)
-    raise typer.Exit(2 if outcome.bad_input else code)
+    raise typer.Exit(2 if outcome.bad_input else max(code, 1 if missing else 0))
 
 
 @app.command()
