@@ -1,0 +1,47 @@
+"""The process that asks torch and the data sets: it prints a JSON object a line."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+# Both are made from what scikit-learn brings; simulating the events takes longer than asking may.
+FROM_SCIKIT_LEARN = ("digits", "digits-dvs")
+
+
+def main() -> None:
+    """Print what is found, each the moment it is known."""
+    import torch
+
+    _say(
+        torch={
+            "version": torch.__version__,
+            "cuda": torch.version.cuda,
+            "gpus": _gpus(torch),
+            "threads": torch.get_num_threads(),
+        }
+    )
+    from models.datasets import DATASETS, load_dataset
+    from models.errors import ModelInputError
+
+    _say(datasets=list(DATASETS))
+    for name in DATASETS:
+        try:
+            if name in FROM_SCIKIT_LEARN:
+                import sklearn  # noqa: F401
+            else:
+                load_dataset(name, timesteps=1)
+            _say(found=name)
+        except (ModelInputError, ImportError) as error:
+            _say(missing=name, reason=str(error))
+
+
+def _gpus(torch: Any) -> list[dict[str, str]]:
+    if not torch.cuda.is_available():
+        return []
+    properties = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
+    return [{"name": found.name, "uuid": str(found.uuid)} for found in properties]
+
+
+def _say(**values: Any) -> None:
+    print(json.dumps(values), flush=True)
