@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from bench.suites.doctor.command import doctor
 from bench.suites.options import Quick, RequirePower, Tdp, Watch, overridden, without_power
 from bench.suites.own.command import measure
 
@@ -195,6 +196,7 @@ def import_weights(
 
 
 app.command()(measure)
+app.command()(doctor)
 
 
 def _compare(base: Run, head: Run, accepted: Path | None, only: str | None = None) -> Comparison:
