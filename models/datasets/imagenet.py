@@ -123,6 +123,7 @@ class FolderSplit:
             batch_sampler=[chosen.tolist() for chosen in batches],
             num_workers=min(WORKERS, len(batches)),
             collate_fn=_collate,
+            generator=torch.Generator(),  # else it would draw from torch's own random state
         )
         for images in loader:
             if isinstance(images, str):

@@ -15,7 +15,7 @@ from torchvision.transforms import AutoAugment, AutoAugmentPolicy
 from torchvision.transforms.v2 import functional as F
 
 POLICIES = AutoAugment(AutoAugmentPolicy.CIFAR10).policies
-LEVELS = 9  # magnitudes are levels from 0 to 9
+LEVELS = 10
 SIGNED = {"ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate", "Brightness", "Color", "Contrast", "Sharpness"}
 
 
@@ -49,22 +49,26 @@ def apply(images: Tensor, drawn: dict[str, Tensor]) -> Tensor:
 
 def operation(name: str, level: int | None, negative: bool, size: tuple[int, ...]) -> Callable[[Tensor], Tensor]:
     """The named operation at a level from 0 to 9, on images of a size (H, W)."""
-    share = (level or 0) / LEVELS * (-1 if negative else 1)
-    shear = math.degrees(math.atan(0.3 * share))
+    sign, height, width = -1 if negative else 1, *size
+
+    def up_to(most: float) -> float:
+        # In float32, as torchvision: brightness and the like are rounded down, so a last bit is a step of 1.
+        return sign * float(torch.linspace(0.0, most, LEVELS)[level or 0])
+
+    shear = math.degrees(math.atan(up_to(0.3)))
     still = {"angle": 0.0, "scale": 1.0}
-    height, width = size
     operations: dict[str, Callable[[Tensor], Tensor]] = {
         "ShearX": partial(F.affine, **still, translate=[0, 0], shear=[shear, 0.0], center=[0, 0]),
         "ShearY": partial(F.affine, **still, translate=[0, 0], shear=[0.0, shear], center=[0, 0]),
-        "TranslateX": partial(F.affine, **still, translate=[int(150 / 331 * width * share), 0], shear=[0.0, 0.0]),
-        "TranslateY": partial(F.affine, **still, translate=[0, int(150 / 331 * height * share)], shear=[0.0, 0.0]),
-        "Rotate": partial(F.rotate, angle=30 * share),
-        "Brightness": partial(F.adjust_brightness, brightness_factor=1 + 0.9 * share),
-        "Color": partial(F.adjust_saturation, saturation_factor=1 + 0.9 * share),
-        "Contrast": partial(F.adjust_contrast, contrast_factor=1 + 0.9 * share),
-        "Sharpness": partial(F.adjust_sharpness, sharpness_factor=1 + 0.9 * share),
-        "Posterize": partial(F.posterize, bits=round(8 - 4 * share)),
-        "Solarize": partial(F.solarize, threshold=255 * (1 - share)),
+        "TranslateX": partial(F.affine, **still, translate=[int(up_to(150 / 331 * width)), 0], shear=[0.0, 0.0]),
+        "TranslateY": partial(F.affine, **still, translate=[0, int(up_to(150 / 331 * height))], shear=[0.0, 0.0]),
+        "Rotate": partial(F.rotate, angle=up_to(30)),
+        "Brightness": partial(F.adjust_brightness, brightness_factor=1 + up_to(0.9)),
+        "Color": partial(F.adjust_saturation, saturation_factor=1 + up_to(0.9)),
+        "Contrast": partial(F.adjust_contrast, contrast_factor=1 + up_to(0.9)),
+        "Sharpness": partial(F.adjust_sharpness, sharpness_factor=1 + up_to(0.9)),
+        "Posterize": partial(F.posterize, bits=round(8 - up_to(4))),
+        "Solarize": partial(F.solarize, threshold=255 * (1 - up_to(1))),
         "AutoContrast": F.autocontrast,
         "Equalize": F.equalize,
         "Invert": F.invert,

@@ -12,6 +12,7 @@ from models.errors import ModelInputError
 
 Curve = Sequence[dict[str, float]]
 Log = Callable[[Curve], None]
+COLUMNS = ("epoch", "loss", "train_accuracy", "test_accuracy")
 
 
 def csv_log(path: Path) -> Log:
@@ -19,7 +20,7 @@ def csv_log(path: Path) -> Log:
 
     def write(curve: Curve) -> None:
         text = io.StringIO()
-        writer = csv.DictWriter(text, list(curve[0]), lineterminator="\n")
+        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(curve)
         write_atomically(path, text.getvalue().encode())

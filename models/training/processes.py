@@ -56,7 +56,7 @@ class Processes:
         synchronise(model)
         devices = [self.device] if self.device.type == "cuda" else None
         # The running statistics are already the same everywhere.
-        return nn.parallel.DistributedDataParallel(model, device_ids=devices, broadcast_buffers=False)
+        return nn.parallel.DistributedDataParallel(model, device_ids=devices, forward_sync_buffers=False)
 
 
 def find_device(name: str | None) -> torch.device:

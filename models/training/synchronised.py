@@ -46,7 +46,7 @@ def _normalise(norm: nn.BatchNorm2d, x: Tensor, weight: Tensor) -> Tensor:
 
     The variance is computed around the mean that all processes share: two sums that travel, and no cancellation.
     """
-    values = x.float()
+    values = x.float() if x.dtype == torch.bfloat16 else x
     (count,) = _sum_over_processes(values.new_tensor([values.numel() / values.shape[1]]))
     mean = _sum_over_processes(values.sum((0, 2, 3))) / count
     centred = values - mean[:, None, None]

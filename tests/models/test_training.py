@@ -141,7 +141,7 @@ def test_a_card_says_how_the_weights_came_to_be(uninterrupted):
         "decay 0.25",
     ):
         assert fact in card
-    assert card.count(" % |\n") == RECIPE.epochs
+    assert card.count(" % |\n") == RECIPE.epochs + CONFIG.timesteps
 
 
 def test_a_loss_that_is_not_finite_stops_with_a_sentence(tmp_path):

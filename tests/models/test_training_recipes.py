@@ -1,0 +1,153 @@
+"""Recipes by name, their keys, and what a training leaves beside its weights: anytime curve, logs, precision."""
+
+import csv
+import os
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+
+from models import compilation, create_model, load_model
+from models.cards import model_card
+from models.checkpoints import read_tensors, remove_leftovers
+from models.create import ModelConfig
+from models.datasets import load_dataset
+from models.errors import ModelInputError
+from models.recipe import RECIPES, Recipe, find_recipe, training_key
+from models.training import evaluate, train
+from models.training.logs import csv_log, tensorboard_log
+from models.zoo import shipped_checkpoint
+
+CONFIG = ModelConfig("resnet8", "soft-mpr", 3, 10, 1, {"decay": 0.25})
+EVERYTHING = Recipe(
+    epochs=3, batch_size=64, horizontal_flip=True, crop_padding=1, auto_augment=True, cutout=2, roll=1, bfloat16=True
+)
+
+
+def test_the_keys_of_what_was_trained_before_stay_the_same():
+    _, metadata = read_tensors(shipped_checkpoint("fashion-mnist/resnet8/soft/T2/s0"))
+    config, data = ModelConfig(**metadata["config"]), metadata["dataset"]["sha256"]
+    assert training_key(config, RECIPES["fashion-mnist"], data, 0) == "a36eb7f5123c220014d92572"
+    digits = ModelConfig("resnet8", "soft", 2, 10, 1, {})
+    assert training_key(digits, RECIPES["digits"], "x", 1) == "d6a516d658c235bea5100144"
+
+
+def test_every_value_that_was_added_later_changes_the_key_where_it_is_used():
+    later = {"crop_padding": 4, "auto_augment": True, "cutout": 16, "roll": 5, "bfloat16": True}
+    base = RECIPES["digits"]
+    assert len(base.values()) == 7
+    keys = {training_key(CONFIG, replace(base, **{name: value}), "x", 0) for name, value in later.items()}
+    assert len(keys | {training_key(CONFIG, base, "x", 0)}) == 6
+
+
+def test_recipes_are_chosen_by_name_or_by_the_data():
+    paper = find_recipe("cifar10")
+    assert paper is find_recipe("cifar100") is find_recipe("digits", "paper-cifar") is RECIPES["paper-cifar"]
+    assert find_recipe("cifar10-dvs") is RECIPES["paper-dvs"]
+    assert find_recipe("cifar10", "quick") is RECIPES["quick"]
+    assert (paper.learning_rate, paper.weight_decay, paper.epochs, paper.batch_size) == (0.01, 1e-4, 400, 128)
+    assert paper.learning_rate_at(0, 1000) == 0.01
+    assert paper.learning_rate_at(500, 1000) == pytest.approx(0.005)
+    with pytest.raises(ModelInputError, match="Unknown recipe 'paper': choose one of digits"):
+        find_recipe("digits", "paper")
+    with pytest.raises(ModelInputError, match="A learning rate of 0"):
+        replace(paper, learning_rate=0.0)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Trained in one go, with all that a recipe can ask for."""
+    directory = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compilation, "compiler_available", lambda: False)
+        path = train(CONFIG, EVERYTHING, load_dataset("digits"), 5, directory, logs=[csv_log(directory / "log.csv")])
+    return path, read_tensors(path)
+
+
+def test_what_is_random_and_the_precision_come_back_after_a_stop(tmp_path, trained):
+    log = csv_log(tmp_path / "log.csv")
+    for stop in (7, 30, 22):  # in an epoch, in another, and at the end of the first
+
+        def show(progress, stop=stop):
+            if progress.step == stop:
+                signal.raise_signal(signal.SIGINT)
+
+        if stop == 22:
+            for file in tmp_path.iterdir():
+                file.unlink()
+        with pytest.raises(KeyboardInterrupt):
+            train(CONFIG, EVERYTHING, load_dataset("digits"), 5, tmp_path, on_progress=show, logs=[log])
+        (unfinished,) = tmp_path.glob("*.unfinished.safetensors")
+        assert read_tensors(unfinished)[1]["progress"]["step"] in (stop, stop + 1)
+    path = train(CONFIG, EVERYTHING, load_dataset("digits"), 5, tmp_path, logs=[log])
+    assert path.name == trained[0].name
+    assert path.read_bytes() == trained[0].read_bytes()
+    assert (tmp_path / "log.csv").read_bytes() == trained[0].with_name("log.csv").read_bytes()
+
+
+def test_bfloat16_is_used_in_training_and_weights_stay_float32(trained):
+    path, (tensors, metadata) = trained
+    assert {tensor.dtype for tensor in tensors.values()} == {torch.float32, torch.int64}
+    full = train(CONFIG, replace(EVERYTHING, epochs=1, bfloat16=False), load_dataset("digits"), 5, path.parent)
+    assert read_tensors(full)[1]["curve"][0]["loss"] != metadata["curve"][0]["loss"]
+    assert read_tensors(full)[1]["curve"][0]["loss"] == pytest.approx(metadata["curve"][0]["loss"], abs=0.3)
+
+
+def test_the_anytime_curve_is_that_of_networks_of_fewer_steps(trained):
+    path, (tensors, metadata) = trained
+    digits = load_dataset("digits")
+    counts = []
+    for steps in (1, 2, 3):
+        model = create_model("resnet8", neuron="soft-mpr", timesteps=steps, num_classes=10, in_channels=1, decay=0.25)
+        model.load_state_dict(tensors)
+        counts.append(int(evaluate(model.eval(), digits, digits.test).sum()))
+    assert metadata["anytime"] == counts
+    assert metadata["correct"] == counts[-1] == int(evaluate(load_model(path), digits, digits.test).sum())
+    card = model_card("x", metadata)
+    assert all(f"| {steps} | {100 * count / 355:.2f} % |" in card for steps, count in enumerate(counts, 1))
+    assert "| cutout | 2 |" in card
+
+
+def test_the_csv_holds_the_curve(trained):
+    path, (_, metadata) = trained
+    with path.with_name("log.csv").open() as file:
+        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    assert rows == metadata["curve"]
+
+
+def test_tensorboard_shows_each_epoch_once_after_a_stop(tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    curve = [{"epoch": epoch, "loss": 1 / epoch, "test_accuracy": epoch / 10} for epoch in (1, 2, 3)]
+    first, second = tensorboard_log(tmp_path), tensorboard_log(tmp_path)
+    first(curve[:1])
+    first(curve[:2])
+    second(curve[:2])  # killed before the checkpoint of epoch 2 was written
+    second(curve)
+    events = EventAccumulator(str(tmp_path)).Reload()
+    assert [(event.step, event.value) for event in events.Scalars("loss")] == [
+        (point["epoch"], pytest.approx(point["loss"])) for point in curve
+    ]
+
+
+def test_without_tensorboard_the_sentence_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(ModelInputError, match=r"install inflor-bench\[tensorboard\]"):
+        tensorboard_log(tmp_path)
+
+
+def test_leftovers_of_the_killed_alone_are_removed(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    path, host = tmp_path / "a[1].md", socket.gethostname()
+    stale, alive = (tmp_path / f".a[1].md.{host}.{process}.xyz" for process in (dead.pid, os.getpid()))
+    elsewhere, others = tmp_path / f".a[1].md.{host}-other.{dead.pid}.xyz", tmp_path / f".b.md.{host}.{dead.pid}.xyz"
+    for file in (path, stale, alive, elsewhere, others):
+        file.write_text("")
+    remove_leftovers(path)
+    assert {file.name for file in tmp_path.iterdir()} == {file.name for file in (path, alive, elsewhere, others)}
