@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from bench.pages import figure, picture, publish, serve
 from bench.suites.doctor.command import doctor
 from bench.suites.options import Quick, RequirePower, Tdp, Watch, overridden, without_power
 from bench.suites.own.command import measure
@@ -71,7 +72,7 @@ def run(
 
     from bench.suites.prepare import Sources
     from bench.suites.run import run_suite
-    from bench.track.history import load_history, newest_comparable
+    from bench.track.history import newest_comparable
     from bench.track.runs import read_run
 
     runs = out / "runs"
@@ -91,7 +92,7 @@ def run(
         typer.echo(f"base    {baseline.run.path if baseline.run else 'none'}: {baseline.reason}")
         comparison = _compare(baseline.run, head, accepted, only) if baseline.run else None
         code = max(code, comparison.exit_code if comparison else 0)
-        typer.echo(f"report  {_report([head], out / 'report', comparison, load_history(runs).runs)}")
+        typer.echo(f"report  {_report(head, out / 'report', comparison, runs)}")
     missing = without_power(outcome.path) if require_power and outcome.path is not None else []
     for sentence in (*missing, *outcome.bad_input):
         errors.print(sentence)
@@ -121,17 +122,20 @@ def report(
     out: Annotated[Path, typer.Option(help="Directory of the pages.")] = Path(".bench/report"),
     history: Annotated[Path | None, typer.Option(help="Directory of run files, for trends.")] = None,
     accepted: Accepted = None,
+    open_page: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
 ) -> None:
     """Write the HTML report of a run, compared with a baseline where two are given."""
     from bench.track.errors import TrackInputError
-    from bench.track.history import load_history
     from bench.track.runs import read_run
 
     if len(runs) > 2:
         raise TrackInputError(f"{len(runs)} run files were given: give one, or a baseline and the run to report on.")
     read = [read_run(path) for path in runs]
     comparison = _compare(read[0], read[1], accepted) if len(read) == 2 else None
-    typer.echo(str(_report(read[-1:], out, comparison, load_history(history).runs if history else ())))
+    page = _report(read[-1], out, comparison, history)
+    typer.echo(str(page))
+    if open_page:
+        typer.launch(page.absolute().as_uri())
 
 
 @app.command()
@@ -196,6 +200,8 @@ def import_weights(
 
 
 app.command()(measure)
+for command in (publish, serve, figure, picture):
+    app.command()(command)
 app.command()(doctor)
 
 
@@ -219,10 +225,15 @@ def _compare(base: Run, head: Run, accepted: Path | None, only: str | None = Non
     return comparison
 
 
-def _report(runs: list[Run], out: Path, comparison: Comparison | None, history: tuple[Run, ...]) -> Path:
+def _report(run: Run, out: Path, comparison: Comparison | None, history: Path | None) -> Path:
+    """Write the report; `history` is a directory of run files, for trends."""
+    from reports.moments import read_moments
     from reports.page import build
 
-    return build(runs, out, comparison=comparison, history=history)
+    past = read_moments(history, besides=run) if history else None
+    for sentence in past.damaged if past else ():
+        errors.print(f"Left out of the trends: {sentence}", markup=False)
+    return build([run], out, comparison=comparison, history=past.moments if past else ())
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.track.compare import Comparison
 from bench.track.findings import VERDICTS, Finding
@@ -93,9 +93,13 @@ def by_cell(comparison: Comparison, cells: Sequence[Cell]) -> dict[str, Datum]:
     return entries
 
 
-def moved_table(comparison: Comparison, cells: Sequence[Cell]) -> Table:
-    """Every judgement that something moved, worst first; what stayed the same is counted in the strip."""
-    return _table("changes-table", "What moved, worst first", MOVED, comparison, cells)
+def moved_table(comparison: Comparison, cells: Sequence[Cell], limit: int | None = None) -> Table:
+    """The judgements that something moved, worst first; what stayed the same is counted in the strip."""
+    table = _table("changes-table", "What moved, worst first", MOVED, comparison, cells)
+    if limit is None or len(table.rows) <= limit:
+        return table
+    caption = f"The {limit} most serious of {len(table.rows)} that moved"
+    return replace(table, caption=caption, rows=table.rows[:limit])
 
 
 def undecided_table(comparison: Comparison, cells: Sequence[Cell]) -> Table:
@@ -156,16 +160,21 @@ def change(finding: Finding) -> str:
     return f"{points(finding.change)} points" if finding.metric == "accuracy" else relative(finding.change)
 
 
-def _change(finding: Finding) -> Datum:
-    if finding.change is None:
-        return Datum("–", None)
+def test(finding: Finding) -> str:
+    """The interval of the change and its p-value, as far as they are known."""
     details = []
     if finding.interval is not None:
         decimals = 2 if finding.metric == "accuracy" else 1
         details.append(" to ".join(signed(100 * bound, decimals) for bound in finding.interval))
     if finding.p_value is not None:
         details.append(p_value(finding.p_value))
-    return Datum(change(finding), finding.change, detail=", ".join(details))
+    return ", ".join(details)
+
+
+def _change(finding: Finding) -> Datum:
+    if finding.change is None:
+        return Datum("–", None)
+    return Datum(change(finding), finding.change, detail=test(finding))
 
 
 def _value(metric_name: str, value: float | int | str | None) -> Datum:

@@ -1,4 +1,4 @@
-"""The files beside the pages: the runs' own JSON, CSV, the badge and the comment."""
+"""The files beside the pages: the runs' own JSON, tables as CSV and Parquet, the badge and the comment."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 
 from bench.track.compare import Comparison
 from bench.track.runs import Run
-from reports import badge, changes, overview
+from reports import badge, changes, layers, overview
 from reports.cells import Cell, Missing
 from reports.comment import comment
+from reports.comparepage import pairs
 from reports.errors import ReportInputError
 from reports.modelpage import neurons_table, sites_table
+from reports.parquet import parquet
 from reports.tables import Column, Row, Table, csv_text, text
 from reports.text import slug
 
@@ -23,23 +25,14 @@ def files(
     Raises:
         ReportInputError: A run file cannot be read any more.
     """
-    judged = changes.by_cell(comparison, cells) if comparison else None
     said, colour = badge.message(cells, comparison)
     made: dict[str, str | bytes] = {
-        "data/models.csv": csv_text(overview.model_table(cells, energy_model, judged)),
         "badge.json": badge.endpoint(said, colour),
         "badge.svg": badge.svg(said, colour),
         "comment.md": comment(cells, energy_model, comparison),
     }
-
-    def sites(cell: Cell) -> Table | None:
-        energy = cell.energy(energy_model) if energy_model else None
-        return sites_table(cell, None if isinstance(energy, Missing) else energy)
-
-    for name, make in (("synaptic-layers", sites), ("spiking-layers", neurons_table)):
-        table = _joined(cells, make)
-        if table is not None:
-            made[f"data/{name}.csv"] = csv_text(table)
+    for name, _, table in tables(cells, energy_model, comparison):
+        made |= as_files(name, table)
     for run, name in zip(runs, run_names(runs), strict=True):
         try:
             made[name] = run.path.read_bytes()
@@ -48,6 +41,31 @@ def files(
                 f"{run.path}: cannot be copied into the report ({error.strerror or error}); give a readable run file."
             ) from None
     return made
+
+
+def tables(
+    cells: Sequence[Cell], energy_model: str | None, comparison: Comparison | None
+) -> list[tuple[str, str, Table]]:
+    """The tables that can be downloaded: name, what it holds, and the table."""
+    judged = changes.by_cell(comparison, cells) if comparison else None
+
+    def sites(cell: Cell) -> Table | None:
+        energy = cell.energy(energy_model) if energy_model else None
+        return sites_table(cell, None if isinstance(energy, Missing) else energy)
+
+    moved = layers.moved_table(pairs(comparison, cells), None) if comparison else None
+    found = (
+        ("models", "the table of models", overview.model_table(cells, energy_model, judged)),
+        ("synaptic-layers", "operations by layer", _joined(cells, sites)),
+        ("spiking-layers", "rates and information loss by layer", _joined(cells, neurons_table)),
+        ("layer-changes", "every layer that moved against the base", moved),
+    )
+    return [(name, what, table) for name, what, table in found if table is not None]
+
+
+def as_files(name: str, table: Table) -> dict[str, str | bytes]:
+    """A table as CSV and as Parquet."""
+    return {f"data/{name}.csv": csv_text(table), f"data/{name}.parquet": parquet(table)}
 
 
 def run_names(runs: Sequence[Run]) -> list[str]:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.track.records import Absent, EnergyModel, Histogram, InformationLayer, SpikeLayer, Spikes, Synops
-from reports import entries, figures, palette
+from reports import entries, figures, modelfigures, palette
 from reports.cells import Cell, Missing, absent
 from reports.format import integer, percent, share, si, significant
 from reports.plots import Plot, no_plot
 from reports.tables import Column, Datum, Row, Table, missing, text
+from reports.text import digest
 
 
 @dataclass(frozen=True)
@@ -40,20 +41,25 @@ def model_page(cell: Cell, energy_model: str | None) -> ModelPage:
     return ModelPage(
         cell,
         facts(cell, energy_model),
-        [
-            _operations(cell),
-            _rates(cell),
-            _membranes(cell),
-            _information(cell),
-            _latency(cell),
-            _energy(cell, estimates),
-        ],
+        figures_of(cell),
         sites_table(cell, headline),
         neurons_table(cell),
         energy_table(estimates, failed) if estimates or failed else None,
         _memory(cell),
         uncounted,
     )
+
+
+def figures_of(cell: Cell) -> list[Plot]:
+    """The figures of one model."""
+    return [
+        _operations(cell),
+        _rates(cell),
+        _membranes(cell),
+        _information(cell),
+        _latency(cell),
+        _energy(cell),
+    ]
 
 
 def energy_estimates(cell: Cell) -> tuple[Sequence[EnergyModel], Mapping[str, str]]:
@@ -122,7 +128,7 @@ def sites_table(cell: Cell, energy: EnergyModel | None) -> Table | None:
                     if part is None
                     else Datum(share(part), part, share=part),
                 ],
-                mark=f"layer-{layer.name}",
+                mark=layer_mark(layer.name),
             )
         )
     return Table("synaptic-layers", "Synaptic operations by layer", columns, rows, sortable=True)
@@ -164,7 +170,7 @@ def neurons_table(cell: Cell) -> Table | None:
                         for v in ((done.updates, done.reset_operations) if done else (0, 0))
                     ),
                 ],
-                mark=f"layer-{name}",
+                mark=layer_mark(name),
             )
         )
     return Table("spiking-layers", "Spiking layers", columns, rows, sortable=True)
@@ -226,6 +232,11 @@ def energy_shares(energy: EnergyModel | None) -> Mapping[str, float]:
     return {name: value / whole for name, value in energy.layers.items()} if energy and whole > 0 else {}
 
 
+def layer_mark(name: str) -> str:
+    """What ties a layer's rows and its marks in figures together."""
+    return f"layer-{digest(name)}"
+
+
 def shape(dimensions: Sequence[int]) -> str:
     """16 × 28 × 28, on one line."""
     return "\u00a0×\u00a0".join(str(d) for d in dimensions) or "scalar"
@@ -239,15 +250,18 @@ def _operations(cell: Cell) -> Plot:
     if not section.layers:
         return no_plot(name, heading, "The model has no layer with synaptic operations.")
     n = section.samples
-    layers = [(x.name, x.ac / n, x.mac / n, x.dense / n) for x in section.layers]
-    svg = figures.operations_by_layer(
-        name, layers, heading, f"Accumulates and multiply-accumulates of {len(layers)} layers."
+    layers = [
+        modelfigures.LayerOperations(layer_mark(x.name), x.name, x.ac / n, x.mac / n, x.dense / n)
+        for x in section.layers
+    ]
+    drawing = modelfigures.operations_by_layer(
+        layers, heading, f"Accumulates and multiply-accumulates of {len(layers)} layers."
     )
     caption = (
-        "Operations that were really computed, against a dense pass over the same layer (outline). "
+        "Accumulates and multiply-accumulates that were really computed, against a dense pass over the same layer. "
         "The numbers stand in the table of synaptic operations."
     )
-    return Plot(name, heading, caption, svg, None)
+    return Plot(name, heading, caption, drawing, None)
 
 
 def _rates(cell: Cell) -> Plot:
@@ -263,15 +277,15 @@ def _rates(cell: Cell) -> Plot:
     rates = [[section.firing_rate(x, step) for step in range(steps)] for x in layers]
     columns = [Column("Layer", numeric=False)] + [Column(f"step {t + 1}", "1") for t in range(steps)]
     rows = [Row([text(x.name), *(Datum(significant(r), r) for r in row)]) for x, row in zip(layers, rates, strict=True)]
-    svg = figures.firing_rates(
-        name,
+    drawing = modelfigures.firing_rates(
         [x.name for x in layers],
         rates,
+        [layer_mark(x.name) for x in layers],
         heading,
         f"Spikes per neuron of {len(layers)} layers at {steps} time steps.",
     )
     caption = "Spikes per neuron at each time step, over all measured samples. The deeper the colour, the more spikes."
-    return Plot(name, heading, caption, svg, Table("rates-data", heading, columns, rows))
+    return Plot(name, heading, caption, drawing, Table("rates-data", heading, columns, rows))
 
 
 def _membranes(cell: Cell) -> Plot:
@@ -282,8 +296,7 @@ def _membranes(cell: Cell) -> Plot:
     if not section.layers:
         return no_plot(name, heading, "The network has no spiking neurons.")
     layers = [(x.name, _density(x.membrane), _density(x.rectified) if x.rectified else None) for x in section.layers]
-    svg = figures.membranes(
-        name,
+    drawing = modelfigures.membranes(
         layers,
         section.firing_level,
         palette.neuron_colour(cell.neuron) if cell.neuron != "relu" else palette.SOFT_MPR,
@@ -299,12 +312,12 @@ def _membranes(cell: Cell) -> Plot:
         "Each layer's membrane potential u (filled) and the same values after the rectifier φ (line), each to its own "
         f"height. A neuron fires above the dashed level, and φ never moves a value across it. {used}"
     )
-    return Plot(name, heading, caption, svg, _membrane_table(section.layers))
+    return Plot(name, heading, caption, drawing, _membrane_table(section.layers))
 
 
-def _density(histogram: Histogram) -> figures.Density:
+def _density(histogram: Histogram) -> modelfigures.Density:
     whole = max(sum(histogram.counts) + histogram.below + histogram.above, 1)
-    return figures.Density(histogram.low, histogram.high, [c / whole for c in histogram.counts])
+    return modelfigures.Density(histogram.low, histogram.high, [c / whole for c in histogram.counts])
 
 
 def _membrane_table(layers: Sequence[InformationLayer]) -> Table:
@@ -351,18 +364,18 @@ def _information(cell: Cell) -> Plot:
         [x.quantisation_error for x in layers],
         [x.quantisation_error_rectified for x in layers],
     )
-    svg = figures.loss_by_layer(
-        name,
+    drawing = figures.loss_by_layer(
         [x.name for x in layers],
         [profile],
         heading,
         f"Reset loss and quantisation error of {len(layers)} layers.",
+        [layer_mark(x.name) for x in layers],
     )
     caption = (
         "Left: mean |u − v − o| over the neurons that fired. Right: mean squared distance of spike and membrane, "
         "as it is (solid) and after φ (dashed). The numbers stand in the table of spiking layers."
     )
-    return Plot(name, heading, caption, svg, None)
+    return Plot(name, heading, caption, drawing, None)
 
 
 def _latency(cell: Cell) -> Plot:
@@ -401,21 +414,22 @@ def _latency(cell: Cell) -> Plot:
         return Plot(
             name, heading, caption + " The single rounds are not in the run, so there is no curve.", None, table
         )
-    svg = figures.latency_distribution(
-        name, cell.result.rounds, marks, "Latency distribution", f"Share of {len(cell.result.rounds)} rounds over time."
+    drawing = modelfigures.latency_distribution(
+        cell.result.rounds, marks, "Latency distribution", f"Share of {len(cell.result.rounds)} rounds over time."
     )
-    return Plot(name, heading, caption, svg, table)
+    return Plot(name, heading, caption, drawing, table)
 
 
-def _energy(cell: Cell, estimates: Sequence[EnergyModel]) -> Plot:
+def _energy(cell: Cell) -> Plot:
     name, heading = "energy", "Estimated energy by model of energy"
     section = cell.record.energy
     if isinstance(section, Absent):
         return no_plot(name, heading, f"Not estimated: {absent(section).reason}")
+    estimates = section.models
     if not estimates:
         return no_plot(name, heading, "No model of energy was evaluated.")
-    svg = figures.energy_models(
-        name, [(m.name, m.joules) for m in estimates], heading, f"Estimates of {len(estimates)} models of energy."
+    drawing = modelfigures.energy_models(
+        [(m.name, m.joules) for m in estimates], heading, f"Estimates of {len(estimates)} models of energy."
     )
     caption = (
         "The same operations, priced by different models of energy. The spread says how much an estimate depends on "
@@ -423,7 +437,7 @@ def _energy(cell: Cell, estimates: Sequence[EnergyModel]) -> Plot:
         "needs a mean firing rate below roughly 6 % to beat an equally precise quantised ANN (Yan et al., arXiv "
         "2409.08290, abstract)."
     )
-    return Plot(name, heading, caption, svg, None)
+    return Plot(name, heading, caption, drawing, None)
 
 
 def _memory(cell: Cell) -> Table | None:

@@ -200,7 +200,7 @@ def _pareto(name: str, dataset: str, cells: Sequence[Cell], energy_model: str) -
         name,
         dataset,
         caption,
-        figures.accuracy_energy(name, found, energy_model, f"Accuracy against estimated energy, {dataset}", alt),
+        figures.accuracy_energy(found, energy_model, f"Accuracy against estimated energy, {dataset}", alt),
         Table(f"{name}-data", f"Accuracy and estimated energy: {dataset}", columns, rows),
     )
 

@@ -4,26 +4,60 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from bench.track.compare import Comparison
+from bench.track.records import Record
 from bench.track.runs import Run
-from reports import changes, downloads, overview, provenance, reset, svg, trends
+from reports import canvas, changes, downloads, layers, overview, provenance, reset, trends
+from reports.card import card
 from reports.cells import NEURONS, Cell, collect, headline_energy
+from reports.comparepage import compare_page, pairs
 from reports.errors import ReportInputError
+from reports.files import write
 from reports.modelpage import model_page
+from reports.moments import Moment
 from reports.plots import Plot
+from reports.tables import Table
 from reports.text import clean
 
+_SHOWN = 12
 
-def build(runs: Sequence[Run], out: Path, *, comparison: Comparison | None = None, history: Sequence[Run] = ()) -> Path:
+
+@dataclass(frozen=True)
+class Against:
+    """A model's layers against the base; `table` is None where all are the same."""
+
+    plot: Plot
+    table: Table | None
+
+
+@dataclass(frozen=True)
+class Site:
+    """The place of a report on a site of many: the way back to its index, and the address of the trends."""
+
+    root: str
+    trends: str
+
+
+def build(
+    runs: Sequence[Run],
+    out: Path,
+    *,
+    comparison: Comparison | None = None,
+    history: Sequence[Moment] = (),
+    site: Site | None = None,
+) -> Path:
     """Write the report of the runs into the directory `out` and return its `index.html`.
 
-    The pages need no network, no server and no JavaScript. The same input gives the same bytes.
+    The pages need no network, no server and no JavaScript. The same input gives the same bytes. With a comparison there
+    is a page for it, `compare.html`; with a history of two runs or more, oldest first, there is `trends.html`, unless
+    the report is part of a `site`, which has its own.
 
     Raises:
         ReportInputError: There is no run, or `out` cannot be written.
@@ -33,52 +67,87 @@ def build(runs: Sequence[Run], out: Path, *, comparison: Comparison | None = Non
         raise ReportInputError(
             "There is nothing to report: give at least one run file with at least one measured cell."
         )
-    energy_model = headline_energy(cells)
-    environment = _environment()
-    with svg.style():
-        files = _pages(environment, runs, cells, energy_model, comparison, history)
-    _write(out, files)
+    with canvas.for_page():
+        write(out, _files(runs, cells, comparison, history, site))
     return out / "index.html"
 
 
-def _pages(
-    environment: Environment,
+def _files(
     runs: Sequence[Run],
     cells: Sequence[Cell],
-    energy_model: str | None,
     comparison: Comparison | None,
-    history: Sequence[Run],
+    history: Sequence[Moment],
+    site: Site | None,
 ) -> dict[str, str | bytes]:
     """Every file of the report by its path."""
+    energy_model = headline_energy(cells)
+    pages = environment()
     files = downloads.files(runs, cells, energy_model, comparison)
-    drawn = trends.trends(history, cells, energy_model)
-    files["index.html"] = _overview(environment, runs, cells, energy_model, comparison, files, drawn)
-    template = environment.get_template("model.html")
+    drawn = trends.trends(history, trends.of_cells(cells))
+    neurons = [n for n in NEURONS if any(c.neuron == n for c in cells)]
+    if drawn.lines and site is None:
+        files |= trend_files(pages, drawn, neurons, "index.html", "The report")
+    files["index.html"] = _overview(pages, runs, cells, energy_model, comparison, drawn, neurons, site)
+    if comparison is not None:
+        files["compare.html"] = pages.get_template("compare.html").render(
+            page=compare_page(comparison, cells, energy_model),
+            title=f"Comparison {provenance.commit(comparison.base)} → {provenance.commit(comparison.head)}",
+            sides=[(s, r, provenance.commit(r)) for s, r in (("Base", comparison.base), ("Head", comparison.head))],
+            neurons=neurons,
+            root="",
+        )
+    template = pages.get_template("model.html")
+    bases = {cell.slug: record for cell, record in pairs(comparison, cells)} if comparison else {}
     for index, cell in enumerate(cells):
         files[f"models/{cell.slug}.html"] = template.render(
             page=model_page(cell, energy_model),
-            facts=provenance.of_cell(cell),
+            card=card(cell),
+            facts=provenance.of_run(cell.run),
             root="../",
             title=cell.name,
             change=comparison.sentences.get(cell.record.name, "") if comparison else "",
+            against=_against(cell, bases.get(cell.slug)),
             previous=cells[index - 1] if index else None,
             next=cells[index + 1] if index + 1 < len(cells) else None,
-            energy_model=energy_model,
         )
     return files
 
 
+def trend_files(
+    pages: Environment,
+    drawn: trends.Trends,
+    neurons: Sequence[str],
+    home: str,
+    home_label: str,
+    damaged: Sequence[str] = (),
+) -> dict[str, str | bytes]:
+    """The trends page with its downloads."""
+    page = pages.get_template("trends.html").render(
+        page=drawn, title="From run to run", neurons=neurons, home=home, home_label=home_label, damaged=damaged, root=""
+    )
+    return {"trends.html": page} | downloads.as_files("trends", trends.long_table(drawn))
+
+
+def _against(cell: Cell, base: Record | None) -> Against | None:
+    if base is None or cell.skipped:
+        return None
+    found = layers.layer_changes(base, cell.record)
+    return Against(layers.plot(found), layers.model_table(found))
+
+
 def _overview(
-    environment: Environment,
+    pages: Environment,
     runs: Sequence[Run],
     cells: Sequence[Cell],
     energy_model: str | None,
     comparison: Comparison | None,
-    files: Mapping[str, str | bytes],
-    drawn: Sequence[Plot],
+    drawn: trends.Trends,
+    neurons: Sequence[str],
+    site: Site | None,
 ) -> str:
     judged = changes.by_cell(comparison, cells) if comparison else None
-    return environment.get_template("overview.html").render(
+    by_name = {s.name: s for s in trends.of_cells(cells)}
+    return pages.get_template("overview.html").render(
         title=overview.title(cells),
         sentence=overview.sentence(cells, energy_model),
         runs=runs,
@@ -88,45 +157,47 @@ def _overview(
         models=overview.model_table(cells, energy_model, judged),
         pareto=overview.accuracy_energy(cells, energy_model),
         comparisons=reset.comparisons(cells, energy_model),
-        strip=changes.strip(comparison) if comparison else None,
+        tiles=changes.strip(comparison) if comparison else None,
         judged_against=changes.judged_against(comparison) if comparison else None,
         notes=comparison.notes if comparison else (),
         trends=drawn,
-        findings=changes.moved_table(comparison, cells) if comparison else None,
-        undecided=changes.undecided_table(comparison, cells) if comparison else None,
+        trends_at=site.trends if site else "trends.html",
+        levels=trends.event_table(drawn.history, drawn.events, by_name, _SHOWN) if drawn.events else None,
+        findings=changes.moved_table(comparison, cells, _SHOWN) if comparison else None,
         facts=[provenance.of_run(run) for run in runs],
         run_files=downloads.run_names(runs),
-        has_sites="data/synaptic-layers.csv" in files,
-        has_neurons="data/spiking-layers.csv" in files,
-        neurons=[n for n in NEURONS if any(c.neuron == n for c in cells)],
+        tables=[(name, what) for name, what, _ in downloads.tables(cells, energy_model, comparison)],
+        neurons=neurons,
         facets={
             "dataset": ("Data set", sorted({c.dataset for c in cells})),
             "network": ("Network", sorted({c.network for c in cells})),
             "neuron": ("Neuron", list(dict.fromkeys(c.neuron for c in cells))),
             "T": ("T", sorted({c.timesteps for c in cells}, key=lambda t: (len(t), t))),
         },
-        energy_model=energy_model,
+        site=site.root if site else "",
         root="",
     )
 
 
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """The templates, with everything in them escaped."""
+    pages = Environment(
         loader=PackageLoader("reports"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    style, _, _ = environment.loader.get_source(environment, "style.css")  # type: ignore[union-attr]
-    script, _, _ = environment.loader.get_source(environment, "report.js")  # type: ignore[union-attr]
+    style, _, _ = pages.loader.get_source(pages, "style.css")  # type: ignore[union-attr]
+    script, _, _ = pages.loader.get_source(pages, "report.js")  # type: ignore[union-attr]
     # Both are inlined, so a page is one file that can be mailed; the policy lets no other script run.
-    environment.globals["style"] = Markup(style)
-    environment.globals["script"] = Markup(script)
-    environment.globals["script_hash"] = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    environment.filters["t"] = _isolated
-    environment.filters["clean"] = clean
-    return environment
+    pages.globals["style"] = Markup(style)
+    pages.globals["script"] = Markup(script)
+    pages.globals["script_hash"] = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    pages.filters["t"] = _isolated
+    pages.filters["clean"] = clean
+    pages.filters["raw"] = _raw
+    return pages
 
 
 def _isolated(value: object, limit: int = 160) -> Markup:
@@ -134,13 +205,6 @@ def _isolated(value: object, limit: int = 160) -> Markup:
     return Markup("<bdi>{}</bdi>").format(escape(clean(value, limit)))
 
 
-def _write(out: Path, files: dict[str, str | bytes]) -> None:
-    try:
-        for name, content in sorted(files.items()):
-            path = out / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
-    except OSError as error:
-        raise ReportInputError(
-            f"{out}: the report cannot be written ({error.strerror or error}); give a directory that can be written."
-        ) from None
+def _raw(value: float | int) -> str:
+    """A value as data: nine digits are more than anybody sorts by."""
+    return str(value) if isinstance(value, int) else f"{value:.9g}"

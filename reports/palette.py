@@ -1,39 +1,39 @@
-"""Colours and markers. Each colour is a sentinel that `svg.finish` replaces by a style variable, so one figure serves
-light, dark and print. The values of the variables stand in templates/style.css; they follow Okabe and Ito, and every
-neuron has a marker of its own as well."""
+"""Colours and markers by name, for two kinds of paper.
+
+On a page each colour is a sentinel that `svg.finish` replaces by a style variable, so one figure serves light, dark and
+print; in a figure for a paper it is the colour itself. The values stand once, in templates/style.css; they follow Okabe
+and Ito, and every neuron has a marker of its own as well.
+"""
 
 from __future__ import annotations
 
-INK = "#010101"
-MUTED = "#020202"
-GRID = "#030303"
-PAPER = "#040404"
-HEAT = "#050505"
-AC = "#060606"
-MAC = "#070707"
-LEVEL = "#080808"
-RELU = "#0a0a0a"
-HARD = "#0b0b0b"
-SOFT = "#0c0c0c"
-HARD_MPR = "#0d0d0d"
-SOFT_MPR = "#0e0e0e"
-OTHER = "#0f0f0f"
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
 
+from matplotlib.colors import get_named_colors_mapping
+
+INK = "inflor:ink"
+MUTED = "inflor:muted"
+GRID = "inflor:grid"
+PAPER = "inflor:paper"
+HEAT = "inflor:heat"
+AC = "inflor:ac"
+MAC = "inflor:mac"
+LEVEL = "inflor:level"
+RELU = "inflor:relu"
+HARD = "inflor:hard"
+SOFT = "inflor:soft"
+HARD_MPR = "inflor:hard-mpr"
+SOFT_MPR = "inflor:soft-mpr"
+OTHER = "inflor:other"
+
+_NAMES = (INK, MUTED, GRID, PAPER, HEAT, AC, MAC, LEVEL, RELU, HARD, SOFT, HARD_MPR, SOFT_MPR, OTHER)
+SENTINELS = {name: f"#{number:02x}{number:02x}{number:02x}" for number, name in enumerate(_NAMES, 1)}
 VARIABLES = {
-    INK: "currentColor",
-    MUTED: "var(--muted)",
-    GRID: "var(--grid)",
-    PAPER: "var(--paper)",
-    HEAT: "var(--heat)",
-    AC: "var(--ac)",
-    MAC: "var(--mac)",
-    LEVEL: "var(--level)",
-    RELU: "var(--relu)",
-    HARD: "var(--hard)",
-    SOFT: "var(--soft)",
-    HARD_MPR: "var(--hard-mpr)",
-    SOFT_MPR: "var(--soft-mpr)",
-    OTHER: "var(--other)",
+    sentinel: "currentColor" if name == INK else f"var(--{name.partition(':')[2]})"
+    for name, sentinel in SENTINELS.items()
 }
 
 NEURON_COLOURS = {"relu": RELU, "hard": HARD, "soft": SOFT, "hard-mpr": HARD_MPR, "soft-mpr": SOFT_MPR}
@@ -41,10 +41,24 @@ NEURON_MARKERS = {"relu": "s", "hard": "^", "soft": "o", "hard-mpr": "v", "soft-
 
 
 def neuron_colour(neuron: str) -> str:
-    """The sentinel colour of a neuron."""
+    """The name of a neuron's colour."""
     return NEURON_COLOURS.get(neuron, OTHER)
 
 
 def neuron_marker(neuron: str) -> str:
     """The matplotlib marker of a neuron."""
     return NEURON_MARKERS.get(neuron, "P")
+
+
+@cache
+def printed() -> Mapping[str, str]:
+    """The colours of the light theme, as a paper shows them."""
+    style = files("reports").joinpath("templates/style.css").read_text("utf-8")
+    light = style[: style.index("@media")]
+    values = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{3,6})\b", light))
+    return {name: values[name.partition(":")[2]] for name in _NAMES}
+
+
+def use(colours: Mapping[str, str]) -> None:
+    """Let the names stand for these colours from now on: `SENTINELS` or `printed()`."""
+    get_named_colors_mapping().update(colours)

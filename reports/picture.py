@@ -1,4 +1,4 @@
-"""A picture of a report's first screen, for a README: `python -m reports.picture RUN OUT.png`.
+"""A picture of a report's first screen, for a README: `inflor-bench picture RUN OUT.png`.
 
 It takes a Chromium on the PATH, which is asked for nothing but a screenshot of the page from the disk.
 """
@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
-from bench.track.errors import TrackInputError
-from bench.track.runs import Run, read_run
+from bench.track.runs import Run
 from reports.errors import ReportInputError
 from reports.page import build
 
@@ -46,20 +43,3 @@ def picture(run: Run, out: Path, *, width: int = 1280, height: int = 1640) -> Pa
         except OSError as error:
             raise ReportInputError(f"{out}: cannot be written ({error.strerror}); give another place.") from None
     return out
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Run the command; 0 is fine, 2 is bad input."""
-    if len(arguments) != 2:
-        print("usage: python -m reports.picture RUN OUT.png", file=sys.stderr)
-        return 2
-    try:
-        print(picture(read_run(Path(arguments[0])), Path(arguments[1])))
-    except TrackInputError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

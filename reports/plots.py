@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from markupsafe import Markup
 
+from reports.canvas import Drawing
+from reports.svg import finish
 from reports.tables import Table
 
 
 @dataclass(frozen=True)
 class Plot:
-    """A figure as the page shows it. Where nothing can be drawn, `svg` is None and `caption` says why."""
+    """A figure as the page shows it. Where nothing can be drawn, `drawing` is None and `caption` says why."""
 
     name: str
     title: str
     caption: str
-    svg: Markup | None
+    drawing: Drawing | None
     table: Table | None
+
+    @cached_property
+    def svg(self) -> Markup | None:
+        """The figure as inline SVG."""
+        return None if self.drawing is None else finish(self.drawing, self.name)
 
 
 def no_plot(name: str, title: str, reason: str) -> Plot:

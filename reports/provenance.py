@@ -50,8 +50,8 @@ def of_run(run: Run) -> list[Facts]:
 
 
 def of_cell(cell: Cell) -> list[Facts]:
-    """What determined one cell, and the run it is from."""
-    return [Facts("Model", _model(cell.record)), *_data(cell.record), *of_run(cell.run)]
+    """What a cell is: its model, its data and its weights."""
+    return [Facts("Model", _model(cell.record)), *_data(cell.record)]
 
 
 def commit(run: Run) -> str:

@@ -248,7 +248,7 @@ def _loss_plot(name: str, title: str, members: Sequence[Cell], labels: Mapping[s
         f"{name}-loss",
         heading,
         caption,
-        figures.loss_by_layer(f"{name}-loss", names, profiles, f"Information loss by layer, {title}", alt),
+        figures.loss_by_layer(names, profiles, f"Information loss by layer, {title}", alt),
         Table(f"{name}-loss-data", f"Information loss by layer: {title}", columns, rows),
     )
 
@@ -297,7 +297,6 @@ def _cost_plot(
         f"prices arithmetic alone and leaves out moving data. MPR adds no operation at inference: φ never moves a "
         f"membrane across the firing level.",
         figures.variant_costs(
-            f"{name}-cost",
             variants,
             energy_model or "no model",
             f"Operations and estimated energy, {title}",

@@ -1,92 +1,26 @@
-"""From a matplotlib figure to inline SVG: the same bytes each time, themed by style variables, named for readers."""
+"""From a drawing to inline SVG: the same bytes each time, themed by style variables, named for readers."""
 
 from __future__ import annotations
 
 import io
 import re
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, quoteattr
 
-import matplotlib
-import seaborn
 from markupsafe import Markup
 from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
 
-from reports.palette import GRID, INK, MUTED, PAPER, VARIABLES
+from reports.canvas import Band, Drawing, Label
+from reports.palette import VARIABLES
+from reports.text import clean
 
 _USES = re.compile(r'<use [^>]*? style="([^"]*)"/>(?:<use (?:(?! style=)[^>])* style="\1"/>)+')
-_STYLE = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "inflor-bench",
-    "text.parse_math": False,
-    "font.family": ["DejaVu Sans"],
-    "font.size": 9.5,
-    "axes.titlesize": 10.0,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.titlepad": 8.0,
-    "axes.labelsize": 9.5,
-    "axes.linewidth": 0.8,
-    "xtick.labelsize": 9.0,
-    "ytick.labelsize": 9.0,
-    "legend.fontsize": 9.0,
-    "legend.frameon": False,
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
-    "savefig.facecolor": "none",
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "axes.titlecolor": INK,
-    "axes.edgecolor": MUTED,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "xtick.major.size": 3.0,
-    "ytick.major.size": 0.0,
-    "xtick.minor.size": 1.5,
-    "ytick.minor.size": 0.0,
-    "grid.color": GRID,
-    "grid.linewidth": 0.8,
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "lines.markeredgecolor": PAPER,
-    "path.simplify": True,
-}
 
 
-@contextmanager
-def style() -> Iterator[None]:
-    """The project's figure style, whatever the user's own matplotlib settings are; they come back afterwards."""
-    with matplotlib.rc_context(), warnings.catch_warnings():
-        # A name in a script that the layout font lacks is still text in the SVG; the reader's browser has the glyphs.
-        warnings.filterwarnings("ignore", message="Glyph .* missing")
-        matplotlib.rcdefaults()
-        seaborn.set_theme(context="paper", style="ticks", rc=_STYLE)
-        yield
-
-
-@dataclass(frozen=True)
-class Label:
-    """Text at a place of the canvas, in its units from the top left: a tenth of the cost of a text of matplotlib's."""
-
-    x: float
-    y: float
-    text: str
-    anchor: str
-
-
-def finish(figure: Figure, name: str, title: str, description: str, labels: Sequence[Label] = ()) -> Markup:
-    """The figure as one <svg> element. `name` prefixes every id; `title` and `description` are what is read aloud."""
+def finish(drawing: Drawing, name: str) -> Markup:
+    """The drawing as one <svg> element, drawn within `canvas.for_page()`. `name` prefixes every id."""
     out = io.BytesIO()
     metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
-    FigureCanvasSVG(figure).print_svg(out, metadata=metadata)  # type: ignore[no-untyped-call]
+    FigureCanvasSVG(drawing.figure).print_svg(out, metadata=metadata)  # type: ignore[no-untyped-call]
     text = out.getvalue().decode("utf-8")
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", text, flags=re.DOTALL)
@@ -104,14 +38,23 @@ def finish(figure: Figure, name: str, title: str, description: str, labels: Sequ
     opening = (
         f'<svg class="plot" viewBox="0 0 {width} {height}" role="img" aria-labelledby="{name}-title {name}-desc"'
         f' style="--width: {round(float(width))}">'
-        f'<title id="{name}-title">{escape(title)}</title><desc id="{name}-desc">{escape(description)}</desc>'
+        f'<title id="{name}-title">{escape(clean(drawing.title))}</title>'
+        f'<desc id="{name}-desc">{escape(clean(drawing.description, 600))}</desc>'
     )
-    written = "".join(
-        f'<text class="l" x="{x.x:.1f}" y="{x.y + 3.2:.1f}" text-anchor="{x.anchor}">{escape(x.text)}</text>'
-        for x in labels
-    )
+    written = "".join(map(_label, drawing.labels)) + "".join(_band(b, float(width)) for b in drawing.bands)
     body = body.strip().removesuffix("</svg>")
     return Markup(f"{opening}{body}{written}</svg>")
+
+
+def _label(label: Label) -> str:
+    place = f'x="{label.x:.1f}" y="{label.y + 3.2:.1f}" text-anchor="{label.anchor}"'
+    return f'<text class="l" {place}>{escape(label.text)}</text>'
+
+
+def _band(band: Band, width: float) -> str:
+    mark = f" data-mark={quoteattr(band.mark)}" if band.mark else ""
+    place = f'y="{band.top:.1f}" width="{width:.0f}" height="{band.height:.1f}"'
+    return f'<rect class="band" {place}{mark} data-tip={quoteattr(clean(band.told, 300))} />'
 
 
 def _hoisted(match: re.Match[str]) -> str:
@@ -130,8 +73,3 @@ def _tag(tag: str, name: str, used: set[str]) -> str:
     tag = re.sub(r"#0[0-9a-f]{5}\b", lambda m: VARIABLES.get(m.group(0), m.group(0)), tag)
     tag = tag.replace("font-family: 'DejaVu Sans'", "font-family: var(--sans)")
     return re.sub(r"(\.\d\d)\d+", r"\1", tag)
-
-
-def canvas(width: float, height: float) -> Figure:
-    """A figure of `width` by `height` units; a unit is one CSS pixel at native size."""
-    return Figure(figsize=(width / 72, height / 72), dpi=72)

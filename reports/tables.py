@@ -7,6 +7,8 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from markupsafe import Markup
+
 from reports.text import spreadsheet_safe
 
 
@@ -14,7 +16,8 @@ from reports.text import spreadsheet_safe
 class Datum:
     """One entry. `text` is shown; `value` sorts and stands in CSV (None: not measured, sorts last, empty in CSV).
 
-    `detail` is a second, smaller line; `share` in [0, 1] draws a bar; `reason` says why there is no value.
+    `detail` is a second, smaller line; `share` in [0, 1] draws a bar; `reason` says why there is no value; `picture` is
+    inline SVG beside the text.
     """
 
     text: str
@@ -24,6 +27,7 @@ class Datum:
     share: float | None = None
     reason: str = ""
     tone: str = ""
+    picture: Markup | None = None
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,11 @@ class Column:
     group: str = ""
     meaning: str = ""
     numeric: bool = True
+
+    @property
+    def title(self) -> str:
+        """The column's whole name, for files."""
+        return " ".join(filter(None, (self.group, self.head, f"[{self.unit}]" if self.unit else "")))
 
 
 @dataclass(frozen=True)
@@ -88,10 +97,7 @@ def csv_text(table: Table) -> str:
     """The table as CSV: raw values in the columns' units, formulas made harmless, missing values empty."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(
-        spreadsheet_safe(" ".join(filter(None, (c.group, c.head, f"[{c.unit}]" if c.unit else ""))))
-        for c in table.columns
-    )
+    writer.writerow(spreadsheet_safe(column.title) for column in table.columns)
     for row in table.rows:
         writer.writerow(
             "" if d.value is None else spreadsheet_safe(d.value) if isinstance(d.value, str) else repr(d.value)

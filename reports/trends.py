@@ -1,80 +1,250 @@
-"""Accuracy and estimated energy from run to run: what may be compared whatever machine a run was made on."""
+"""The trends page: from run to run, where a level changed, a line a model, and the figures of each data set."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from dataclasses import dataclass
 
-from bench.track.runs import Run
 from reports import figures
-from reports.cells import Cell, Missing, collect
-from reports.format import percent, si
+from reports.cells import Cell
+from reports.levels import METRICS, Event, Line, Metric, events, lines
+from reports.moments import Moment
+from reports.overview import listed
 from reports.plots import Plot
-from reports.provenance import commit
+from reports.sparkline import sparkline
 from reports.tables import Column, Datum, Row, Table, text
-from reports.text import clean
+from reports.text import clean, slug
 
-LONGEST = 100
+_EVENTS = 200
+_ROWS = 40
+_SERIES = 8
 
 
-def trends(history: Sequence[Run], cells: Sequence[Cell], energy_model: str | None) -> list[Plot]:
-    """Two plots a data set, over the last hundred runs of the history; none without two runs to draw a line between."""
-    runs = sorted(history, key=lambda run: (run.created, run.run_id))[-LONGEST:]
-    if len(runs) < 2:
-        return []
-    past = [{c.record.name: c for c in collect([run])} for run in runs]
-    known = [c for c in cells if sum(c.record.name in run for run in past) > 1]
-    plots: list[Plot] = []
-    for number, dataset in enumerate(dict.fromkeys(c.dataset for c in known), 1):
-        mine = [c for c in known if c.dataset == dataset]
-        plots += _plot(f"trend-{number}-accuracy", f"Accuracy, {dataset}", "accuracy / %", runs, past, mine, _accuracy)
-        if energy_model is not None:
-            name = f"trend-{number}-energy"
-            label = f"J per inference, {clean(energy_model, 24)}"
-            energy = partial(_energy, energy_model)
-            plots += _plot(name, f"Estimated energy, {dataset}", label, runs, past, mine, energy)
+@dataclass(frozen=True)
+class Subject:
+    """A model that trends follow: its name in the runs, how it is called, its address, and what it is."""
+
+    name: str
+    label: str
+    mark: str
+    dataset: str
+    network: str
+    neuron: str
+    href: str
+
+
+@dataclass(frozen=True)
+class Trends:
+    """Everything that the trends page shows. Without two runs `lines` is empty, and `sentence` says so."""
+
+    history: Sequence[Moment]
+    sentence: str
+    lines: Sequence[Line]
+    events: Sequence[Event]
+    event_table: Table | None
+    models: Table | None
+    plots: Sequence[Plot]
+
+
+def of_cells(cells: Sequence[Cell]) -> list[Subject]:
+    """The cells of a report as subjects, each with its page."""
+    return [
+        Subject(c.record.name, c.name, c.slug, c.dataset, c.network, c.neuron, f"models/{c.slug}.html") for c in cells
+    ]
+
+
+def of_history(history: Sequence[Moment], page: Callable[[Moment, str], str]) -> list[Subject]:
+    """Every cell that a history ever held, with the page in its newest run as `page` gives it."""
+    found: dict[str, Subject] = {}
+    for moment in reversed(history):
+        for name, x in moment.cells.items():
+            if name not in found:
+                found[name] = Subject(
+                    name, clean(name), slug(name), x.dataset, x.network, x.neuron, page(moment, x.page)
+                )
+    return sorted(found.values(), key=lambda s: s.name)
+
+
+def trends(history: Sequence[Moment], subjects: Sequence[Subject]) -> Trends:
+    """Follow the subjects through a history, oldest run first."""
+    if len(history) < 2:
+        count = "no run" if not history else "one run"
+        said = f"There is {count} so far. Trends need two or more; they are drawn as the history grows."
+        return Trends(history, said, [], [], None, None, [])
+    found = lines(history, [s.name for s in subjects])
+    told = events(found)
+    by_name = {s.name: s for s in subjects}
+    return Trends(
+        history,
+        _sentence(history, told),
+        found,
+        told,
+        event_table(history, told, by_name, _EVENTS) if told else None,
+        _models(found, subjects) if found else None,
+        _plots(history, found, subjects),
+    )
+
+
+def _sentence(history: Sequence[Moment], told: Sequence[Event]) -> str:
+    commits = len({m.sha for m in history if m.sha})
+    machines = len({m.machine for m in history})
+    start, end = clean(history[0].created, 40)[:10], clean(history[-1].created, 40)[:10]
+    said = f"{len(history)} runs of {_count(commits, 'commit')} on {_count(machines, 'machine')}, {start} to {end}"
+    counts = [(sum(e.verdict == v for e in told), v) for v in ("regressed", "improved")]
+    moved = listed([f"{n} {v}" for n, v in counts if n])
+    return f"{said}: " + (f"a level changed {_count(len(told), 'time')}, {moved}." if told else "no level changed.")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def event_table(history: Sequence[Moment], told: Sequence[Event], subjects: dict[str, Subject], limit: int) -> Table:
+    """Where a level changed, newest first."""
+    columns = [
+        Column("Commit", numeric=False),
+        Column("Run", numeric=False, meaning="when it was measured"),
+        Column("Model", numeric=False),
+        Column("Metric", numeric=False),
+        Column("Before", meaning="median of the level before"),
+        Column("After", meaning="median of the level that begins here"),
+        Column("Change", meaning="relative; for accuracy in percentage points"),
+        Column("Verdict", numeric=False),
+    ]
+    rows = []
+    for event in told[:limit]:
+        moment, metric, subject = history[event.index], event.line.metric, subjects[event.line.cell]
+        symbol = "▲" if event.verdict == "improved" else "▼"
+        rows.append(
+            Row(
+                [
+                    Datum(moment.commit, moment.commit, detail=clean(moment.message, 80)),
+                    text(clean(moment.created, 40)[:16].replace("T", " ")),
+                    text(subject.label, href=subject.href),
+                    text(metric.label),
+                    Datum(metric.shown(event.before), event.before),
+                    Datum(metric.shown(event.after), event.after),
+                    Datum(metric.change(event.before, event.after), event.after - event.before),
+                    Datum(f"{symbol} {event.verdict}", event.verdict, tone=event.verdict),
+                ],
+                mark=subject.mark,
+            )
+        )
+    more = f" (the newest {limit} of {len(told)}; trends.csv has every value)" if len(told) > limit else ""
+    return Table("levels", f"Where a level changed, newest first{more}", columns, rows, sortable=True)
+
+
+def _models(found: Sequence[Line], subjects: Sequence[Subject]) -> Table:
+    shown = [m for m in METRICS if any(line.metric is m for line in found)]
+    by_key = {(line.cell, line.metric.name): line for line in found}
+    rows = []
+    for subject in subjects:
+        if not any((subject.name, m.name) in by_key for m in shown):
+            continue
+        data = [Datum(subject.label, subject.label, href=subject.href, tone=subject.neuron)]
+        data += [_line(by_key.get((subject.name, m.name)), m) for m in shown]
+        rows.append(Row(data, anchor=f"trend-{subject.mark}", mark=subject.mark))
+    columns = [Column("Model", numeric=False), *(Column(m.label, m.unit) for m in shown)]
+    return Table("lines", "Every model, oldest run to newest", columns, rows, sortable=True)
+
+
+def _line(line: Line | None, metric: Metric) -> Datum:
+    if line is None or line.last is None:
+        return Datum("–", None)
+    first = next(v for v in line.values if v is not None)
+    told = f"{metric.label}: {metric.shown(first)} in the first run, {metric.shown(line.last)} in the newest"
+    since = f"{metric.change(first, line.last)} since the first" if line.levels else ""
+    return Datum(metric.shown(line.last), line.last, detail=since, picture=sparkline(line.values, line.levels, told))
+
+
+def _plots(history: Sequence[Moment], found: Sequence[Line], subjects: Sequence[Subject]) -> list[Plot]:
+    """A figure for each metric of a data set, of each network where there are many models."""
+    plots = []
+    groups: dict[str, list[Subject]] = {}
+    datasets = [s.dataset for s in subjects]
+    for subject in subjects:
+        many = datasets.count(subject.dataset) > _SERIES
+        groups.setdefault(f"{subject.dataset}, {subject.network}" if many else subject.dataset, []).append(subject)
+    for group, (title, members) in enumerate(groups.items(), 1):
+        for metric in METRICS:
+            here = [x for x in found if x.metric is metric and any(s.name == x.cell for s in members)]
+            if here:
+                plots.append(
+                    _plot(f"trend-{group}-{metric.name}", title, metric, history, here[: 2 * _SERIES], members)
+                )
     return plots
 
 
-def _energy(model: str, cell: Cell) -> Datum:
-    value = cell.energy(model)
-    return Datum("–", None) if isinstance(value, Missing) else Datum(si(value.joules, "J"), value.joules)
-
-
-def _accuracy(cell: Cell) -> Datum:
-    value = cell.accuracy
-    return Datum("–", None) if isinstance(value, Missing) else Datum(percent(value.value, 2), 100 * value.value)
-
-
 def _plot(
-    name: str,
-    title: str,
-    label: str,
-    runs: Sequence[Run],
-    past: Sequence[dict[str, Cell]],
-    cells: Sequence[Cell],
-    entry: Callable[[Cell], Datum],
-) -> list[Plot]:
-    lines = {
-        c.slug: [entry(run[c.record.name]) if c.record.name in run else Datum("–", None) for run in past] for c in cells
-    }
-    lines = {key: line for key, line in lines.items() if sum(d.value is not None for d in line) > 1}
-    shown = [c for c in cells if c.slug in lines]
-    if not shown:
-        return []
-    columns = [Column("Commit", numeric=False), Column("Created", numeric=False), *(Column(c.name) for c in shown)]
+    name: str, title: str, metric: Metric, history: Sequence[Moment], found: Sequence[Line], members: Sequence[Subject]
+) -> Plot:
+    by_name = {s.name: s for s in members}
+    first = len(history) - _ROWS if len(history) > _ROWS else 0
+    columns = [Column("Commit", numeric=False), Column("Created", numeric=False)]
+    columns += [Column(by_name[line.cell].label, metric.unit) for line in found]
     rows = [
-        Row([text(commit(run)), text(clean(run.created, 40)), *(lines[c.slug][i] for c in shown)])
-        for i, run in enumerate(runs)
+        Row(
+            [
+                text(history[i].commit),
+                text(clean(history[i].created, 40)),
+                *(Datum("–", None) if v is None else Datum(metric.shown(v), v) for v in (x.values[i] for x in found)),
+            ]
+        )
+        for i in range(first, len(history))
     ]
+    scale = 100.0 if metric.name == "accuracy" else 1.0
     series = [
         figures.Series(
-            c.slug, c.neuron, [float(d.value) if isinstance(d.value, float) else None for d in lines[c.slug]]
+            by_name[x.cell].mark,
+            by_name[x.cell].neuron,
+            [None if v is None else scale * v for v in x.values],
+            x.levels,
         )
-        for c in shown
+        for x in found
     ]
-    ends = (commit(runs[0]), commit(runs[-1]))
-    svg = figures.trend(name, series, ends, label, title, f"{title}: {len(shown)} models over {len(runs)} runs.")
-    return [
-        Plot(name, title, f"The last {len(runs)} runs, oldest first.", svg, Table(f"{name}-data", title, columns, rows))
+    heading = f"{metric.label}, {title}"
+    label = {"share": "accuracy / %", "1": "operations per inference"}.get(metric.unit, metric.label.lower())
+    unit = metric.unit if metric.unit in ("J", "s") else ""
+    drawing = figures.trend(
+        series,
+        (history[0].commit, history[-1].commit),
+        unit,
+        label,
+        f"{heading}: {len(found)} models over {len(history)} runs.",
+    )
+    where = " Runs of one machine only." if metric.machine else ""
+    rest = f" The table holds the last {_ROWS} runs, trends.csv all of them." if first else ""
+    caption = f"{len(history)} runs, oldest first; a ring is the first run of a new level.{where}{rest}"
+    return Plot(name, heading, caption, drawing, Table(f"{name}-data", heading, columns, rows))
+
+
+def long_table(shown: Trends) -> Table:
+    """Every value of every run, one a row."""
+    columns = [
+        Column("Run", numeric=False),
+        Column("Commit", numeric=False),
+        Column("Created", numeric=False),
+        Column("Machine", numeric=False),
+        Column("Cell", numeric=False),
+        Column("Metric", numeric=False),
+        Column("Value"),
+        Column("New level"),
     ]
+    rows = [
+        Row(
+            [
+                text(m.run_id),
+                text(m.sha or ""),
+                text(m.created),
+                text(m.machine),
+                text(line.cell),
+                text(f"{line.metric.name} [{line.metric.unit}]"),
+                Datum("", value),
+                Datum("", int(i in line.levels)),
+            ]
+        )
+        for line in shown.lines
+        for i, (m, value) in enumerate(zip(shown.history, line.values, strict=True))
+        if value is not None
+    ]
+    return Table("trends", "Every value of every run", columns, rows)

@@ -40,11 +40,13 @@
     const detail = cell.querySelector("small");
     return (copy.textContent.trim() + (detail ? ` (${detail.textContent.trim()})` : "")).replace(/\s+/g, " ");
   };
-  const gridOf = (table) => {
+  // CSV is for programs: raw values and their units. The others are for readers.
+  const rawOf = (cell) => cell.dataset.value ?? (cell.classList.contains("number") ? "" : textOf(cell));
+  const gridOf = (table, raw) => {
     const groups = [];
     all("thead tr.groups > *", table).forEach((cell) => groups.push(...Array(cell.colSpan).fill(textOf(cell))));
-    const heads = all("thead tr:last-child th", table).map((cell, i) => [groups[i], textOf(cell)].filter(Boolean).join(": "));
-    const rows = [...table.tBodies[0].rows].filter((row) => !row.hidden).map((row) => [...row.cells].map(textOf));
+    const heads = all("thead tr:last-child th", table).map((cell, i) => [groups[i], textOf(cell)].filter(Boolean).join(": ") + (raw && cell.dataset.unit ? ` [${cell.dataset.unit}]` : ""));
+    const rows = [...table.tBodies[0].rows].filter((row) => !row.hidden).map((row) => [...row.cells].map(raw ? rawOf : textOf));
     return [heads, ...rows];
   };
   const number = /^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$/;
@@ -82,7 +84,7 @@
       const button = make("button", { type: "button" }, name);
       button.setAttribute("aria-label", `Copy the table as ${name}`);
       button.addEventListener("click", async () => {
-        await copy(format(gridOf(table)));
+        await copy(format(gridOf(table, name === "CSV")));
         said.textContent = `Copied as ${name}`;
         setTimeout(() => { said.textContent = ""; }, 2500);
       });
@@ -97,8 +99,9 @@
   if (form) {
     const selects = all("select", form);
     const search = form.querySelector("input");
-    const rows = all("#models tbody tr");
-    const apply = () => {
+    const noun = form.dataset.for;
+    const rows = all(`#${noun} tbody tr`);
+    const apply = (wanted = true) => {
       const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
       let shown = 0;
       rows.forEach((row) => {
@@ -106,12 +109,17 @@
         const keep = selects.every((s) => !s.value || row.dataset[s.dataset.facet] === s.value) && words.every((w) => name.includes(w));
         row.hidden = !keep;
         shown += keep;
-        marks(row.dataset.mark).forEach((mark) => mark.closest("svg") && mark.classList.toggle("out", !keep));
+        if (row.dataset.mark) marks(row.dataset.mark).forEach((mark) => mark.closest("svg") && mark.classList.toggle("out", !keep));
       });
-      form.querySelector("output").textContent = `${shown} of ${rows.length} models`;
+      const state = new URLSearchParams();
+      selects.forEach((s) => { if (s.value) state.set(s.dataset.facet, s.value); });
+      if (search.value) state.set("text", search.value);
+      // The filter is part of the address, so that it can be sent to somebody.
+      if (wanted) history.replaceState(null, "", `${location.pathname}${location.search}#?${state}`);
+      form.querySelector("output").textContent = `${shown} of ${rows.length} ${noun}`;
     };
     form.hidden = false;
-    form.addEventListener("input", apply);
+    form.addEventListener("input", () => apply());
     form.addEventListener("submit", (event) => event.preventDefault());
     document.addEventListener("keydown", (event) => {
       const typing = event.target.matches("input, select, textarea");
@@ -123,7 +131,12 @@
         apply();
       }
     });
-    apply();
+    if (location.hash.startsWith("#?")) {
+      const state = new URLSearchParams(location.hash.slice(2));
+      selects.forEach((s) => { if ([...s.options].some((o) => o.value === state.get(s.dataset.facet))) s.value = state.get(s.dataset.facet); });
+      search.value = state.get("text") ?? "";
+    }
+    apply(false);
   }
 
   // Up and down move from one row's link to the next.
@@ -161,6 +174,7 @@
     if (!link) return;
     mark.style.cursor = "pointer";
     mark.addEventListener("click", () => link.click());
+    if (mark.dataset.tip) return;
     const [accuracy, energy] = [row.cells[3], row.cells[8]].map(textOf);
     mark.dataset.tip = `${row.cells[0].dataset.value}: accuracy ${accuracy}, estimated energy ${energy}`;
   });
@@ -186,7 +200,7 @@
 
   // A link to something inside closed details opens them.
   const reveal = () => {
-    const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const target = location.hash.length > 1 && !location.hash.startsWith("#?") && document.getElementById(decodeURIComponent(location.hash.slice(1)));
     for (let parent = target || null; parent; parent = parent.parentElement) if (parent.tagName === "DETAILS") parent.open = true;
   };
   addEventListener("hashchange", reveal);

@@ -13,7 +13,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from bench.track.compare import compare
 from bench.track.runs import Run
+from reports.moments import Moment, moment
 from reports.page import build
+from reports.site import publish
 from tests.reports import sample
 
 CHROMIUM = ("/usr/bin/chromium", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -87,9 +89,55 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture(scope="session")
-def compared(run: Run, base: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build([run], tmp_path_factory.mktemp("compared"), comparison=compare(base, run)).parent
+def past(tmp_path_factory: pytest.TempPathFactory) -> list[Moment]:
+    """Twelve earlier runs; the models spiked more in the last four."""
+    folder = tmp_path_factory.mktemp("past")
+    return [
+        moment(
+            sample.run_of(
+                sample.nine(
+                    run_id=f"h{i:07}",
+                    created=f"2026-02-{i + 1:02}T10:00:00+00:00",
+                    sha=f"{i:x}" * 40,
+                    scale=0.9 if i < 8 else 1.0,
+                ),
+                folder / f"{i}.json",
+            )
+        )
+        for i in range(12)
+    ]
+
+
+@pytest.fixture(scope="session")
+def compared(run: Run, base: Run, past: list[Moment], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report with all that it can have: a comparison and trends."""
+    out = tmp_path_factory.mktemp("compared")
+    return build([run], out, comparison=compare(base, run), history=[*past, moment(run)]).parent
+
+
+@pytest.fixture(scope="session")
+def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory of four run files: a root, its child, one of another branch, and one that lacks data."""
+    folder = tmp_path_factory.mktemp("history")
+    for i in range(4):
+        records = sample.nine(
+            run_id=f"r000000{i}",
+            created=f"2026-02-0{i + 1}T10:00:00+00:00",
+            sha=f"{i}" * 40,
+            parents=[f"{i - 1}" * 40] if i else [],
+            scale=1.0 if i < 2 else 0.9,
+        )[5:]
+        if i == 3:
+            records[0] = sample.skipped(records[0], "fashion-mnist is not here")
+        sample.run_of(records, folder / f"2026020{i + 1}T100000Z_{str(i) * 12}_r000000{i}.json")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def site(history: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return publish(history, tmp_path_factory.mktemp("site")).index.parent
 
 
 def pages(report: Path) -> list[Path]:
-    return [report / "index.html", *sorted((report / "models").glob("*.html"))]
+    own = [report / name for name in ("index.html", "compare.html", "trends.html")]
+    return [*filter(Path.exists, own), *sorted((report / "models").glob("*.html"))]

@@ -156,6 +156,7 @@ def record(
     sha: str = "8b49a76c0ffee0123456789abcdef0123456789a",
     layers: int | None = None,
     scale: float = 1.0,
+    parents: Sequence[str] = ("2" * 40,),
 ) -> Record:
     """A whole record of a canonical cell; `layers` stretches the network, `scale` its spikes' operations."""
     dataset, network, neuron, steps, cell_seed = name.split("/")
@@ -166,7 +167,7 @@ def record(
         run_id=run_id,
         created=created,
         command=["inflor-bench", "run", "--suite", "default"],
-        git=git(sha),
+        git=git(sha, parents=list(parents)),
         machine=machine(),
         versions={"inflor-bench": "0.1.0", "torch": "2.14.1", "python": "3.11.7"},
         threads=2,

@@ -17,7 +17,7 @@ from bench.track.records import Absent, Energy, Record, Synops
 from bench.track.runs import Run, read_run
 from reports.errors import ReportInputError
 from reports.page import build
-from reports.picture import main
+from reports.picture import picture
 from tests.reports import sample
 from tests.reports.conftest import pages
 
@@ -114,13 +114,14 @@ def test_changes_are_shown_worst_first_with_cell_metric_and_layer(run: Run, base
     comparison = compare(base, run)
     moved = [f for f in comparison.findings if f.verdict in ("regressed", "accepted", "changed", "improved")]
     assert moved, "the base spikes less, so something must have moved"
-    page = (compared / "index.html").read_text()
-    table = page[page.index('id="changes-table"') :]
-    assert table[: table.index("</table>")].count("<tr") == 1 + len(moved)
+    for name, shown in (("compare.html", len(moved)), ("index.html", 12)):
+        page = (compared / name).read_text()
+        table = page[page.index('id="changes-table"') :]
+        assert table[: table.index("</table>")].count("<tr") == 1 + shown
     comment = (compared / "comment.md").read_text()
     assert comment.startswith("<!-- inflor-bench -->\n")
     for finding in comparison.regressions[:3]:
-        assert finding.layer is None or finding.layer in text_of(compared / "index.html")
+        assert finding.layer is None or finding.layer in text_of(compared / "compare.html")
 
 
 @pytest.mark.parametrize("evil", EVIL)
@@ -237,28 +238,8 @@ def test_a_run_read_from_its_file_reports_the_same(run: Run, report: Path, tmp_p
     assert (tmp_path / "index.html").read_bytes() == (report / "index.html").read_bytes()
 
 
-def test_trends_need_two_runs_and_follow_them(run: Run, tmp_path: Path) -> None:
-    history = [
-        sample.run_of(
-            sample.nine(run_id=f"h{i}", created=f"2026-02-0{i}T10:00:00+00:00", sha=f"{i:x}" * 40, scale=1 - i / 20),
-            tmp_path / f"{i}.json",
-        )
-        for i in (2, 1, 3)
-    ]
-    page = build([run], tmp_path / "one", history=history[:1]).read_text()
-    assert 'id="trends"' not in page
-    page = build([run], tmp_path / "three", history=history).read_text()
-    table = page[page.index('id="trend-1-energy-data"') :]
-    rows = re.findall(r"<tr>(.*?)</tr>", table[table.index("<tbody>") : table.index("</tbody>")], re.DOTALL)
-    assert [re.findall(r"(\d)\1{11}", row)[0] for row in rows] == ["1", "2", "3"], "oldest first"
-    assert page.count('<figure id="trend-') == 2 * 2
-
-
-def test_a_picture_is_a_png_of_the_page(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(run.path), str(tmp_path / "a" / "out.png")]) == 0
-    data = (tmp_path / "a" / "out.png").read_bytes()
+def test_a_picture_is_a_png_of_the_page(run: Run, tmp_path: Path) -> None:
+    data = picture(run, tmp_path / "a" / "out.png").read_bytes()
     assert data[:8] == b"\x89PNG\r\n\x1a\n"
     assert (int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")) == (1280, 1640)
     assert len(data) > 50_000, "an empty page compresses to less"
-    assert main([str(tmp_path / "none.json"), str(tmp_path / "out.png")]) == 2
-    assert "none.json" in capsys.readouterr().err

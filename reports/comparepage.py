@@ -1,0 +1,171 @@
+"""The comparison page: a base and a head side by side, model by model and layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.track.compare import Comparison
+from bench.track.findings import Finding
+from bench.track.records import Record
+from bench.track.runs import CellResult, Run
+from reports import changes, entries, figures, layers, provenance
+from reports.cells import Cell, Interval, Missing
+from reports.format import points, relative
+from reports.overview import label
+from reports.plots import Plot
+from reports.tables import Column, Datum, Row, Table, missing, text
+from reports.text import clean
+
+_LAYERS = 200
+
+
+@dataclass(frozen=True)
+class ComparePage:
+    """Everything the page shows."""
+
+    title: str
+    sentence: str
+    strip: Sequence[changes.Tile]
+    notes: Sequence[str]
+    models: Table
+    plots: Sequence[Plot]
+    moved: Table
+    undecided: Table
+    layers: Table | None
+    differences: Table | None
+    gone: Sequence[str]
+
+
+def pairs(comparison: Comparison, cells: Sequence[Cell]) -> list[tuple[Cell, Record]]:
+    """The cells that the base has as well, each with the base's record."""
+    base = comparison.base.cells
+    return [(c, base[c.record.name].record) for c in cells if c.run is comparison.head and c.record.name in base]
+
+
+def compare_page(comparison: Comparison, cells: Sequence[Cell], energy_model: str | None) -> ComparePage:
+    """Compute the page of a comparison; `cells` are those of the report that it stands in."""
+    mine = [c for c in cells if c.run is comparison.head]
+    base = comparison.base
+    gone = [clean(name) for name in base.cells if name not in comparison.head.cells]
+    return ComparePage(
+        f"{provenance.commit(base)} → {provenance.commit(comparison.head)}",
+        changes.sentence(comparison),
+        changes.strip(comparison),
+        comparison.notes,
+        _models(comparison, mine, energy_model),
+        _plots(comparison, mine, energy_model),
+        changes.moved_table(comparison, cells),
+        changes.undecided_table(comparison, cells),
+        layers.moved_table(pairs(comparison, cells), _LAYERS),
+        _differences(comparison),
+        gone,
+    )
+
+
+def _base_cell(comparison: Comparison, cell: Cell) -> Cell | None:
+    found: CellResult | None = comparison.base.cells.get(cell.record.name)
+    return None if found is None else Cell(comparison.base, found, cell.slug)
+
+
+def _models(comparison: Comparison, cells: Sequence[Cell], energy_model: str | None) -> Table:
+    """A row a model: what the base had, what the head has, and the joint verdict."""
+    columns = [Column("Model", numeric=False)]
+    groups = ("Accuracy", "Firing rate", "AC + MAC", f"Estimated energy, {energy_model or 'no model'}")
+    units = ("share", "1", "1", "J")
+    for group, unit in zip(groups, units, strict=True):
+        columns += [Column("base", unit, group), Column("head", unit, group), Column("change", "", group)]
+    found = {(f.cell, f.metric): f for f in comparison.findings}
+    rows = []
+    for cell in cells:
+        base = _base_cell(comparison, cell)
+        joint = comparison.sentences.get(cell.record.name)
+        said = f"{cell.dataset}; {clean(joint, 300)}" if joint else f"{cell.dataset}; not in the base"
+        data = [Datum(label(cell), cell.name, detail=said, href=f"models/{cell.slug}.html", tone=cell.neuron)]
+        sides: tuple[tuple[Callable[[Cell], Datum], str], ...] = (
+            (_accuracy, "accuracy"),
+            (entries.firing_rate, "firing_rate"),
+            (_operations, "operations"),
+            (lambda c: entries.energy(c, energy_model), "energy"),
+        )
+        for entry, metric in sides:
+            head = entry(cell)
+            if base is None:
+                data += [missing("the base has no such model", "new"), head, Datum("–", None)]
+            else:
+                before = entry(base)
+                data += [before, head, _change(before, head, metric, found.get((cell.record.name, metric)))]
+        rows.append(Row(data, mark=cell.slug))
+    return Table("compared-models", "Base and head, model by model, per inference", columns, rows, sortable=True)
+
+
+def _accuracy(cell: Cell) -> Datum:
+    whole = entries.accuracy(cell)
+    return Datum(whole.text, whole.value, reason=whole.reason)
+
+
+def _operations(cell: Cell) -> Datum:
+    ac, mac = cell.operations("ac"), cell.operations("mac")
+    return entries.count(ac if isinstance(ac, Missing) else mac if isinstance(mac, Missing) else ac + mac)
+
+
+def _change(before: Datum, head: Datum, metric: str, finding: Finding | None) -> Datum:
+    if not isinstance(before.value, float | int) or not isinstance(head.value, float | int):
+        return Datum("–", None)
+    difference = head.value - before.value
+    if metric == "accuracy":
+        return Datum(points(difference), difference, detail=changes.test(finding) if finding else "")
+    return Datum(relative(difference / before.value), difference / before.value) if before.value else Datum("–", None)
+
+
+def _plots(comparison: Comparison, cells: Sequence[Cell], energy_model: str | None) -> list[Plot]:
+    if energy_model is None:
+        return []
+    groups: dict[str, list[tuple[figures.Point, figures.Point]]] = {}
+    for cell in cells:
+        base = _base_cell(comparison, cell)
+        here = None if base is None else (_point(base, energy_model), _point(cell, energy_model))
+        if here is not None and here[0] is not None and here[1] is not None:
+            groups.setdefault(cell.dataset, []).append((here[0], here[1]))
+    return [
+        Plot(
+            f"movement-{number}",
+            dataset,
+            "Pale: at the base. Full: now. Up is more accurate, left is cheaper; a model that did not move has no "
+            "arrow. The numbers stand in the table above.",
+            figures.movement(
+                moved,
+                energy_model,
+                f"Accuracy and estimated energy at the base and now, {dataset}",
+                f"How {len(moved)} models moved between the runs.",
+            ),
+            None,
+        )
+        for number, (dataset, moved) in enumerate(groups.items(), 1)
+    ]
+
+
+def _point(cell: Cell, energy_model: str) -> figures.Point | None:
+    accuracy, energy = cell.accuracy, cell.energy(energy_model)
+    if not isinstance(accuracy, Interval) or isinstance(energy, Missing) or energy.joules <= 0:
+        return None
+    named = f"{cell.neuron} T{cell.timesteps}" if cell.model.neuron else cell.name
+    return figures.Point(cell.slug, named, cell.neuron, accuracy.value, accuracy.low, accuracy.high, energy.joules)
+
+
+def _differences(comparison: Comparison) -> Table | None:
+    """What else is different about the runs: code, machine, versions, threads; None where nothing is."""
+    base, head = (_facts(run) for run in (comparison.base, comparison.head))
+    rows = [
+        Row([text(key), text(base.get(key, "none")), text(head.get(key, "none"))])
+        for key in dict.fromkeys([*head, *base])
+        if base.get(key) != head.get(key)
+    ]
+    columns = [Column(name, numeric=False) for name in ("What", "Base", "Head")]
+    return Table("run-differences", "Where the runs themselves differ", columns, rows) if rows else None
+
+
+def _facts(run: Run) -> Mapping[str, str]:
+    return {
+        f"{facts.title.lower()}: {label}": value for facts in provenance.of_run(run) for label, value in facts.items
+    }
