@@ -129,6 +129,11 @@ class Gpu:
     event_reasons: int = 0
     mig: int | None = None
     fields: frozenset = frozenset({INSTANT, AVERAGE})
+    silent: frozenset = frozenset()  # readings that are offered by name and give 0
+    module_watts: float | None = None  # of what shares a module with the GPU
+    reading_tick: float = 0.0  # the power reading stands still so long
+    persistence: int | None = 1
+    name: str = "NVIDIA Example"
     offset_mj: int = 5_000_000
     stuck_at: float = math.inf
     reset_at: float = math.inf
@@ -157,6 +162,9 @@ class Gpu:
         if time >= self.reset_at:
             return int(1000 * (self.energy(ticked) - self.energy(self.reset_at)))
         return self.offset_mj + int(1000 * self.energy(ticked))
+
+    def told_power(self, time):
+        return self.power(math.floor(time / self.reading_tick) * self.reading_tick if self.reading_tick else time)
 
     def averaged_power(self, time):
         return self.energy(time) - self.energy(time - 1)
@@ -209,6 +217,10 @@ def put(address, kind, value):
     kind.from_address(address).value = value
 
 
+def put_text(address, text):
+    ctypes.memmove(address, text.encode() + b"\0", len(text) + 1)
+
+
 @c_function(UINT)
 def nvmlInitWithFlags(self, flags):
     self.open += 1
@@ -226,6 +238,37 @@ def nvmlDeviceGetHandleByUUID(self, uuid, out):
     if wanted not in uuids:
         return pynvml.NVML_ERROR_NOT_FOUND
     return put(out, POINTER, uuids.index(wanted) + 1)
+
+
+@c_function(POINTER)
+def nvmlDeviceGetCount_v2(self, out):
+    return put(out, UINT, len(self._gpus))
+
+
+@c_function(UINT, POINTER)
+def nvmlDeviceGetHandleByIndex_v2(self, index, out):
+    return put(out, POINTER, index + 1)
+
+
+@c_function(POINTER, POINTER, UINT)
+def nvmlDeviceGetUUID(self, handle, out, length):
+    return put_text(out, self._gpu(handle).uuid)
+
+
+@c_function(POINTER, POINTER, UINT)
+def nvmlDeviceGetName(self, handle, out, length):
+    return put_text(out, self._gpu(handle).name)
+
+
+@c_function(POINTER, UINT)
+def nvmlSystemGetDriverVersion(self, out, length):
+    return put_text(out, "570.1")
+
+
+@c_function(POINTER, POINTER)
+def nvmlDeviceGetPersistenceMode(self, handle, out):
+    mode = self._gpu(handle).persistence
+    return pynvml.NVML_ERROR_NOT_SUPPORTED if mode is None else put(out, UINT, mode)
 
 
 @c_function(POINTER, POINTER, POINTER)
@@ -252,12 +295,15 @@ def nvmlDeviceGetFieldValues(self, handle, count, out):
     gpu = self._gpu(handle)
     for value in (pynvml.c_nvmlFieldValue_t * count).from_address(out):
         value.nvmlReturn = pynvml.NVML_SUCCESS
-        if value.fieldId not in gpu.fields or value.scopeId != 0:
+        beside = gpu.module_watts if value.scopeId == pynvml.NVML_POWER_SCOPE_MODULE else 0.0
+        if value.fieldId not in gpu.fields or beside is None:
             value.nvmlReturn = pynvml.NVML_ERROR_NOT_SUPPORTED
+        elif value.fieldId in gpu.silent:
+            value.value.uiVal = 0
         elif value.fieldId == INSTANT:
-            value.value.uiVal = round(1000 * gpu.power(self._world.time))
+            value.value.uiVal = round(1000 * (gpu.told_power(self._world.time) + beside))
         else:
-            value.value.uiVal = round(1000 * gpu.averaged_power(self._world.time))
+            value.value.uiVal = round(1000 * (gpu.averaged_power(self._world.time) + beside))
 
 
 @c_function(POINTER, UINT, POINTER)

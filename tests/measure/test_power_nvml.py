@@ -1,5 +1,6 @@
 """The NVML meters through pynvml's own loader, structures and errors, in virtual time, against known joules."""
 
+import math
 import os
 import shutil
 import subprocess
@@ -8,17 +9,20 @@ from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 
 import pynvml
 import pytest
+import torch
 
 from bench.measure.errors import MeasureInputError
-from bench.measure.power import FULL, QUICK, PowerMeasurement, measure_power
+from bench.measure.power import FULL, QUICK, PowerMeasurement, device_lost, measure_power, meters_for
+from bench.measure.power.inventory import inventory
 from bench.measure.power.nvml_energy import NvmlEnergyMeter
 from bench.measure.power.nvml_power import NvmlPowerMeter, NvmlPowerReader
 from bench.measure.unavailable import Unavailable
 from bench.track import records
-from tests.measure.fake_nvml import AVERAGE, Bursts, Constant, Gpu, Library, Ramp, Step, World, install
+from tests.measure.fake_nvml import AVERAGE, INSTANT, Bursts, Constant, Gpu, Library, Ramp, Step, World, install
 
 UUID = "GPU-0f1e2d3c-0000-1111-2222-333344445555"
 OTHER = "GPU-aaaaaaaa-9999-8888-7777-666655554444"
@@ -135,7 +139,7 @@ def test_total_idle_and_above_idle_are_three_figures_and_become_the_record(monke
     assert section.joules_per_inference == result.joules_per_inference
 
 
-@pytest.mark.parametrize(("pace", "seconds", "iterations"), [(0.01, 5.0, 499), (0.5, 15.5, 31)])
+@pytest.mark.parametrize(("pace", "seconds", "iterations"), [(0.01, 5.0, 499), (0.5, 16.0, 32)])
 def test_windows_last_5_s_and_32_iterations_after_random_delays(monkeypatch, pace, seconds, iterations):
     result, world = measure(monkeypatch, Gpu(UUID), pace=pace)
     assert min(result.window_seconds) >= seconds
@@ -151,6 +155,120 @@ def test_the_quick_profile_says_so(monkeypatch):
     result, _ = measure(monkeypatch, Gpu(UUID), profile=QUICK)
     assert result.flags == ("quick_profile: 1 windows of 2 s",)
     assert len(result.trials) == 1
+
+
+def test_the_uncertainty_stands_in_parts(monkeypatch):
+    random = Random(3)
+    wait = World.wait
+    monkeypatch.setattr(World, "wait", lambda world, s: wait(world, s + random.random() * 0.002))
+    result, world = measure(monkeypatch, Gpu(UUID, load=Bursts(60.0, 280.0, 0.73, 0.4)))
+    mean = sum(result.trials) / 5
+    deviation = (sum((trial - mean) ** 2 for trial in result.trials) / 4) ** 0.5
+    assert result.trial_spread == pytest.approx(deviation / mean)
+    assert result.trial_spread > 1e-3
+    assert result.instrument_uncertainty == 0.05
+    # An edge lies within the gap between two readings, one on either side of a tick.
+    ticks = [(moment - 0.037) / 0.1 for window in world.windows() for moment in window]
+    offsets = [abs(tick - round(tick)) * 0.1 for tick in ticks]
+    worst = max((a + b) / 5 for a, b in zip(offsets[::2], offsets[1::2], strict=True))
+    assert worst <= result.edge_uncertainty <= 1e-3
+    assert measure(monkeypatch, Gpu(UUID), profile=QUICK)[0].trial_spread is None
+
+
+def test_polling_says_how_often_it_looked(monkeypatch):
+    result, _ = measure(monkeypatch, Gpu(UUID), (NvmlPowerMeter,))
+    assert 0.01 <= result.poll_seconds < 0.011
+    assert result.poll_seconds <= result.longest_poll_seconds <= 0.02
+    slow, _ = measure(monkeypatch, Gpu(UUID), (NvmlPowerMeter,), call_seconds=0.03)
+    assert slow.flags[-1].startswith("slow_polling: power was read every ")
+    assert slow.poll_seconds > 0.03
+
+
+@pytest.mark.parametrize("reading_tick", [0.02, 0.1])
+def test_a_power_reading_that_stands_still_for_a_while_averages_out(monkeypatch, reading_tick):
+    gpu = Gpu(UUID, load=Ramp(80.0, 3.0), reading_tick=reading_tick)
+    result, world = measure(monkeypatch, gpu, (NvmlPowerMeter,))
+    assert result.joules_per_inference == pytest.approx(true_joules_per_inference(world, gpu), rel=1e-2)
+
+
+def test_of_a_gpu_in_a_module_the_gpu_alone_is_measured(monkeypatch):
+    """GH200: the driver also tells the power of GPU and CPU together."""
+    result, _ = measure(monkeypatch, Gpu(UUID, module_watts=300.0), (NvmlPowerMeter,))
+    assert result.mean_watts == pytest.approx(200.0, rel=1e-3)
+    assert [flag.split(":")[0] for flag in result.flags] == ["power_reading", "gpu_scope"]
+
+    class Whole(Gpu):
+        def counter_mj(self, time):
+            return super().counter_mj(time) + int(1000 * self.module_watts * math.floor(time / self.tick) * self.tick)
+
+    both, _ = measure(monkeypatch, Whole(UUID, module_watts=300.0, phase=0.0), (NvmlEnergyMeter, NvmlPowerMeter))
+    assert [flag.split(":")[0] for flag in both.flags] == ["gpu_scope", "cross_check"]
+
+
+def test_a_reading_that_is_there_by_name_alone_is_passed_over(monkeypatch):
+    silent = frozenset({INSTANT})
+    result, _ = measure(monkeypatch, Gpu(UUID, silent=silent), (NvmlPowerMeter,))
+    assert result.flags == ("power_reading: average",)
+    assert result.mean_watts == pytest.approx(200.0, rel=1e-3)
+
+
+def test_an_idle_device_that_draws_nothing_is_not_believed(monkeypatch):
+    class Sleeping(Constant):
+        def power(self, t):
+            return 0.0 if 1 < t < 9 else self.watts
+
+    result, _ = measure(monkeypatch, Gpu(UUID, idle=Sleeping(50.0)), (NvmlPowerMeter,))
+    assert result.reason.startswith("meter_reads_zero: nvml_power reported no energy over 5.0 s without load")
+
+
+def test_what_the_second_gpu_of_cuda_is_called_by_the_driver_does_not_matter(monkeypatch):
+    """CUDA's first GPU is the driver's second."""
+    world = World()
+    world.gpus = [Gpu(OTHER, load=Constant(70.0)), Gpu(UUID, load=Constant(210.0))]
+    install(monkeypatch, Library(world, world.gpus))
+    for gpu in world.gpus:
+        gpu.switch(world.time - 10, gpu.idle)
+    cuda = [UUID.removeprefix("GPU-"), OTHER.removeprefix("GPU-")]
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid=cuda[device.index]))
+    for index, (uuid, watts) in enumerate([(UUID, 210.0), (OTHER, 70.0)]):
+        meters = meters_for(torch.device("cuda", index))
+        result = measure_power(lambda: None, meters, batch_size=1, profile=QUICK, timeline=world, random=Random(0))
+        assert (result.device, result.mean_watts) == (uuid, pytest.approx(watts, rel=1e-3))
+
+
+def test_the_mask_of_reasons_is_kept_and_none_where_it_is_not_told(monkeypatch):
+    assert measure(monkeypatch, Gpu(UUID, event_reasons=0x101))[0].event_reasons == 0x101
+    names = ("nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons")
+    result, _ = measure(monkeypatch, Gpu(UUID, event_reasons=0x4), missing=names)
+    assert (result.event_reasons, result.flags) == (None, ())
+
+
+@pytest.mark.parametrize("code", [pynvml.NVML_ERROR_GPU_IS_LOST, pynvml.NVML_ERROR_RESET_REQUIRED])
+@pytest.mark.parametrize("working", [900, 3500])
+def test_it_is_known_that_a_gpu_was_lost(monkeypatch, code, working):
+    result, _ = measure(monkeypatch, Gpu(UUID), errors={"nvmlDeviceGetTotalEnergyConsumption": (working, code)})
+    assert device_lost(result).startswith(("gpu_is_lost: ", "gpu_reset_required: "))
+    assert device_lost(measure(monkeypatch, Gpu(UUID))[0]) is None
+    assert device_lost(Unavailable("no_permission: refused.")) is None
+
+
+def test_the_driver_tells_its_gpus(monkeypatch):
+    world = World()
+    gpus = [Gpu(OTHER, mig=1, persistence=0), Gpu(UUID, persistence=None, fields=frozenset({INSTANT}))]
+    for gpu in gpus:
+        gpu.switch(world.time - 10, gpu.idle)
+    library = Library(world, gpus, missing=["nvmlDeviceGetTotalEnergyConsumption"])
+    install(monkeypatch, library)
+    found = inventory()
+    assert library.open == 0
+    assert found.driver == "570.1"
+    first, second = found.gpus
+    assert (first.uuid, first.sliced, first.persistence) == (OTHER, True, False)
+    assert first.energy.startswith("mig_slice: ")
+    assert (second.uuid, second.sliced, second.persistence, second.power) == (UUID, None, None, None)
+    assert second.energy.startswith("not_supported: ")
+    install(monkeypatch, OSError("no such file"))
+    assert inventory().reason.startswith("nvml_library_not_found: ")
 
 
 def test_the_gpu_is_found_by_uuid_in_whatever_order(monkeypatch):
