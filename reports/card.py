@@ -36,7 +36,7 @@ def _what(cell: Cell) -> str:
     model = cell.model
     neuron = []
     if model.reset is not None:
-        by = "" if model.reset_by is None else f" by {model.reset_by:g}"
+        by = "" if model.reset_by is None or model.reset != "soft" else f" by {model.reset_by:g}"
         neuron.append(f"{clean(model.reset, 40)} reset{by}")
     if model.threshold is not None:
         neuron.append(f"firing level {model.threshold:g}")

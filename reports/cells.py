@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -86,7 +87,7 @@ class Cell:
         sections = [getattr(self.record, section) for section in SECTIONS]
         if all(isinstance(section, Absent) for section in sections):
             first = next((s for s in sections if s.status in ("skipped", "failed")), sections[0])
-            return Missing(clean(first.reason, 600), first.status)
+            return absent(first)
         return None
 
     @property
@@ -157,7 +158,8 @@ class Cell:
 
 def absent(section: Absent) -> Missing:
     """A missing section's reason, fit to print."""
-    return Missing(clean(section.reason, 600), section.status)
+    # Reasons begin with a code for programs; readers get the sentence after it.
+    return Missing(re.sub(r"^[a-z0-9]+(_[a-z0-9]+)+: (?=.)", "", clean(section.reason, 600)), section.status)
 
 
 def _weighted(pairs: list[tuple[float | None, int]]) -> float | None:

@@ -11,6 +11,7 @@ from bench.track.records import Absent, EnergyModel, Histogram, InformationLayer
 from reports import entries, figures, modelfigures, palette
 from reports.cells import Cell, Missing, absent
 from reports.format import integer, percent, share, si, significant
+from reports.instruments import conditions_table, power_table
 from reports.plots import Plot, no_plot
 from reports.tables import Column, Datum, Row, Table, missing, text
 from reports.text import digest
@@ -27,6 +28,8 @@ class ModelPage:
     neurons: Table | None
     energy: Table | None
     memory: Table | None
+    power: Table | None
+    conditions: Table | None
     uncounted: Sequence[str]
 
 
@@ -46,12 +49,15 @@ def model_page(cell: Cell, energy_model: str | None) -> ModelPage:
         neurons_table(cell),
         energy_table(estimates, failed) if estimates or failed else None,
         _memory(cell),
+        power_table(cell),
+        conditions_table(cell),
         uncounted,
     )
 
 
 def figures_of(cell: Cell) -> list[Plot]:
     """The figures of one model."""
+    steps = cell.model.timesteps is not None and cell.model.timesteps > 1
     return [
         _operations(cell),
         _rates(cell),
@@ -59,6 +65,7 @@ def figures_of(cell: Cell) -> list[Plot]:
         _information(cell),
         _latency(cell),
         _energy(cell),
+        *([_anytime(cell)] if steps else []),
     ]
 
 
@@ -398,6 +405,8 @@ def _latency(cell: Cell) -> Plot:
         ("p99", section.p99),
         ("CPU time per inference", section.cpu_seconds_per_inference),
     ]
+    if section.inferences_per_second:
+        quantities.append(("time per inference, sustained", 1 / section.inferences_per_second))
     rows = [
         Row(
             [
@@ -438,6 +447,24 @@ def _energy(cell: Cell) -> Plot:
         "2409.08290, abstract)."
     )
     return Plot(name, heading, caption, drawing, None)
+
+
+def _anytime(cell: Cell) -> Plot:
+    name, heading = "anytime", "Anytime accuracy"
+    weights = cell.record.provenance.weights
+    shares = weights.card_anytime if weights else []
+    if not shares:
+        return no_plot(name, heading, "Not known: the weights were made without a record of it.")
+    columns = [Column("Time steps used", "1"), Column("Accuracy", "share")]
+    rows = [Row([Datum(str(t), t), Datum(percent(value, 2), value)]) for t, value in enumerate(shares, 1)]
+    drawing = modelfigures.anytime(
+        shares,
+        palette.neuron_colour(cell.neuron),
+        heading,
+        f"Accuracy of the answer after 1 to {len(shares)} time steps.",
+    )
+    caption = "How accurate the answer is if it is taken after fewer time steps, from one pass over the test set after training."
+    return Plot(name, heading, caption, drawing, Table(f"{name}-data", heading, columns, rows))
 
 
 def _memory(cell: Cell) -> Table | None:

@@ -9,7 +9,7 @@ from bench.track.records import Absent, InformationLayer
 from bench.track.statistics import mcnemar
 from reports import entries, figures
 from reports.cells import Cell, Missing
-from reports.format import above, p_value, points, ratio, relative
+from reports.format import above, p_value, points, ratio, relative, share
 from reports.overview import listed
 from reports.plots import Plot, no_plot
 from reports.tables import Column, Datum, Row, Table, missing, text
@@ -82,16 +82,22 @@ def _compare(
 
 def _thrown_away(members: Sequence[Cell], labels: Mapping[str, str]) -> list[str]:
     sentences = []
+    nothing = []
     for cell in members:
         loss = cell.reset_loss
         if isinstance(loss, Missing):
-            sentences.append(f"{labels[cell.slug]}: not known ({loss.reason}).")
-            continue
-        by_layer = sorted(x.reset_loss for x in _layers(cell) if x.reset_loss is not None)
-        sentence = f"{labels[cell.slug]} loses {entries.loss(loss)} of membrane potential per spike"
-        if by_layer[-1] > 1e-6:
-            sentence += f" ({entries.loss(by_layer[0])} to {entries.loss(by_layer[-1])} by layer)"
-        sentences.append(sentence + ".")
+            sentences.append(f"What {labels[cell.slug]} loses is not known: {loss.reason}.")
+        elif loss < 1e-6:
+            nothing.append(labels[cell.slug])
+        else:
+            layers = sorted(x.reset_loss for x in _layers(cell) if x.reset_loss is not None)
+            sentences.append(
+                f"At each spike {labels[cell.slug]} loses {entries.loss(loss)} of membrane potential, "
+                f"{share(loss)} of what a spike carries "
+                f"(by layer {entries.loss(layers[0])} to {entries.loss(layers[-1])})."
+            )
+    if nothing:
+        sentences.append(f"Nothing is lost in {listed(nothing)}: a soft reset subtracts the spike and keeps the rest.")
     for one, other in _pairs(members, (("hard", "soft"), ("hard-mpr", "soft-mpr"))):
         sentences.append(_difference(one, other, labels))
     return sentences
@@ -100,22 +106,22 @@ def _thrown_away(members: Sequence[Cell], labels: Mapping[str, str]) -> list[str
 def _rectified(members: Sequence[Cell], labels: Mapping[str, str]) -> list[str]:
     errors = {c.slug: c.quantisation for c in members}
     known = {slug: error for slug, error in errors.items() if not isinstance(error, Missing)}
-    applied = [
-        f"from {entries.loss(before)} to {entries.loss(after)} in {labels[slug]}"
-        for slug, (before, after) in known.items()
-        if after is not None
-    ]
     sentences = []
-    if applied:
-        sentences.append(f"Applied to the membranes, φ takes the quantisation error {listed(applied)}.")
     for one, other in _pairs(members, (("hard", "hard-mpr"), ("soft", "soft-mpr"))):
         if one.slug in known and other.slug in known and known[one.slug][0]:
             before, after = known[one.slug][0], known[other.slug][0]
             sentences.append(
-                f"Training with MPR leaves the membranes of {labels[other.slug]} with {entries.loss(after)}, against "
-                f"{entries.loss(before)} in {labels[one.slug]} ({relative(after / before - 1)})."
+                f"Trained with MPR, {labels[other.slug]} has a quantisation error of {entries.loss(after)} in its "
+                f"membranes; {labels[one.slug]} has {entries.loss(before)} ({relative(after / before - 1)})."
             )
         sentences.append(_difference(one, other, labels))
+    applied = [
+        f"{entries.loss(before)} to {entries.loss(after)} in {labels[slug]}"
+        for slug, (before, after) in known.items()
+        if after is not None
+    ]
+    if applied:
+        sentences.append(f"Applied to the membranes as they are, φ would take the error from {listed(applied)}.")
     if not any(c.neuron.endswith("-mpr") for c in members):
         sentences.append("No network of this comparison was trained with MPR.")
     return sentences or ["Information loss was not measured."]
@@ -126,8 +132,11 @@ def _difference(one: Cell, other: Cell, labels: Mapping[str, str]) -> str:
     if isinstance(a, Missing) or isinstance(b, Missing):
         return f"The accuracy of {labels[other.slug]} against {labels[one.slug]} is not known."
     p = paired_p_value(one, other)
-    test = "not the same test samples" if p is None else f"McNemar {p_value(p)}"
-    return f"In accuracy, {labels[other.slug]} is {above(b.value - a.value)} {labels[one.slug]} ({test})."
+    said = f"In accuracy, {labels[other.slug]} is {above(b.value - a.value)} {labels[one.slug]}"
+    if p is None:
+        return f"{said}, on other test samples."
+    sure = "more than chance explains" if p < 0.05 else "which chance explains as well"
+    return f"{said}, {sure} (McNemar {p_value(p)})."
 
 
 def _costs(shown: Sequence[Cell], labels: Mapping[str, str], energy_model: str | None) -> list[str]:
@@ -139,18 +148,24 @@ def _costs(shown: Sequence[Cell], labels: Mapping[str, str], energy_model: str |
         if cell is base or cell.neuron == "relu" or cell.model.seed != base.model.seed:
             continue
         parts = []
-        for kind in ("ac", "mac"):
-            a, b = base.operations(kind), cell.operations(kind)
-            if not isinstance(a, Missing) and not isinstance(b, Missing) and a:
-                parts.append(f"{ratio(b / a)} the {kind.upper()}s")
+        a, b = (_synaptic(c) for c in (base, cell))
+        if a and b is not None:
+            parts.append(f"{ratio(b / a)} the synaptic operations")
         if (energy := _energy_ratio(base, cell, energy_model)) is not None:
             parts.append(f"{ratio(energy)} the estimated energy")
         if parts:
-            sentences.append(f"{labels[cell.slug]} takes {listed(parts)} of {labels[base.slug]}.")
+            sentences.append(f"Per inference, {labels[cell.slug]} takes {listed(parts)} of {labels[base.slug]}.")
     twin = next((c for c in shown if c.neuron == "relu"), None)
     if twin is not None and (energy := _energy_ratio(twin, base, energy_model)) is not None:
-        sentences.append(f"{labels[base.slug]} itself is estimated at {ratio(energy)} the energy of its ReLU twin.")
+        sentences.append(f"Next to its ReLU twin, {labels[base.slug]} is estimated at {ratio(energy)} the energy.")
+    if any(c.neuron.endswith("-mpr") for c in shown):
+        sentences.append("MPR itself costs nothing at inference; only the spikes that training led to differ.")
     return sentences or ["Nothing was counted."]
+
+
+def _synaptic(cell: Cell) -> float | None:
+    ac, mac = cell.operations("ac"), cell.operations("mac")
+    return None if isinstance(ac, Missing) or isinstance(mac, Missing) else ac + mac
 
 
 def _energy_ratio(base: Cell, cell: Cell, energy_model: str | None) -> float | None:

@@ -91,8 +91,12 @@ def _sentence(history: Sequence[Moment], told: Sequence[Event]) -> str:
     start, end = clean(history[0].created, 40)[:10], clean(history[-1].created, 40)[:10]
     said = f"{len(history)} runs of {_count(commits, 'commit')} on {_count(machines, 'machine')}, {start} to {end}"
     counts = [(sum(e.verdict == v for e in told), v) for v in ("regressed", "improved")]
-    moved = listed([f"{n} {v}" for n, v in counts if n])
-    return f"{said}: " + (f"a level changed {_count(len(told), 'time')}, {moved}." if told else "no level changed.")
+    if not told:
+        return f"{said}: no level changed."
+    only = next((v for n, v in counts if n == len(told)), None)
+    words = {"regressed": "each time for the worse", "improved": "each time for the better"}
+    moved = words[only] if only else listed([f"{n} {v}" for n, v in counts])
+    return f"{said}: a level changed {_count(len(told), 'time')}, {moved}."
 
 
 def _count(number: int, what: str) -> str:

@@ -92,6 +92,7 @@ def prepare(planned: PlannedCell, suite: Suite, sources: Sources, command: Seque
             training_key=metadata["training_key"],
             recipe=metadata["recipe"],
             card_accuracy=metadata["correct"] / metadata["samples"],
+            card_anytime=[correct / metadata["samples"] for correct in metadata.get("anytime", ())],
         ),
     )
 

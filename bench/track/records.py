@@ -70,13 +70,17 @@ class DatasetProvenance(Section):
 
 
 class WeightsProvenance(Section):
-    """The weights that were measured: where they came from and what determined them."""
+    """The weights that were measured: where they came from and what determined them.
+
+    `card_accuracy` is the share of correct predictions after training, `card_anytime` that after 1, 2, ... T time steps.
+    """
 
     source: Literal["shipped", "trained", "cached", "user"]
     sha256: str
     training_key: str | None = None
     recipe: dict[str, Any] = {}
     card_accuracy: float | None = None
+    card_anytime: list[float] = []
 
 
 class Provenance(Section):
