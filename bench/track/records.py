@@ -72,7 +72,7 @@ class DatasetProvenance(Section):
 class WeightsProvenance(Section):
     """The weights that were measured: where they came from and what determined them.
 
-    `card_accuracy` is the share of correct predictions after training, `card_anytime` that after 1, 2, ... T time steps.
+    `card_accuracy` is the share of correct predictions after training, `card_anytime` that after 1, 2, ... T steps.
     """
 
     source: Literal["shipped", "trained", "cached", "user"]
@@ -116,12 +116,16 @@ class ModelDescription(Section):
 
 
 class Accuracy(Section):
-    """Correct predictions, in total and bit by bit (zlib-compressed packed bits in base64) for paired tests."""
+    """Correct predictions, in total and bit by bit (zlib-compressed packed bits in base64) for paired tests.
+
+    `anytime` are the correct predictions after 1, 2, ... T time steps of the same pass; None where that is not known.
+    """
 
     status: Literal["measured"] = "measured"
     n: int = Field(ge=1)
     correct: Count
     bits: str
+    anytime: list[Count] | None = None
 
     @property
     def value(self) -> float:

@@ -1,0 +1,135 @@
+"""Levels from run to run, against what was put into the history, and the page that shows them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet
+import pytest
+
+from bench.track.runs import Run
+from reports.levels import events, lines
+from reports.moments import Moment, from_json, moment, read_moments, to_json
+from reports.page import build
+from tests.reports import sample
+
+CELL = "fashion-mnist/resnet8/soft/T2/s0"
+
+
+def test_a_moment_survives_json(run: Run) -> None:
+    kept = moment(run)
+    assert from_json(json.loads(json.dumps(to_json(kept)))) == kept
+
+
+def test_a_moment_holds_the_record_s_figures(run: Run) -> None:
+    kept = moment(run)
+    record = run.cells[CELL].record
+    figures = kept.cells[CELL]
+    assert figures.accuracy == record.accuracy.correct / record.accuracy.n  # type: ignore[union-attr]
+    total = record.synops.total  # type: ignore[union-attr]
+    assert figures.operations == (total.ac + total.mac) / record.synops.samples  # type: ignore[union-attr]
+    assert kept.cells["cifar10/resnet8/soft/T2/s0"].skipped == "cifar10 is not here: give --data"
+
+
+def history(values: list[float | None], **more: list[Any]) -> list[Moment]:
+    """A history of one cell whose operations, or what else is named, are these values."""
+    base = moment(sample.run_of([sample.record(CELL)], Path("/dev/null")))
+    made = []
+    for i, value in enumerate(values):
+        changes = {"operations": value} | {name: column[i] for name, column in more.items()}
+        own = {key: changes.pop(key) for key in ("machine",) if key in changes}
+        made.append(
+            replace(
+                base,
+                run_id=f"r{i}",
+                created=f"2026-01-01T10:{i:02}:00+00:00",
+                cells={CELL: replace(base.cells[CELL], **changes)},
+                **own,
+            )
+        )
+    return made
+
+
+def told(past: list[Moment], metric: str) -> list[tuple[int, float, float, str]]:
+    found = [e for e in events(lines(past, [CELL])) if e.line.metric.name == metric]
+    return [(e.index, e.before, e.after, e.verdict) for e in found]
+
+
+def test_a_count_that_moves_is_a_new_level_at_once() -> None:
+    assert told(history([5.0, 5.0, 7.0, 7.0]), "operations") == [(2, 5.0, 7.0, "regressed")]
+    assert told(history([5.0, None, 4.0]), "operations") == [(2, 5.0, 4.0, "improved")]
+    assert told(history([5.0, 5.0, 5.0]), "operations") == []
+
+
+def test_what_scatters_needs_several_runs_to_move() -> None:
+    noise = [1.0, 1.02, 0.99, 1.01, 0.98, 1.0, 1.03, 0.97, 1.01, 0.99, 1.0, 1.02]
+    quiet = history([5.0] * 24, latency=noise + noise)
+    assert told(quiet, "latency") == []
+    moved = history([5.0] * 24, latency=noise + [1.5 * v for v in noise])
+    ((index, before, after, verdict),) = told(moved, "latency")
+    assert index == 12
+    assert after / before == pytest.approx(1.5, rel=0.02)
+    assert verdict == "regressed"
+
+
+def test_time_is_followed_on_one_machine_only() -> None:
+    past = history([5.0] * 4, latency=[9.0, 1.0, 9.0, 1.0], machine=["old", "new", "old", "new"])
+    (line,) = [x for x in lines(past, [CELL]) if x.metric.name == "latency"]
+    assert line.values == [None, 1.0, None, 1.0]
+
+
+def test_another_model_of_energy_starts_another_line() -> None:
+    past = history([5.0] * 3, energy=[1.0, 2.0, 2.0], energy_model=["x 1", "x 2", "x 2"])
+    (line,) = [x for x in lines(past, [CELL]) if x.metric.name == "energy"]
+    assert line.values == [None, 2.0, 2.0]
+
+
+def test_an_estimate_that_follows_its_operations_is_told_once() -> None:
+    past = history([5.0, 7.0], energy=[1.0, 1.4])
+    assert [e.line.metric.name for e in events(lines(past, [CELL]))] == ["operations"]
+
+
+def test_the_trends_page_has_every_run_and_model(compared: Path, past: list[Moment], run: Run, visit: Any) -> None:
+    page = visit(compared / "trends.html").page
+    measured = [n for n, c in run.cells.items() if c.record.accuracy.status == "measured"]
+    shown = page.locator("#lines tbody th").evaluate_all("all => all.map(e => e.dataset.value)")
+    assert sorted(shown) == sorted(measured)
+    rows = page.locator("#trend-2-operations-data tbody tr")
+    assert rows.count() == len(past) + 1
+    first = rows.first.locator("th").text_content()
+    assert first == past[0].commit, "oldest first"
+    assert page.locator("#levels tbody tr").count() == len(measured), "each spiked more from the ninth run on"
+    assert page.locator("#levels tbody tr >> nth=0").inner_text().startswith("8" * 12)
+    with (compared / "data/trends.csv").open() as file:
+        found = [r for r in csv.DictReader(file) if r["Cell"] == CELL and r["Metric"] == "operations [1]"]
+    assert [float(r["Value"]) for r in found] == [m.cells[CELL].operations for m in [*past, moment(run)]]
+    assert [r["New level"] for r in found] == ["0"] * 8 + ["1"] + ["0"] * 4
+    table = pyarrow.parquet.read_table(compared / "data/trends.parquet")
+    assert table.num_rows == sum(1 for _ in (compared / "data/trends.csv").open()) - 1
+
+
+def test_one_run_has_no_trends_and_says_so(run: Run, tmp_path: Path, visit: Any) -> None:
+    out = build([run], tmp_path, history=[moment(run)]).parent
+    assert not (out / "trends.html").exists()
+    assert "There is one run so far" in visit(out / "index.html").page.inner_text("#trends")
+
+
+def test_a_history_names_damaged_files_and_holds_the_run_itself(run: Run, tmp_path: Path) -> None:
+    sample.run_of(sample.nine(run_id="old", created="2026-01-01T00:00:00+00:00"), tmp_path / "a.json")
+    (tmp_path / "b.json").write_text("{")
+    found = read_moments(tmp_path, besides=run)
+    assert [m.run_id for m in found.moments] == ["old", run.run_id]
+    assert len(found.damaged) == 1
+    assert "b.json" in found.damaged[0]
+
+
+def test_time_orders_runs_whatever_offset_it_is_written_with() -> None:
+    one, two = history([1.0, 2.0])
+    early = replace(one, created="2026-01-01T12:00:00+02:00")
+    late = replace(two, created="2026-01-01T10:30:00+00:00")
+    assert early.order < late.order
+    assert replace(one, created="whenever").order
