@@ -48,7 +48,8 @@ def measure_test_set(
 
     The batches are those of training's own evaluation, so that a shipped accuracy is reproduced by the same arithmetic.
     """
-    from models.training import EVALUATION_BATCH  # here, because measuring a user's model imports no models of ours
+    # Here, because measuring a user's model imports no models of ours.
+    from models.training.evaluation import EVALUATION_BATCH, Anytime
 
     accuracy = AccuracyMeter()
     split, done = dataset.test, 0
@@ -56,12 +57,15 @@ def measure_test_set(
         spikes = recorders.enter_context(SpikeRecorder(model))
         information = recorders.enter_context(InformationRecorder(model))
         counter = recorders.enter_context(SynOpCounter(model))
+        anytime = recorders.enter_context(Anytime(model))
         for images, labels in split.batches(EVALUATION_BATCH):
-            accuracy.update(model(dataset.normalise(images)), labels)
+            logits = model(dataset.normalise(images))
+            accuracy.update(logits, labels)
+            anytime.update(logits, labels)
             done += len(labels)
             on_progress(done, len(split))
     return {
-        "accuracy": Accuracy.from_bits(accuracy.result().bits),
+        "accuracy": Accuracy.from_bits(accuracy.result().bits).model_copy(update={"anytime": anytime.correct}),
         "spikes": attempt(Spikes, spikes.result),
         "synops": synops_section(counter, len(split)),
         "neuron_ops": neuron_ops_section(counter, len(split)),

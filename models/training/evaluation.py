@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -29,30 +28,38 @@ def count_correct(model: nn.Module, dataset: Dataset, split: Samples, processes:
     is what the same weights would predict if they were run for t steps. The processes share the batches.
     """
     parts = torch.arange(len(split)).split(EVALUATION_BATCH)[processes.rank :: processes.world]
-    counts = torch.zeros(getattr(model, "timesteps", 1), dtype=torch.int64)
-    with step_logits(model) as latest:
+    with Anytime(model) as anytime:
         for chosen, images in zip(parts, split.stream(parts), strict=True):
-            labels = split.labels[chosen].to(processes.device)
             logits = model(dataset.normalise(images.to(processes.device)))
-            anytime = latest().cumsum(0).argmax(2)
-            anytime[-1] = logits.argmax(1)  # the same sum, but rounded as the network itself does
-            counts += (anytime == labels).sum(1).cpu()
-    return [int(total) for total in processes.sum(counts.tolist())]
+            anytime.update(logits, split.labels[chosen])
+    return [int(total) for total in processes.sum([float(count) for count in anytime.correct])]
 
 
-@contextmanager
-def step_logits(model: nn.Module) -> Iterator[Callable[[], Tensor]]:
-    """While entered, give a function that returns the logits [T, N, classes] of the model's latest pass, step by step.
+class Anytime:
+    """While entered, counts the correct predictions of a model's passes after each number of time steps.
 
     Every network here ends in the linear layer `linear`, whose output [T*N, classes] is then averaged over time.
     """
-    kept: list[Tensor] = []
 
-    def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        kept[:] = [output.detach().unflatten(0, (getattr(model, "timesteps", 1), -1))]
+    def __init__(self, model: nn.Module) -> None:
+        self.timesteps = getattr(model, "timesteps", 1)
+        self.correct = [0] * self.timesteps
+        self._linear = model.get_submodule("linear")
+        self._by_step = torch.empty(0)
 
-    handle = model.get_submodule("linear").register_forward_hook(keep)
-    try:
-        yield lambda: kept[0]
-    finally:
-        handle.remove()
+    def __enter__(self) -> Self:
+        self._handle = self._linear.register_forward_hook(self._keep)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._handle.remove()
+
+    def _keep(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        self._by_step = output.detach().unflatten(0, (self.timesteps, -1))
+
+    def update(self, logits: Tensor, labels: Tensor) -> None:
+        """Count the latest pass, which gave these logits [N, classes], against the labels [N]."""
+        predicted = self._by_step.cumsum(0).argmax(2)
+        predicted[-1] = logits.argmax(1)  # the same sum, but rounded as the network itself does
+        right = (predicted == labels.to(logits.device)).sum(1).tolist()
+        self.correct = [before + more for before, more in zip(self.correct, right, strict=True)]
