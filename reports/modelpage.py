@@ -463,7 +463,7 @@ def _anytime(cell: Cell) -> Plot:
         heading,
         f"Accuracy of the answer after 1 to {len(shares)} time steps.",
     )
-    caption = "How accurate the answer is if it is taken after fewer time steps, from one pass over the test set after training."
+    caption = "How accurate an answer after fewer time steps is: one pass over the test set after training."
     return Plot(name, heading, caption, drawing, Table(f"{name}-data", heading, columns, rows))
 
 

@@ -358,11 +358,11 @@ def nine(**more: Any) -> list[Record]:
     return [record(name, accuracy=accuracy, n=n, **more) for name, accuracy, n in NINE]
 
 
-def fifty() -> list[Record]:
+def fifty(**more: Any) -> list[Record]:
     """50 cells of 20 layers: what the budgets are held against."""
     networks = ("resnet20", "resnet19", "vgg16", "resnet18", "resnet34")
     return [
-        record(f"{dataset}/{network}/{neuron}/T{1 if neuron == 'relu' else 4}/s0", layers=20, n=1000)
+        record(f"{dataset}/{network}/{neuron}/T{1 if neuron == 'relu' else 4}/s0", layers=20, n=1000, **more)
         for dataset in ("cifar10", "cifar100")
         for network in networks
         for neuron in ("relu", "hard", "soft", "hard-mpr", "soft-mpr")

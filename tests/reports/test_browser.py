@@ -2,25 +2,57 @@
 
 from __future__ import annotations
 
+import csv
+import io
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from bench.track.records import Absent
 from bench.track.runs import Run
 from tests.reports.conftest import pages
 
 SOFT_MPR = "models/fashion-mnist-resnet8-soft-mpr-t2-s0.html"
+SKIPPED = "models/cifar10-resnet8-soft-t2-s0.html"
+
+
+class Attributes(HTMLParser):
+    """The ids and links of a page as it is written."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.feed(path.read_text())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.ids += [found["id"] or ""] if "id" in found else []
+        self.links += [found["href"] or ""] if tag == "a" and "href" in found else []
 
 
 def model_names(page: Any) -> list[str]:
     return page.eval_on_selector_all("#models tbody tr:not([hidden]) th", "all => all.map(e => e.dataset.value)")
 
 
+def every_kind(report: Path, compared: Path, site: Path) -> list[Path]:
+    """A page of each kind that there is, with and without a base, a history and what was measured."""
+    return [
+        *(compared / name for name in ("index.html", "compare.html", "trends.html", SOFT_MPR, SKIPPED)),
+        report / "index.html",
+        site / "index.html",
+        site / "runs" / "20260203T100000Z_222222222222_r0000002" / SOFT_MPR,
+    ]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_opens_without_a_complaint(report: Path, visit: Any, scheme: str) -> None:
-    for path in pages(report):
+def test_every_page_opens_without_a_complaint(
+    report: Path, compared: Path, site: Path, visit: Any, scheme: str
+) -> None:
+    for path in {*(pages(report) if scheme == "light" else ()), *every_kind(report, compared, site)}:
         seen = visit(path, color_scheme=scheme)
         broken = seen.page.evaluate("[...document.images].filter(i => !i.complete || !i.naturalWidth).length")
         empty = seen.page.evaluate("[...document.querySelectorAll('svg.plot')].filter(s => !s.getBBox().width).length")
@@ -89,6 +121,36 @@ def test_filtering_by_mouse(report: Path, visit: Any) -> None:
     assert "fashion-mnist-resnet8-soft-mpr-t2-s0" not in faded
 
 
+def test_a_filter_is_part_of_the_address(report: Path, visit: Any) -> None:
+    page = visit(report / "index.html").page
+    page.select_option("[data-facet=dataset]", "digits")
+    page.fill(".filters input", "hard")
+    address = page.evaluate("location.hash")
+    again = visit(report / "index.html", anchor=address)
+    assert model_names(again.page) == ["digits/resnet8/hard/T4/s0", "digits/resnet8/hard-mpr/T4/s0"]
+    assert again.complaints == []
+
+
+def test_a_layer_lights_up_in_figures_and_tables_and_tells_its_figures(report: Path, visit: Any) -> None:
+    page = visit(report / SOFT_MPR).page
+    page.hover("#synaptic-layers tbody tr:nth-child(2) th")
+    assert page.locator("#operations .band.lit").count() == 1
+    page.locator("#operations .band").nth(1).hover()
+    assert page.inner_text("#tip").startswith("stages.0.0.conv1: AC ")
+    assert page.locator("#synaptic-layers tr.lit th").inner_text() == "stages.0.0.conv1"
+
+
+def test_filtering_the_runs_of_a_site(site: Path, visit: Any) -> None:
+    page = visit(site / "index.html").page
+    assert page.locator("#runs tbody tr:visible").count() == 4
+    page.keyboard.press("/")
+    page.keyboard.type("222222222222")
+    assert page.locator("#runs tbody tr:visible").count() == 1
+    page.keyboard.press("Escape")
+    page.select_option("[data-facet=verdict]", "no base")
+    assert page.locator("#runs tbody tr:visible th").inner_text().startswith("000000000000")
+
+
 def test_filtering_and_moving_by_keyboard(report: Path, visit: Any) -> None:
     page = visit(report / "index.html").page
     page.keyboard.press("/")
@@ -128,9 +190,23 @@ def test_copying_a_table(report: Path, visit: Any, name: str, start: str) -> Non
     assert copied.count("resnet8") == 5
 
 
+def test_a_copied_csv_holds_raw_values(run: Run, report: Path, visit: Any) -> None:
+    page = visit(report / "index.html", permissions=["clipboard-read", "clipboard-write"]).page
+    page.click("[data-table=models] .tools button >> text=CSV")
+    page.wait_for_selector("[data-table=models] .tools [role=status]:has-text('Copied')")
+    rows = list(csv.DictReader(io.StringIO(page.evaluate("navigator.clipboard.readText()"))))
+    for row in rows:
+        record = run.cells[row["Model"]].record
+        if isinstance(record.energy, Absent):
+            assert row["Energy, estimated: horowitz45-fp32 [J]"] == ""
+        else:
+            joules = float(row["Energy, estimated: horowitz45-fp32 [J]"])
+            assert joules == pytest.approx(record.energy.models[0].joules, rel=1e-8)
+
+
 @pytest.mark.parametrize("width", [360, 1600])
-def test_no_page_overflows(report: Path, compared: Path, visit: Any, width: int) -> None:
-    for path in [*pages(report)[:3], compared / "index.html", compared / SOFT_MPR]:
+def test_no_page_overflows(report: Path, compared: Path, site: Path, visit: Any, width: int) -> None:
+    for path in every_kind(report, compared, site):
         page = visit(path, width=width).page
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path.name
 
@@ -150,32 +226,37 @@ def test_a_link_to_a_model_finds_its_row(report: Path, visit: Any) -> None:
     page = visit(report / "index.html", anchor="#model-digits-resnet8-soft-t4-s0").page
     row = page.locator("#model-digits-resnet8-soft-t4-s0")
     assert "resnet8 soft" in row.inner_text()
-    page.wait_for_function("document.querySelector('tr:target').getBoundingClientRect().top < innerHeight")
+    expect(row).to_be_in_viewport()
 
 
-def test_every_internal_link_leads_somewhere(compared: Path, visit: Any) -> None:
-    for path in pages(compared):
-        page = visit(path, java_script_enabled=False).page
-        links = page.locator("a[href]").evaluate_all("all => all.map(a => a.getAttribute('href'))")
-        ids = set(page.locator("[id]").evaluate_all("all => all.map(e => e.id)"))
-        for link in links:
+def test_every_internal_link_leads_somewhere_and_ids_are_unique(report: Path, compared: Path, site: Path) -> None:
+    run = site / "runs" / "20260203T100000Z_222222222222_r0000002"
+    for path in {*pages(compared), *pages(report), *pages(run), site / "index.html", site / "trends.html"}:
+        seen = Attributes(path)
+        assert len(seen.ids) == len(set(seen.ids)), path
+        for link in seen.links:
             target, _, anchor = link.partition("#")
-            assert (path.parent / target).exists() if target else anchor in ids, f"{path.name}: {link}"
+            if target:
+                assert (path.parent / target).exists(), f"{path}: {link}"
+                assert not anchor or anchor in Attributes(path.parent / target).ids, f"{path}: {link}"
+            else:
+                assert anchor in seen.ids, f"{path}: {link}"
 
 
-def test_ids_are_unique(compared: Path, visit: Any) -> None:
-    for path in (compared / "index.html", compared / SOFT_MPR):
-        ids = visit(path).page.locator("[id]").evaluate_all("all => all.map(e => e.id)")
-        assert len(ids) == len(set(ids)), path.name
-
-
-def test_print_shows_the_tables_and_hides_the_tools(report: Path, visit: Any, tmp_path: Path) -> None:
-    page = visit(report / "index.html", color_scheme="dark").page
-    page.emulate_media(media="print", color_scheme="dark")
-    assert page.locator("#models").is_visible()
-    assert not page.locator(".filters, .tools, nav").locator("visible=true").count()
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-    assert page.pdf(path=tmp_path / "report.pdf", prefer_css_page_size=True)[:5] == b"%PDF-"
+def test_print_shows_the_tables_and_hides_the_tools(
+    report: Path, compared: Path, site: Path, visit: Any, tmp_path: Path
+) -> None:
+    for path in every_kind(report, compared, site):
+        page = visit(path, color_scheme="dark").page
+        page.emulate_media(media="print", color_scheme="dark")
+        assert page.locator("main h2").first.is_visible() or page.locator("p.lede").is_visible(), path
+        assert not page.locator(".filters, .tools, nav, footer").locator("visible=true").count()
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        printed = page.pdf(path=tmp_path / "report.pdf", prefer_css_page_size=True)
+        assert printed[:5] == b"%PDF-"
+    tables = visit(compared / "index.html").page
+    tables.emulate_media(media="print")
+    assert tables.locator("#models tbody tr:visible").count() == 10
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -188,10 +269,10 @@ def test_colours_follow_the_theme(report: Path, visit: Any, scheme: str) -> None
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(compared: Path, visit: Any, scheme: str) -> None:
+def test_axe_finds_nothing_serious(report: Path, compared: Path, site: Path, visit: Any, scheme: str) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
-    for path in (compared / "index.html", compared / SOFT_MPR, compared / "models/cifar10-resnet8-soft-t2-s0.html"):
+    for path in every_kind(report, compared, site):
         # axe brings its own script, which the page's policy would refuse.
         page = visit(path, color_scheme=scheme, bypass_csp=True).page
         page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
