@@ -85,10 +85,17 @@ def test_an_error_of_the_load_reaches_the_caller_and_no_thread_is_left():
 
 
 def test_a_meter_that_breaks_ends_the_load_and_gives_its_reason():
-    meter = Wattmeter(fails_after=60)
-    result = measure_power(lambda: time.sleep(0.001), [meter], batch_size=1, profile=SHORT)
-    assert result == Unavailable("broken: it broke.")
+    meter, calls = Wattmeter(), []
+
+    def load():
+        calls.append(1)
+        time.sleep(0.001)
+        if len(calls) == 3:  # each window wants 5 of them, so the first is still open
+            meter.fails_after = 0
+
+    assert measure_power(load, [meter], batch_size=1, profile=SHORT) == Unavailable("broken: it broke.")
     assert meter.closed
+    assert len(calls) >= 3
 
 
 def test_iterations_between_completions_are_shared_in_proportion():

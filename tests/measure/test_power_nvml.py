@@ -380,6 +380,11 @@ def test_no_library_is_the_reason(monkeypatch, caplog):
     assert len(caplog.records) == 1
 
 
+def test_a_reading_that_is_refused_is_not_replaced_by_another(monkeypatch):
+    errors = {"nvmlDeviceGetFieldValues": (0, pynvml.NVML_ERROR_NO_PERMISSION)}
+    assert measure(monkeypatch, Gpu(UUID), (NvmlPowerMeter,), errors=errors)[0].reason.startswith("no_permission: ")
+
+
 def test_no_permission_names_the_remedy(monkeypatch):
     errors = {"nvmlDeviceGetTotalEnergyConsumption": (0, pynvml.NVML_ERROR_NO_PERMISSION)}
     result, _ = measure(monkeypatch, Gpu(UUID), errors=errors)
