@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -28,7 +28,6 @@ from torch import Tensor
 from torch._ops import OpOverload
 
 from bench.measure.errors import MeasureInputError
-from bench.measure.formulas.inputs import add_counts
 from bench.measure.neurons import SpikingNeuron
 
 
@@ -226,14 +225,14 @@ def rectifier(output: Tensor, *_: Any, **__: Any) -> Cost:
 
 @dataclass
 class _NeuronRow:
-    """One layer so far; `spikes` are sums over calls by position, kept by their number of positions."""
+    """One layer so far. `spikes` is an int, or a 0-d tensor on an accelerator so that nothing waits."""
 
     reset: str
     mpr: bool
     neurons: int
     updates: int = 0
     leaks: int = 0
-    spikes: dict[int, Tensor] = field(default_factory=dict)
+    spikes: Any = 0
 
 
 class Ledger:
@@ -256,8 +255,8 @@ class Ledger:
             for index, count in enumerate((1, cost.adds, cost.multiplies, cost.compares)):
                 row[index] += count
 
-    def neuron(self, name: str, neuron: SpikingNeuron, output: Tensor, spikes: Tensor) -> None:
-        """Add one call of a spiking neuron: its output [T*N, ...], and how often each position of it fired, [M].
+    def neuron(self, name: str, neuron: SpikingNeuron, output: Tensor, spikes: int | Tensor) -> None:
+        """Add one call of a spiking neuron: its output [T*N, ...], and how many elements of it are not 0.
 
         Raises:
             MeasureInputError: the reset is neither "hard" nor "soft".
@@ -271,7 +270,7 @@ class Ledger:
         row = self._neurons[name]
         row.updates += output.numel()
         row.leaks += 0 if _is_one(neuron.decay) else output.numel()
-        add_counts(row.spikes, len(spikes), spikes)
+        row.spikes += spikes
 
     def neurons(self) -> list[NeuronOps]:
         """Return the layers in the order in which they first ran."""
@@ -285,7 +284,7 @@ class Ledger:
                 leak_multiplies=row.leaks,
                 integrate_adds=row.updates,
                 compares=row.updates,
-                reset_operations=sum(int(counts.sum()) for counts in row.spikes.values()),
+                reset_operations=int(row.spikes),
             )
             for name, row in self._neurons.items()
         ]

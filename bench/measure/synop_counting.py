@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import weakref
 from dataclasses import dataclass, replace
@@ -111,14 +110,13 @@ class Counting:
         source = None if known is None else known.tensor
         state = self.weights.state(known, product.weight)
         fan_out = site.fan_out(product, tuple(x.shape[leading:]), source, state)
-        fan_out.see(order, found)
         rows = x.shape[:leading].numel()
+        fan_out.see(order, found, rows)
         site.add(fan_out.dense * rows, fan_out.dense_padded * rows)
         site.elements += x.numel()
         site.input_rows += rows
-        shape = geometry.output_shape(tuple(product.weight.shape))
-        site.output_channels = shape[0]
-        site.outputs += math.prod(shape) * rows
+        site.output_channels = fan_out.output_shape[0]
+        site.outputs += fan_out.outputs * rows
         site.bias |= product.bias
         if not (self._by_policy or self.rows.wanted):
             return
@@ -151,8 +149,7 @@ class Counting:
                 continue
             operand = site.operand(position)
             position += 1
-            (nonzero,) = numbers(counts[index].sum()[None])
-            operand.see(nonzero, found[index].unit)
+            operand.see(found[index].nonzero, found[index].unit)
             site.elements += matrices[index].numel()
             if self._by_policy:
                 other = counts[1 - index]
@@ -174,8 +171,7 @@ class Counting:
         operand = site.operand(0)
         for x in product.inputs:
             found = occupancy(x.contiguous().view(-1, 1))
-            (nonzero,) = numbers(found.counts.sum(dtype=torch.float64)[None])
-            operand.see(nonzero, found.unit)
+            operand.see(found.nonzero, found.unit)
             site.elements += x.numel()
         operand.scaled = operand.integer = False
         site.effective += product.effective

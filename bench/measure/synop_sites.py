@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -9,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from bench.measure.formulas.inputs import Occupancy, add_counts, integer_rows, scale_of
+from bench.measure.formulas.inputs import Occupancy, PositionSums, integer_rows, scale_of
 from bench.measure.formulas.products import Geometry, Projection, Shape
 from bench.measure.synop_result import SynOpLayer
 
@@ -44,8 +45,11 @@ class FanOut:
         dense = geometry.fan_out(geometry.dense_taps(weight), positions)
         self.dense = int(dense[geometry.inside(positions)].sum())
         self.dense_padded = geometry.dense_padded(weight, positions)
+        self.output_shape = geometry.output_shape(weight)
+        self.outputs = math.prod(self.output_shape)
         self._ordered: dict[tuple[int, ...] | None, Tensor] = {}
-        self._seen: dict[tuple[tuple[int, ...] | None, bool], Tensor] = {}
+        self._seen: dict[tuple[int, ...] | None, PositionSums] = {}
+        self._nonzero: Any = 0
         self._unit: Any = 0
 
     def in_order(self, order: tuple[int, ...] | None) -> Tensor:
@@ -54,23 +58,22 @@ class FanOut:
             self._ordered[order] = (self.fan_out if order is None else self.fan_out.permute(order)).flatten()
         return self._ordered[order]
 
-    def see(self, order: tuple[int, ...] | None, found: Occupancy) -> None:
-        """Keep what a pass over an input found. Only sums are kept up here, so that nothing waits for the device."""
-        add_counts(self._seen, (order, found.unit is None), found.counts)
-        if found.unit is not None:
-            self._unit += found.unit
+    def see(self, order: tuple[int, ...] | None, found: Occupancy, rows: int) -> None:
+        """Keep what a pass over an input of that many rows found. Only sums are kept, so that nothing waits."""
+        if order not in self._seen:
+            self._seen[order] = PositionSums()
+        self._seen[order].add(found.counts, rows)
+        self._nonzero += found.nonzero
+        self._unit += found.nonzero if found.unit is None else found.unit
 
     def settle(self) -> tuple[int, int, int]:
         """Return the operations, non-zero and unit-valued input elements since the last time: one inner product."""
-        effective = nonzero = 0
-        unit = int(self._unit)
-        for (order, is_unit), counts in self._seen.items():
-            effective += int((self.in_order(order).to(torch.int64) * counts).sum())
-            here = int(counts.sum())
-            nonzero += here
-            unit += here if is_unit else 0
+        effective = sum(
+            int((self.in_order(order).to(torch.int64) * seen.total()).sum()) for order, seen in self._seen.items()
+        )
+        nonzero, unit = int(self._nonzero), int(self._unit)
         self._seen.clear()
-        self._unit = 0
+        self._nonzero = self._unit = 0
         return effective, nonzero, unit
 
 

@@ -34,6 +34,7 @@ from torch.overrides import TorchFunctionMode, _get_current_function_mode
 from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode
 from torch.utils.hooks import RemovableHandle
 
+from bench.measure.calls import Called, ModuleCalls, is_quiet
 from bench.measure.errors import FormulaError, MeasureInputError, NotCoveredError
 from bench.measure.formulas import Formula, formula_of, is_not_synaptic, is_view
 from bench.measure.formulas.attention import attention
@@ -50,6 +51,7 @@ from bench.measure.synop_weights import Weights
 class _Operator:
     """What is known of an operator, looked up once."""
 
+    name: str
     formula: Formula | None
     known: bool
     composite: bool
@@ -112,6 +114,7 @@ class SynOpCounter(TorchDispatchMode):
         self._function_mode: _FunctionMode | None = None
         self._nested = _Nested(self)
         self._handles: list[RemovableHandle] = []
+        self._calls = ModuleCalls(self._call)
         self._stack: list[str] = []
         self._neurons: list[_NeuronCall] = []
         self._paused = 0
@@ -124,19 +127,18 @@ class SynOpCounter(TorchDispatchMode):
     # Context
 
     def __enter__(self) -> Self:
-        """Start counting: hook the modules and take over dispatch."""
+        """Start counting: watch the calls of modules and take over dispatch."""
         self._weights.learn(self._ran)
-        neurons = {id(neuron): name for name, neuron in spiking_neurons(self._module).items()}
-        for name, module in self._module.named_modules():
-            # Scripted modules take no hooks: their sites are named after their weights.
-            if isinstance(module, torch.jit.ScriptModule):
-                continue
-            neuron = cast(SpikingNeuron, module) if id(module) in neurons else None
-            self._handles.append(module.register_forward_pre_hook(self._entering(name, neuron), prepend=True))
-            self._handles.append(module.register_forward_hook(self._leaving(name, neuron), always_call=True))
-            if module is self._module:
-                self._handles.append(module.register_forward_pre_hook(lambda _, args: self._rows.begin(args)))
-                self._handles.append(module.register_forward_hook(self._end_of_forward, always_call=True))
+        neurons = {id(neuron) for neuron in spiking_neurons(self._module).values()}
+        # What a scripted module calls inside does not come by here: its sites are named after their weights.
+        self._calls.watch(
+            (module, Called(name, cast(SpikingNeuron, module) if id(module) in neurons else None, is_quiet(module)))
+            for name, module in self._module.named_modules()
+            if not isinstance(module, torch.jit.ScriptModule)
+        )
+        if not isinstance(self._module, torch.jit.ScriptModule):
+            self._handles.append(self._module.register_forward_pre_hook(lambda _, args: self._rows.begin(args)))
+            self._handles.append(self._module.register_forward_hook(self._end_of_forward, always_call=True))
         self._fastpath = torch.backends.mha.get_fastpath_enabled()
         torch.backends.mha.set_fastpath_enabled(False)
         self._eager = torch.compiler.set_stance("force_eager")
@@ -158,7 +160,7 @@ class SynOpCounter(TorchDispatchMode):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop counting and remove every hook.
+        """Stop counting and leave everything as it was.
 
         Raises:
             MeasureInputError: a weight changed while counting in a way that torch does not record.
@@ -166,6 +168,7 @@ class SynOpCounter(TorchDispatchMode):
         self._look_away()
         torch.backends.mha.set_fastpath_enabled(self._fastpath)
         self._eager.__exit__(None, None, None)
+        self._calls.stop()
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
@@ -183,34 +186,57 @@ class SynOpCounter(TorchDispatchMode):
                 self._failed = f"The weight of {site.name!r} changed while counting without torch recording it"
                 raise MeasureInputError(f"{self._failed}: change weights through torch, or outside the counter.")
 
-    def _entering(self, name: str, neuron: SpikingNeuron | None) -> Callable[[nn.Module, Any], None]:
-        def enter(module: nn.Module, args: Any) -> None:
-            self._stack.append(name)
-            self._ran[name] = self._ran.get(name, 0) + 1
+    def _call(self, called: Called, module: nn.Module, run: Callable[[], Any]) -> Any:
+        """Run a call of one of the modules, by its name."""
+        name, neuron = called.name, called.neuron
+        self._stack.append(name)
+        self._ran[name] = self._ran.get(name, 0) + 1
+        try:
             if neuron is not None:
-                self._neurons.append(_NeuronCall(name, neuron, suspended=self._suspend((name, module.training))))
-
-        return enter
-
-    def _leaving(self, name: str, neuron: SpikingNeuron | None) -> Callable[[nn.Module, Any, Any], None]:
-        def leave(module: nn.Module, args: Any, output: Any) -> None:
+                return self._call_neuron(name, neuron, module, run)
+            return self._without_function_mode(run) if called.quiet else run()
+        finally:
             if self._stack:
                 self._stack.pop()
-            if neuron is not None and self._neurons:
-                self._end_of_neuron(self._neurons.pop(), module, output)
 
-        return leave
+    def _without_function_mode(self, run: Callable[[], Any]) -> Any:
+        if self._function_mode is None or not torch._C._len_torch_function_stack():
+            return run()
+        # Where it is not on top, another mode is, which is put back at once.
+        mode = torch._C._pop_torch_function_stack()
+        if mode is not self._function_mode:
+            torch._C._push_on_torch_function_stack(mode)
+            return run()
+        try:
+            return run()
+        finally:
+            torch._C._push_on_torch_function_stack(mode)
+
+    def _call_neuron(self, name: str, neuron: SpikingNeuron, module: nn.Module, run: Callable[[], Any]) -> Any:
+        call = _NeuronCall(name, neuron, suspended=self._suspend((name, module.training)))
+        self._neurons.append(call)
+        output = None
+        try:
+            output = run()
+        finally:
+            if self._neurons:
+                self._neurons.pop()
+            self._end_of_neuron(call, module, output)
+        return output
 
     def _end_of_neuron(self, call: _NeuronCall, module: nn.Module, output: Any) -> None:
+        if isinstance(output, Tensor) and not self._neurons:
+            if call.suspended:
+                _, found = self._counting.occupancy_of(output, 1)
+            else:
+                with _aside():
+                    _, found = self._counting.occupancy_of(output, 1)
+            self._ledger.neuron(call.name or type(module).__name__, call.neuron, output, found.nonzero)
         if call.suspended:
             self._eager = torch.compiler.set_stance("force_eager")
             self._watch()
         elif not call.synaptic:
             self._trusted.add((call.name, module.training))
-        if isinstance(output, Tensor) and not self._neurons:
-            with _aside():
-                _, found = self._counting.occupancy_of(output, 1)
-                self._ledger.neuron(call.name or type(module).__name__, call.neuron, output, found.counts)
 
     def _suspend(self, neuron: tuple[str, bool]) -> bool:
         """Leave a neuron alone that was watched once and held no synaptic operation, so that its fused kernels run."""
@@ -252,13 +278,10 @@ class SynOpCounter(TorchDispatchMode):
         if operator.rule and not self._neurons and not self._paused:
             self._ledger.operator(self._where(), operator.rule, args, kwargs, output)
         if not operator.known and not self._paused:
-            plain = all(kind in _PLAIN for kind in types) and all(
-                value.layout is torch.strided for value in args if isinstance(value, Tensor)
-            )
-            if operator.formula is None or not plain:
-                self._list_uncounted(str(func))
+            if operator.formula is None or not _plain(types, args):
+                self._list_uncounted(operator.name)
             else:
-                self._apply(operator.formula, str(func), output, args, kwargs)
+                self._apply(operator.formula, operator.name, output, args, kwargs)
         return output
 
     def _look_up(self, func: OpOverload) -> _Operator:
@@ -266,6 +289,7 @@ class SynOpCounter(TorchDispatchMode):
         known = formula is None and is_not_synaptic(func)
         is_composite = torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd")
         self._known[func] = _Operator(
+            name=str(func),
             formula=formula,
             known=known,
             composite=is_composite and formula is None and not known,
@@ -427,4 +451,12 @@ def _aside() -> Iterator[None]:
         yield
 
 
-_PLAIN = (Tensor, nn.Parameter, nn.Buffer)
+_PLAIN = frozenset({Tensor, nn.Parameter, nn.Buffer})
+
+
+def _plain(types: Any, args: tuple[Any, ...]) -> bool:
+    """Whether all tensors are dense and of torch's own types."""
+    dense = True
+    for value in args:  # a loop, for this runs at every operator and a generator would cost more than what it looks at
+        dense = dense and (not isinstance(value, Tensor) or value.layout is torch.strided)
+    return dense and _PLAIN.issuperset(types)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -38,16 +39,38 @@ def convolution(
     dimensions = weight.ndim - 2
     if x.ndim == dimensions + 1:
         x, output = x[None], output[None]
-    geometry = Convolution(
+    geometry = _geometry(
+        tuple(stride), tuple(padding), tuple(dilation), transposed, tuple(output_padding), groups, output.shape[2:]
+    )
+    return [Projection(_KINDS[transposed][dimensions], x, weight, geometry, bias is not None)]
+
+
+_KINDS = {
+    False: {dimensions: f"conv{dimensions}d" for dimensions in (1, 2, 3)},
+    True: {dimensions: f"conv_transpose{dimensions}d" for dimensions in (1, 2, 3)},
+}
+
+
+@functools.lru_cache(maxsize=1024)
+def _geometry(
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    dilation: tuple[int, ...],
+    transposed: bool,
+    output_padding: tuple[int, ...],
+    groups: int,
+    output: tuple[int, ...],
+) -> Convolution:
+    dimensions = len(output)
+    return Convolution(
         stride=_each(stride, dimensions),
         padding=_each(padding, dimensions),
         dilation=_each(dilation, dimensions),
         transposed=transposed,
         output_padding=_each(output_padding, dimensions),
         groups=groups,
-        output=tuple(output.shape[2:]),
+        output=tuple(output),
     )
-    return [Projection(f"conv{'_transpose' if transposed else ''}{dimensions}d", x, weight, geometry, bias is not None)]
 
 
 @register_formula(aten.conv1d.default, aten.conv2d.default, aten.conv3d.default)

@@ -1,7 +1,8 @@
 """One pass over an operator's input: how often each position is non-zero, and how many elements have magnitude 1.
 
-Everything is exact. Masks are bytes, summed over at most 255 rows in bytes and from there in int64. Whether an element
-is 1 or -1 is proven element by element, never inferred from a rounded sum:
+Everything is exact. On a CPU the pass is native where a compiler is found (`bench.measure.native`); the rest of this
+page is the way of torch's own operators, with the same results. Masks are bytes, summed over at most 255 rows in bytes
+and from there in int64. Whether an element is 1 or -1 is proven element by element, never inferred from a rounded sum:
 
 - Where all values lie in [-1, 1], truncation to int8 leaves 1 and -1 and makes every fraction 0.
 - Elsewhere x * x - 1 is evaluated. Rounded to nearest it is 0 only where |x| is 1: the neighbours of 1 differ from it
@@ -11,10 +12,11 @@ is 1 or -1 is proven element by element, never inferred from a rounded sum:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
 
 import torch
 from torch import Tensor
+
+from bench.measure import native
 
 _BYTE = 255
 
@@ -52,46 +54,78 @@ def _same_bytes(a: Tensor, b: Tensor) -> bool:
 class Occupancy:
     """What one pass over an input [R, M] found.
 
-    `counts` is [M]: rows in which a position is non-zero. `unit` is the number of elements that are 1 or -1, a 0-d
-    tensor where the input lives on an accelerator, so that nothing waits; None says that all non-zero elements are.
+    `counts` is [M]: rows in which a position is non-zero. `nonzero` is their sum and `unit` the number of elements that
+    are 1 or -1: 0-d tensors where the input lives on an accelerator, so that nothing waits. `unit` is None where all
+    non-zero elements are known to be.
     """
 
     counts: Tensor
+    nonzero: int | Tensor
     unit: int | Tensor | None
 
 
 def occupancy(x: Tensor) -> Occupancy:
     """Count the non-zero and the unit-valued elements of x [R, M], contiguous, of any real or bool dtype."""
-    if x.dtype is torch.bool:
-        return Occupancy(sum_rows(x), None)
-    mask = x.bool()
+    found = native.occupancy(x)
+    if found is None:
+        return eager_occupancy(x)
+    counts, nonzero, unit = found
+    return Occupancy(counts, nonzero, None if unit == nonzero else unit)
+
+
+def eager_occupancy(x: Tensor) -> Occupancy:
+    """As `occupancy`, by torch's operators alone."""
+    mask = x if x.dtype is torch.bool else x.bool()
     counts = sum_rows(mask)
-    if x.numel() == 0:
-        return Occupancy(counts, None)
-    if x.device.type != "cpu" or x.is_complex() or x.dtype is torch.int64:
-        return Occupancy(counts, (x.abs() == 1).sum())
+    total = counts.sum(dtype=torch.int64)
+    if x.device.type != "cpu":
+        return Occupancy(counts, total, None if x.dtype is torch.bool else (x.abs() == 1).sum())
+    return Occupancy(counts, int(total), _unit_elements(x, mask, counts))
+
+
+def _unit_elements(x: Tensor, mask: Tensor, counts: Tensor) -> int | None:
+    if x.dtype is torch.bool or x.numel() == 0:
+        return None
+    if x.is_complex() or x.dtype is torch.int64:
+        return int((x.abs() == 1).sum())
     low, high = torch.aminmax(x)
     if low.item() >= -1 and high.item() <= 1:
         truncated = x.to(torch.int8)
         if _same_bytes(truncated, mask):
-            return Occupancy(counts, None)
+            return None
         unit = sum_rows(truncated.bitwise_and_(1))
-        return Occupancy(counts, None if torch.equal(unit, counts) else int(unit.sum()))
+        return None if torch.equal(unit, counts) else int(unit.sum())
     if x.is_floating_point():
         other = torch.addcmul(torch.tensor(-1, dtype=x.dtype), x, x).bool()
-        return Occupancy(counts, x.numel() - int(sum_rows(other).sum()))
-    return Occupancy(counts, int((x.abs() == 1).sum()))
+        return x.numel() - int(sum_rows(other).sum())
+    return int((x.abs() == 1).sum())
 
 
-Key = TypeVar("Key")
+class PositionSums:
+    """Sums of counts [M] over many calls.
 
+    They are kept in 32 bits as long as they fit, which is much faster than adding to 64 bits; so is adding at the end.
+    """
 
-def add_counts(sums: dict[Key, Tensor], key: Key, counts: Tensor) -> None:
-    """Add counts [M] to the int64 sum that is kept under a key."""
-    if key in sums:
-        sums[key] += counts
-    else:
-        sums[key] = counts.to(torch.int64, copy=True)
+    def __init__(self) -> None:
+        self._sum: Tensor | None = None
+        self._rows = 0
+        self._earlier: Tensor | None = None
+
+    def add(self, counts: Tensor, rows: int) -> None:
+        """Add the counts of a call of that many rows."""
+        if self._rows + rows >= 1 << 31:
+            self._earlier, self._sum, self._rows = self.total(), None, 0
+        self._rows += rows
+        if self._sum is None:
+            self._sum = counts.to(torch.int32 if rows < 1 << 31 else torch.int64, copy=True)
+        else:
+            self._sum += counts
+
+    def total(self) -> Tensor:
+        """The sums so far, int64 [M]. There was at least one call."""
+        recent = [tensor.to(torch.int64) for tensor in (self._sum, self._earlier) if tensor is not None]
+        return recent[0] if len(recent) == 1 else recent[0] + recent[1]
 
 
 def flatten_rows(x: Tensor, leading: int) -> tuple[Tensor, tuple[int, ...] | None]:

@@ -1,0 +1,152 @@
+"""The native pass against torch's own operators, at every type and at values that differ from 1 and 0 by one bit."""
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.measure import native
+from bench.measure.formulas.inputs import PositionSums, eager_occupancy, occupancy
+
+ROOT = Path(__file__).parents[2]
+TYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
+INTEGERS = {torch.float32: torch.int32, torch.float64: torch.int64}
+
+
+@pytest.fixture(autouse=True)
+def _needs_a_compiler():
+    if native.occupancy(torch.zeros(1, 1)) is None:
+        pytest.skip("no C compiler")
+
+
+def by_brute_force(x):
+    listed = x.tolist()
+    counts = [sum(row[column] != 0 for row in listed) for column in range(x.shape[1])]
+    return counts, sum(counts), sum(abs(value) == 1 for row in listed for value in row)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    dtype=st.sampled_from(TYPES),
+    rows=st.integers(0, 20),
+    columns=st.integers(1, 40),
+    values=st.lists(
+        st.sampled_from([0.0, -0.0, 1.0, -1.0, 0.5, 2.0, 3e38, 1e-7, 6e-8, float("inf"), -float("inf"), float("nan")]),
+        min_size=1,
+    ),
+    seed=st.integers(0, 10**6),
+)
+def test_it_equals_plain_python_in_every_type(dtype, rows, columns, values, seed):
+    chosen = torch.randint(len(values), (rows, columns), generator=torch.Generator().manual_seed(seed))
+    x = torch.tensor(values).to(dtype)[chosen]
+    counts, nonzero, unit = native.occupancy(x)
+    assert (counts.tolist(), nonzero, unit) == by_brute_force(x)
+
+
+@pytest.mark.parametrize("dtype", list(INTEGERS))
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_a_single_bit_makes_the_difference(dtype, value):
+    bits = torch.tensor([[value]], dtype=dtype).view(INTEGERS[dtype])
+    size = bits.element_size() * 8
+    for position in range(size - 1):
+        x = (bits ^ (1 << position)).view(dtype)
+        expected = (1, 1 if x.item() == 1 else 0) if x.item() != 0 else (0, 0)
+        assert native.occupancy(x)[1:] == expected
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("shape", [(1, 300_000), (70_000, 3), (1030, 4099), (8, 4096), (7, 4097), (0, 5)])
+def test_sizes_that_threads_and_blocks_divide_unevenly(dtype, shape):
+    x = (torch.rand(shape, generator=torch.Generator().manual_seed(1)) < 0.3).to(dtype)
+    if shape[0] > 3:
+        x[3, 1] = -1
+        x[2, 2] = 0.5
+    found, expected = occupancy(x), eager_occupancy(x)
+    assert torch.equal(found.counts.long(), expected.counts.long())
+    assert (found.nonzero, found.unit) == (expected.nonzero, expected.unit)
+
+
+def test_the_same_on_one_thread_and_on_two():
+    program = (
+        "import sys, torch; torch.set_num_threads(int(sys.argv[1]));"
+        "from bench.measure import native;"
+        "x = torch.rand(3001, 997, generator=torch.Generator().manual_seed(0)).round();"
+        "counts, nonzero, unit = native.occupancy(x); print(counts.tolist(), nonzero, unit)"
+    )
+    outputs = [
+        subprocess.run([sys.executable, "-c", program, threads], capture_output=True, text=True, check=True, cwd=ROOT)
+        for threads in ("1", "2")
+    ]
+    assert outputs[0].stdout == outputs[1].stdout
+
+
+def test_other_types_are_left_to_torch():
+    assert native.occupancy(torch.ones(2, 2, dtype=torch.int64)) is None
+    assert occupancy(torch.ones(2, 2, dtype=torch.int64)).nonzero == 4
+
+
+COUNTS = """
+import torch
+from torch import nn
+from bench.measure import SynOpCounter
+torch.manual_seed(0)
+model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(144, 5))
+counter = SynOpCounter(model)
+with counter, torch.no_grad():
+    model(torch.rand(7, 3, 8, 8).round())
+print(counter.result().total)
+"""
+
+
+def test_without_a_compiler_the_counts_are_the_same(tmp_path):
+    empty = tmp_path / "no compilers"
+    empty.mkdir()
+
+    def count(**environment):
+        variables = {**os.environ, **environment}
+        return subprocess.run(
+            [sys.executable, "-c", COUNTS], capture_output=True, text=True, check=True, cwd=ROOT, env=variables
+        )
+
+    built = count(INFLOR_BENCH_CACHE=str(tmp_path))
+    assert list(tmp_path.glob("native/*.so"))
+    eager = count(INFLOR_BENCH_CACHE=str(tmp_path), INFLOR_BENCH_EAGER="1")
+    hidden = count(INFLOR_BENCH_CACHE=str(tmp_path / "other"), PATH=str(empty))
+    assert built.stdout == eager.stdout == hidden.stdout
+    assert "no C compiler was found" in hidden.stderr
+    assert not list((tmp_path / "other").glob("native/*.so"))
+
+
+def test_a_compiler_that_fails_is_named(tmp_path, monkeypatch):
+    compiler = tmp_path / "gcc"
+    compiler.write_text("#!/bin/sh\necho 'occupancy.c:1: error: out of luck' >&2\nexit 1\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CC", str(compiler))
+    with pytest.raises(native.BuildError, match="out of luck"):
+        native.built(tmp_path / "cache")
+    assert not list((tmp_path / "cache").glob("*"))
+
+
+def test_a_library_that_cannot_be_loaded_leaves_it_to_torch(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("INFLOR_BENCH_CACHE", str(tmp_path))
+    path = native.built(native.directory())
+    path.write_bytes(b"not a library")
+    with caplog.at_level(logging.WARNING):
+        assert native._passes.__wrapped__() is None
+    assert "without its native pass" in caplog.text
+
+
+def test_sums_go_on_in_64_bits_where_32_do_not_hold_them():
+    sums = PositionSums()
+    counts = torch.tensor([2**30, 1, 0], dtype=torch.int32)
+    for _ in range(5):
+        sums.add(counts, 2**30)
+    assert sums.total().tolist() == [5 * 2**30, 5, 0]
+    sums.add(torch.tensor([2**33, 0, 1]), 2**33)
+    assert sums.total().tolist() == [5 * 2**30 + 2**33, 5, 1]
