@@ -84,10 +84,14 @@ def _model(record: Record) -> list[tuple[str, str]]:
     return [("name", clean(record.name, LONG))] + [
         (
             label.replace("_", " "),
-            clean({True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value, LONG),
+            clean(_said(value), LONG),
         )
         for label, value in items
     ]
+
+
+def _said(value: object) -> object:
+    return ("yes" if value else "no") if isinstance(value, bool) else value
 
 
 def _data(record: Record) -> list[Facts]:
@@ -110,6 +114,6 @@ def _data(record: Record) -> list[Facts]:
         ]
         if weights.card_accuracy is not None:
             items.append(("accuracy on the model card", f"{100 * weights.card_accuracy:.2f} %"))
-        items += [(str(k), v) for k, v in sorted(weights.recipe.items())]
+        items += [(str(k).replace("_", " "), _said(v)) for k, v in sorted(weights.recipe.items())]
         facts.append(Facts("Weights", [(clean(label, 60), clean(value, LONG)) for label, value in items]))
     return facts

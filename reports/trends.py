@@ -68,8 +68,8 @@ def of_history(history: Sequence[Moment], page: Callable[[Moment, str], str]) ->
 def trends(history: Sequence[Moment], subjects: Sequence[Subject]) -> Trends:
     """Follow the subjects through a history, oldest run first."""
     if len(history) < 2:
-        count = "no run" if not history else "one run"
-        said = f"There is {count} so far. Trends need two or more; they are drawn as the history grows."
+        said = "There is one run so far." if history else "This report was made without a history of runs."
+        said += " Trends need two runs or more; they are drawn as the history grows."
         return Trends(history, said, [], [], None, None, [])
     found = lines(history, [s.name for s in subjects])
     told = events(found)

@@ -17,9 +17,10 @@ T = TypeVar("T")
 
 
 def timed(what: str, work: Callable[[], T]) -> T:
-    start = time.perf_counter()
+    start, busy = time.perf_counter(), time.process_time()
     result = work()
-    print(f"{what:60s}{time.perf_counter() - start:8.2f} s", flush=True)
+    wall, cpu = time.perf_counter() - start, time.process_time() - busy
+    print(f"{what:56s}{wall:8.2f} s, CPU {cpu:8.2f} s", flush=True)
     return result
 
 

@@ -136,7 +136,7 @@ def test_missing_parts_say_so(tmp_path: Path) -> None:
         out = build([sample.run_of([record], tmp_path / f"{section}.json")], tmp_path / section).parent
         assert section == "memory" or "the tool broke" in text_of(pages(out)[1]), section
     page = text_of(out / "index.html")
-    for said in ("no base run", "no two spiking variants", "There is no run so far", "One model measured"):
+    for said in ("no base run", "no two spiking variants", "made without a history", "One model measured"):
         assert said in page, said
 
 
