@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +20,14 @@ Counts = dict[str, float]
 
 @dataclass(frozen=True)
 class Attached:
-    """A counter on one module: `run` is one counted forward pass, `counts` what the last one found."""
+    """A counter on one module: `run` is one counted forward pass, `counts` what was found since `watching` began.
+
+    `watching` is what a user enters once for many passes; where the package knows no such thing, every pass is alone.
+    """
 
     run: Callable[[Tensor], object]
     counts: Callable[[], Counts]
+    watching: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
 def ours(module: nn.Module) -> Attached:
@@ -31,15 +36,11 @@ def ours(module: nn.Module) -> Attached:
 
     counter = SynOpCounter(module)
 
-    def run(x: Tensor) -> None:
-        with counter:
-            module(x)
-
     def counts() -> Counts:
         total = counter.result().total
         return {"ac": total.ac, "mac": total.mac, "dense": total.dense, "dense_padded": total.dense_padded}
 
-    return Attached(run, counts)
+    return Attached(module, counts, lambda: counter)
 
 
 def torch_flops(module: nn.Module) -> Attached:
@@ -47,12 +48,7 @@ def torch_flops(module: nn.Module) -> Attached:
     from torch.utils.flop_counter import FlopCounterMode
 
     mode = FlopCounterMode(display=False)
-
-    def run(x: Tensor) -> None:
-        with mode:
-            module(x)
-
-    return Attached(run, lambda: {"dense_padded": mode.get_total_flops() / 2})
+    return Attached(module, lambda: {"dense_padded": mode.get_total_flops() / 2}, lambda: mode)
 
 
 def fvcore(module: nn.Module) -> Attached:
@@ -75,10 +71,13 @@ def _spikingjelly(module: nn.Module, names: dict[str, str]) -> Attached:
 
     def run(x: Tensor) -> None:
         functional.reset_net(module)
-        with op_counter.DispatchCounterMode(list(counters.values())):
-            module(x)
+        module(x)
 
-    return Attached(run, lambda: {meaning: float(counter.get_total()) for meaning, counter in counters.items()})
+    return Attached(
+        run,
+        lambda: {meaning: float(counter.get_total()) for meaning, counter in counters.items()},
+        lambda: op_counter.DispatchCounterMode(list(counters.values())),
+    )
 
 
 def spikingjelly_synops(module: nn.Module) -> Attached:

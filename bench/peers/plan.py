@@ -53,7 +53,10 @@ def counting_tables(plan: Plan) -> list[Table]:
             f"Counting: {size.describe()}",
             "counting",
             {name: _network(size) for name in plan.counters},
-            notes=("times a plain forward pass of the same process, in eval mode under no_grad",),
+            notes=(
+                "times a plain forward pass of the same process, in eval mode under no_grad",
+                "a counter that can be entered once for many passes is",
+            ),
         )
         for size in plan.counting
     ]

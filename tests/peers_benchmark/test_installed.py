@@ -38,7 +38,7 @@ def test_a_counter_counts_a_linear_layer_of_spikes(name):
     case = cases()["linear, spikes"]
     try:
         attached = COUNTERS[name](case.module)
-        with torch.no_grad():
+        with torch.no_grad(), attached.watching():
             attached.run(case.x)
     except ImportError as error:
         pytest.skip(str(error))
