@@ -121,6 +121,32 @@ def model_config(path: Path, metadata: Mapping[str, Any]) -> ModelConfig:
         raise ModelInputError(f"{path}: the key 'config' does not describe a network: train it anew.") from None
 
 
+_OF_TRAINING = ("recipe", "dataset", "seed", "training_key", "weights_sha256", "curve", "correct", "samples", "command")
+
+
+def read_trained(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """As `read_tensors`, of a checkpoint that says how it was trained.
+
+    Raises:
+        ModelInputError: the file is missing or damaged, or does not say it.
+    """
+    tensors, metadata = read_tensors(path)
+    check_trained(path, metadata)
+    return tensors, metadata
+
+
+def check_trained(path: Path, metadata: Mapping[str, Any]) -> None:
+    """Check that a checkpoint says how it was trained.
+
+    Raises:
+        ModelInputError: it does not.
+    """
+    model_config(path, metadata)
+    for key in _OF_TRAINING:
+        if key not in metadata:
+            raise ModelInputError(f"{path}: the key {key!r} is missing: it was not written by `inflor-bench train`.")
+
+
 def load_model(path: str | Path) -> nn.Module:
     """Make the network that a checkpoint describes and load its weights, in evaluation mode.
 
@@ -131,6 +157,8 @@ def load_model(path: str | Path) -> nn.Module:
     tensors, metadata = read_tensors(path)
     model = build(model_config(path, metadata))
     load_weights(model, tensors, path)
+    if metadata.get("weights_sha256", "") not in ("", weights_sha256(tensors)):
+        raise ModelInputError(f"{path} is damaged (its weights are not those that were stored): copy or train it anew.")
     return model.eval().to(memory_format=torch.channels_last)
 
 

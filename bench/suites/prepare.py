@@ -13,7 +13,7 @@ from bench.suites.cell import Cell
 from bench.suites.suite import PlannedCell, Suite, TrainingSettings
 from bench.suites.train import TrainOptions, cell_config, train_cell
 from bench.track.records import DatasetProvenance, ModelDescription, WeightsProvenance
-from models.checkpoints import load_model, read_tensors, weights_sha256
+from models.checkpoints import check_trained, load_model, read_tensors, weights_sha256
 from models.datasets import Dataset, load_dataset
 from models.deploy import deploy
 from models.errors import ModelInputError
@@ -72,8 +72,11 @@ def prepare(planned: PlannedCell, suite: Suite, sources: Sources, command: Seque
             command=command,
         )
     tensors, metadata = read_tensors(checkpoint)
-    if metadata["config"] != config.as_dict() or metadata["dataset"]["sha256"] != dataset.sha256:
+    stored = metadata.get("dataset")
+    same_data = isinstance(stored, dict) and stored.get("sha256") == dataset.sha256
+    if metadata.get("config") != config.as_dict() or not same_data:
         raise ModelInputError(f"{checkpoint} holds another network or data than {cell.name}: train the cell anew.")
+    check_trained(checkpoint, metadata)
     model = load_model(checkpoint)
     return Prepared(
         model=deploy(model) if planned.form == "deployed" else model,

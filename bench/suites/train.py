@@ -12,7 +12,7 @@ from rich.progress import Progress as Bar
 from bench.suites.cell import Cell
 from bench.suites.terminal import terminal
 from models.cards import model_card
-from models.checkpoints import read_tensors, write_atomically
+from models.checkpoints import read_trained, write_atomically
 from models.create import ModelConfig, config_for
 from models.datasets import Dataset, load_dataset
 from models.recipe import Recipe, find_recipe
@@ -87,7 +87,7 @@ def exported_path(cell: Cell, out: Path) -> Path:
 def export_cell(cell: Cell, checkpoint: Path, out: Path) -> Path:
     """Copy a trained checkpoint to `out/<cell name>.safetensors`, with its model card beside it."""
     path = exported_path(cell, out)
-    _, metadata = read_tensors(checkpoint)
+    _, metadata = read_trained(checkpoint)
     for target, content in (
         (path, checkpoint.read_bytes()),
         (path.with_suffix(".md"), model_card(cell.name, metadata).encode()),

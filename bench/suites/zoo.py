@@ -12,7 +12,7 @@ from bench.suites.cell import Cell
 from bench.suites.paired import Trained, table
 from bench.suites.train import TrainOptions, cell_config, export_cell, exported_path, train_cell
 from models.cards import model_card
-from models.checkpoints import load_model, read_tensors, remove_leftovers, write_atomically
+from models.checkpoints import load_model, read_trained, remove_leftovers, write_atomically
 from models.datasets import Dataset, DatasetUnavailableError, load_dataset
 from models.errors import ModelInputError
 from models.recipe import Recipe, training_key
@@ -46,7 +46,7 @@ def exported(cell: Cell, recipe: Recipe, options: TrainOptions, out: Path) -> Pa
     if not path.is_file():
         return None
     dataset = load_dataset(cell.dataset, options.data_root, options.download, cell.timesteps)
-    _, metadata = read_tensors(path)
+    _, metadata = read_trained(path)
     if metadata.get("training_key") != training_key(cell_config(cell, dataset), recipe, dataset.sha256, cell.seed):
         return None
     with suppress(FileNotFoundError):
@@ -87,7 +87,7 @@ def bits_of(checkpoint: Path, dataset: Dataset) -> np.ndarray:
     Raises:
         ModelInputError: there are more or fewer right ones than the checkpoint says by more than rounding may change.
     """
-    _, metadata = read_tensors(checkpoint)
+    _, metadata = read_trained(checkpoint)
     bits = evaluate(load_model(checkpoint), dataset, dataset.test).numpy()
     # Another machine rounds differently, so that a few membranes may fall on the other side of the firing level.
     if abs(int(bits.sum()) - metadata["correct"]) > max(1, len(bits) // 1000):

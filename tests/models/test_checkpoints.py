@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from models import create_model, load_model
-from models.checkpoints import read_tensors, save_tensors, weights_sha256
+from models.checkpoints import read_tensors, read_trained, save_tensors, weights_sha256
 from models.create import ModelConfig
 from models.errors import ModelInputError
 
@@ -106,3 +106,21 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, tensors):
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["a"]
     assert read_tensors(path)[1]["config"]["network"] == "resnet8"
+
+
+def test_a_checkpoint_must_say_how_it_was_trained_where_that_is_needed(tmp_path, tensors):
+    path = write(tmp_path / "a.safetensors", tensors)
+    with pytest.raises(ModelInputError, match="the key 'recipe' is missing"):
+        read_trained(path)
+
+
+def test_weights_other_than_those_that_were_stored_are_noticed(tmp_path, tensors):
+    path = tmp_path / "a.safetensors"
+    metadata = {"config": CONFIG.as_dict(), "weights_sha256": weights_sha256(tensors)}
+    save_tensors(path, tensors, metadata)
+    load_model(path)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(ModelInputError, match="its weights are not those that were stored"):
+        load_model(path)

@@ -4,6 +4,8 @@ In float32 the order of a sum decides on which side of a firing level a membrane
 a spiking network drift apart; in float64 that does not happen within 20 steps, and what is left is an error.
 """
 
+import os
+import signal
 import sys
 from functools import partial
 
@@ -15,11 +17,21 @@ from models.networks.released_resnet import ReleasedResNet
 from models.recipe import RECIPES, Recipe
 from models.training import __main__ as command
 
-normalise = Dataset.normalise
+normalise, train = Dataset.normalise, command.train
 
 
 def normalise_in_double(dataset: Dataset, images: torch.Tensor) -> torch.Tensor:
     return normalise(dataset, images).double()
+
+
+def train_until_stopped(*arguments, processes, **options):
+    """Train; at step STOP_AT one of the processes, not the one that writes, is asked to stop."""
+
+    def show(progress):
+        if progress.step == int(os.environ["STOP_AT"]) and not processes.writes:
+            signal.raise_signal(signal.SIGTERM)
+
+    return train(*arguments, processes=processes, **{**options, "on_progress": show})
 
 
 if __name__ == "__main__":
@@ -29,4 +41,6 @@ if __name__ == "__main__":
     RECIPES["everything"] = Recipe(
         epochs=1, batch_size=72, learning_rate=0.05, horizontal_flip=True, crop_padding=1, auto_augment=True, cutout=2
     )
+    if "STOP_AT" in os.environ:
+        command.train = train_until_stopped
     sys.exit(command.main())

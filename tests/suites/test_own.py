@@ -12,7 +12,7 @@ from torch import nn
 
 from bench.measure.errors import MeasureInputError
 from bench.suites.errors import SuiteInputError
-from bench.suites.own.inputs import from_file, from_shape
+from bench.suites.own.inputs import from_dataset, from_file, from_shape
 from bench.suites.own.target import load_target, weights_hash
 
 ROOT = Path(__file__).parents[2]
@@ -161,3 +161,12 @@ def test_the_measuring_process_imports_no_models_and_no_reports_of_ours():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_events_of_ours_lead_with_time_and_say_that_they_are_simulated(directory):
+    given = from_dataset("digits-dvs", None, False, 5, 4)
+    assert given.timed
+    assert given.tensors["inputs"].shape == (4, 5, 2, 10, 10)
+    assert (given.data.samples, given.data.simulated) == (5, True)
+    still = from_dataset("digits", None, False, None)
+    assert (still.timed, still.tensors["inputs"].shape, still.data.simulated) == (False, (355, 1, 8, 8), False)
