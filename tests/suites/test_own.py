@@ -163,7 +163,8 @@ def test_the_measuring_process_imports_no_models_and_no_reports_of_ours():
     assert done.stdout == "[]\n"
 
 
-def test_events_of_ours_lead_with_time_and_say_that_they_are_simulated(directory):
+def test_events_of_ours_lead_with_time_and_say_that_they_are_simulated(monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
     given = from_dataset("digits-dvs", None, False, 5, 4)
     assert given.timed
     assert given.tensors["inputs"].shape == (4, 5, 2, 10, 10)
