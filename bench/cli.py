@@ -230,7 +230,7 @@ def _report(run: Run, out: Path, comparison: Comparison | None, history: Path | 
     from reports.moments import read_moments
     from reports.page import build
 
-    past = read_moments(history, besides=run) if history else None
+    past = read_moments(history, besides=run, cache=cache_directory() / "moments") if history else None
     for sentence in past.damaged if past else ():
         errors.print(f"Left out of the trends: {sentence}", markup=False)
     return build([run], out, comparison=comparison, history=past.moments if past else ())

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,11 @@ from bench.track.history import run_files
 from bench.track.records import Absent
 from bench.track.runs import Run, read_run
 from reports.cells import Cell, Missing, collect, headline_energy
+from reports.files import write
+from reports.text import digest
+
+_FORMAT = 1
+_POOLED = 64  # with fewer files to read, starting processes takes longer than they save
 
 
 @dataclass(frozen=True)
@@ -134,24 +143,61 @@ class Moments:
     damaged: Sequence[str]
 
 
-def read_moments(directory: Path, *, besides: Run | None = None) -> Moments:
-    """Read a directory of run files one by one, so that a long history takes little memory.
+def read_moments(directory: Path, *, besides: Run | None = None, cache: Path | None = None) -> Moments:
+    """Read a directory of run files, of which only a few numbers a cell are kept in memory.
 
-    `besides` is a run that belongs to the history whether or not its file lies there.
+    `besides` is a run that belongs to the history whether or not its file lies there. `cache` is a directory that keeps
+    what was read, so that the next call reads only what is new; it may be deleted at any time.
     """
-    damaged: list[str] = []
-
-    def read() -> Iterator[Moment]:
-        for path in run_files(directory):
-            try:
-                yield moment(read_run(path))
-            except TrackInputError as error:
-                damaged.append(str(error))
-
-    found = list(read())
+    paths = run_files(directory)
+    keys = {path: _key(path) for path in paths}
+    place = cache / f"{digest(str(directory.absolute()))}.jsonl" if cache else None
+    kept = _load(place) if place else {}
+    new = [path for path in paths if keys[path] not in kept]
+    fresh = dict(zip(new, _read_all(new), strict=True))
+    damaged = [result for result in fresh.values() if isinstance(result, str)]
+    known = {keys[p]: r for p, r in fresh.items() if isinstance(r, Moment)}
+    known = {key: kept[key] for key in keys.values() if key in kept} | known
+    if place and known.keys() != kept.keys():
+        lines = [json.dumps([_FORMAT, key, to_json(value)]) for key, value in sorted(known.items())]
+        write(place.parent, {place.name: "\n".join(lines)})
+    found = list(known.values())
     if besides is not None and all(m.run_id != besides.run_id for m in found):
         found.append(moment(besides))
     return Moments(ordered(found), damaged)
+
+
+def _key(path: Path) -> str:
+    try:
+        state = path.stat()
+    except OSError:
+        return str(path)
+    return f"{path.absolute()}:{state.st_size}:{state.st_mtime_ns}"
+
+
+def _load(place: Path) -> dict[str, Moment]:
+    """What an earlier call kept; nothing where that cannot be read."""
+    try:
+        lines = [json.loads(line) for line in place.read_text("utf-8").splitlines()]
+        return {key: from_json(document) for version, key, document in lines if version == _FORMAT}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {}
+
+
+def _read_all(paths: Sequence[Path]) -> list[Moment | str]:
+    workers = os.cpu_count() or 1
+    if len(paths) < _POOLED or workers < 2:
+        return [_read(path) for path in paths]
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        return list(pool.map(_read, paths, chunksize=8))
+
+
+def _read(path: Path) -> Moment | str:
+    """What is kept of a run file, or the sentence that says why it cannot be read."""
+    try:
+        return moment(read_run(path))
+    except TrackInputError as error:
+        return str(error)
 
 
 def ordered(found: Iterable[Moment]) -> list[Moment]:

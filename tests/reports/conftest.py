@@ -121,7 +121,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("history")
     for i in range(4):
         records = sample.nine(
-            run_id=f"r000000{i}",
+            run_id=f"h000000{i}",
             created=f"2026-02-0{i + 1}T10:00:00+00:00",
             sha=f"{i}" * 40,
             parents=[f"{i - 1}" * 40] if i else [],
@@ -129,7 +129,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )[5:]
         if i == 3:
             records[0] = sample.skipped(records[0], "fashion-mnist is not here")
-        sample.run_of(records, folder / f"2026020{i + 1}T100000Z_{str(i) * 12}_r000000{i}.json")
+        sample.run_of(records, folder / f"2026020{i + 1}T100000Z_{str(i) * 12}_h000000{i}.json")
     return folder
 
 

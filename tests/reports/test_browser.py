@@ -44,7 +44,7 @@ def every_kind(report: Path, compared: Path, site: Path) -> list[Path]:
         *(compared / name for name in ("index.html", "compare.html", "trends.html", SOFT_MPR, SKIPPED)),
         report / "index.html",
         site / "index.html",
-        site / "runs" / "20260203T100000Z_222222222222_r0000002" / SOFT_MPR,
+        site / "runs" / "20260203T100000Z_222222222222_h0000002" / SOFT_MPR,
     ]
 
 
@@ -230,7 +230,7 @@ def test_a_link_to_a_model_finds_its_row(report: Path, visit: Any) -> None:
 
 
 def test_every_internal_link_leads_somewhere_and_ids_are_unique(report: Path, compared: Path, site: Path) -> None:
-    run = site / "runs" / "20260203T100000Z_222222222222_r0000002"
+    run = site / "runs" / "20260203T100000Z_222222222222_h0000002"
     for path in {*pages(compared), *pages(report), *pages(run), site / "index.html", site / "trends.html"}:
         seen = Attributes(path)
         assert len(seen.ids) == len(set(seen.ids)), path

@@ -20,7 +20,7 @@ from reports.site import publish
 from tests.reports import sample
 from tests.reports.test_page import files
 
-FIRST, SECOND, THIRD, FOURTH = (f"2026020{i + 1}T100000Z_{str(i) * 12}_r000000{i}" for i in range(4))
+FIRST, SECOND, THIRD, FOURTH = (f"2026020{i + 1}T100000Z_{str(i) * 12}_h000000{i}" for i in range(4))
 
 
 def test_every_run_has_its_address_and_its_base(site: Path, history: Path) -> None:

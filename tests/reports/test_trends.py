@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,36 @@ def test_a_history_names_damaged_files_and_holds_the_run_itself(run: Run, tmp_pa
     assert [m.run_id for m in found.moments] == ["old", run.run_id]
     assert len(found.damaged) == 1
     assert "b.json" in found.damaged[0]
+
+
+def test_a_cached_history_is_the_one_that_was_read(history: Path, tmp_path: Path) -> None:
+    folder, cache = tmp_path / "runs", tmp_path / "cache"
+    shutil.copytree(history, folder)
+    first = read_moments(folder, cache=cache)
+    (place,) = cache.iterdir()
+    kept = place.read_bytes()
+    assert read_moments(folder, cache=cache) == first
+    assert place.read_bytes() == kept
+    path = sample.run_of(sample.nine(run_id="new", created="2027-01-01T00:00:00+00:00")[:1], folder / "new.json").path
+    assert [m.run_id for m in read_moments(folder, cache=cache).moments][-1] == "new"
+    path.unlink()
+    assert read_moments(folder, cache=cache) == first
+    place.write_text("[1, 2]\n{")
+    assert read_moments(folder, cache=cache) == first
+
+
+def test_many_runs_are_read_by_several_processes_in_their_order(tmp_path: Path) -> None:
+    record = sample.record(layers=1, n=10)
+    for i in range(70):
+        provenance = record.provenance.model_copy(
+            update={"run_id": f"r{i:02}", "created": f"2026-01-01T00:{i % 60:02}"}
+        )
+        sample.run_of([record.model_copy(update={"provenance": provenance})], tmp_path / f"{i:02}.json")
+    (tmp_path / "broken.json").write_text("[]")
+    found = read_moments(tmp_path)
+    assert len(found.moments) == 70
+    assert [m.order for m in found.moments] == sorted(m.order for m in found.moments)
+    assert len(found.damaged) == 1
 
 
 def test_time_orders_runs_whatever_offset_it_is_written_with() -> None:
