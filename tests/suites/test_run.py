@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -206,9 +207,18 @@ def test_energy_is_estimated_by_every_model_and_by_the_suites_own(first):
         assert record.energy.failed == {}
 
 
-def test_power_is_measured_or_absent_with_a_reason(first):
-    power = first.cells[DIGITS[0]].record.power
-    assert power.reason if isinstance(power, Absent) else power.joules_per_inference > 0
+def test_power_is_measured_or_absent_with_a_reason_that_the_report_shows(place, first):
+    record = first.cells[DIGITS[0]].record
+    if not isinstance(record.power, Absent):
+        assert record.power.joules_per_inference > 0
+        return
+    assert record.derived.reason == f"energy was not measured: {record.power.reason}"
+    (page,) = (place.directory / "out/report/models").glob(f"{DIGITS[0].replace('/', '-').lower()}*.html")
+    text = page.read_text()
+    sentence = record.power.reason.partition(": ")[2].partition(";")[0]
+    assert sentence
+    assert sentence in text
+    assert not re.search(r"(?<![\d.,])0(\.0+)?\s*W\b", text)
 
 
 def test_a_second_run_gives_the_same_bits_and_is_compared_with_the_first(place, first):

@@ -14,7 +14,9 @@ from bench.suites.derived import derive, tdp_estimate
 from bench.suites.errors import SuiteInputError
 from bench.suites.options import checked_settings, overridden, without_power
 from bench.suites.own.timing import _with_timesteps
+from bench.suites.run import CellRun
 from bench.suites.settings import MeasureSettings
+from bench.suites.suite import Suite
 from bench.suites.timing import Pass, time_pass, timing_device
 from bench.suites.varying import with_timesteps
 from bench.track.records import Absent, EnergyModel, Latency
@@ -23,6 +25,14 @@ from tests.reports.sample import measured_power, record
 
 CPU = torch.device("cpu")
 QUICK = MeasureSettings(profile="quick")
+CELLS = {
+    "dataset": "digits",
+    "network": "resnet8",
+    "neurons": ["relu"],
+    "timesteps": [1],
+    "seeds": [0],
+    "weights": "train",
+}
 
 
 class Lazy(nn.Module):
@@ -116,6 +126,15 @@ def test_a_lost_gpu_keeps_latency_and_is_told(benchmark, monkeypatch):
     assert timed.lost.startswith("gpu_is_lost: ")
     assert timed.sections["power"].reason == timed.lost
     assert timed.sections["latency"].status == "measured"
+
+
+def test_after_a_gpu_was_lost_the_next_cells_leave_it_alone(benchmark):
+    suite = Suite.model_validate({"name": "one", "cells": [CELLS]})
+    cells = CellRun(suite, [], None, None, None, [], CPU)
+    cells._lost = "gpu_is_lost: the GPU fell off the bus; reboot."
+    sections = cells.time(None, benchmark)
+    reason = "an earlier cell ended so: gpu_is_lost: the GPU fell off the bus; reboot."
+    assert sections == dict.fromkeys(("latency", "memory", "power"), Absent(status="unavailable", reason=reason))
 
 
 @pytest.mark.parametrize(("error", "lost"), [(RuntimeError, True), (torch.OutOfMemoryError, False)])
