@@ -39,10 +39,10 @@ def serve(
     open_page: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
 ) -> None:
     """Show a report or a site at an address of this machine that no other machine reaches. Ctrl-C ends it."""
-    from reports.serve import server
+    from reports.serve import ADDRESS, server
 
     with server(directory, port) as serving:
-        address = f"http://{serving.server_address[0]}:{serving.server_address[1]}/"
+        address = f"http://{ADDRESS}:{serving.server_port}/"
         typer.echo(address)
         if open_page:
             typer.launch(address)

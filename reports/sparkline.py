@@ -14,7 +14,7 @@ _MARGIN = 4.0
 
 
 def sparkline(values: Sequence[float | None], levels: Sequence[int], told: str) -> Markup:
-    """Inline SVG; `told` is what is read aloud. Two points a pixel at most are drawn, the extremes of what is there."""
+    """Inline SVG; `told` is what is read aloud. One point a pixel at most is drawn, of many the extremes."""
     known = [(i, v) for i, v in enumerate(values) if v is not None]
     low, high = min(v for _, v in known), max(v for _, v in known)
     span = (high - low) or 1.0
@@ -43,8 +43,8 @@ def _circle(at: str, kind: str, radius: float) -> str:
 
 
 def _pieces(values: Sequence[float | None]) -> list[list[tuple[int, float]]]:
-    """The values as lines without a gap inside; of many in one pixel only the lowest and the highest."""
-    step = max(1, len(values) // WIDTH)
+    """The values as lines without a gap inside; of many within two pixels only the lowest and the highest."""
+    step = max(1, len(values) // (WIDTH // 2))
     pieces: list[list[tuple[int, float]]] = [[]]
     for start in range(0, len(values), step):
         here = [(i, v) for i, v in enumerate(values[start : start + step], start) if v is not None]

@@ -15,8 +15,8 @@ from reports.sparkline import sparkline
 from reports.tables import Column, Datum, Row, Table, text
 from reports.text import clean, slug
 
-_EVENTS = 200
-_ROWS = 40
+_EVENTS = 60
+_ROWS = 20
 _SERIES = 8
 
 
@@ -104,7 +104,7 @@ def _count(number: int, what: str) -> str:
 
 
 def event_table(history: Sequence[Moment], told: Sequence[Event], subjects: dict[str, Subject], limit: int) -> Table:
-    """Where a level changed, newest first."""
+    """Where a level changed, newest first; at most `limit` rows."""
     columns = [
         Column("Commit", numeric=False),
         Column("Run", numeric=False, meaning="when it was measured"),
@@ -115,27 +115,43 @@ def event_table(history: Sequence[Moment], told: Sequence[Event], subjects: dict
         Column("Change", meaning="relative; for accuracy in percentage points"),
         Column("Verdict", numeric=False),
     ]
-    rows = []
-    for event in told[:limit]:
-        moment, metric, subject = history[event.index], event.line.metric, subjects[event.line.cell]
-        symbol = "▲" if event.verdict == "improved" else "▼"
-        rows.append(
-            Row(
-                [
-                    Datum(moment.commit, moment.commit, detail=clean(moment.message, 80)),
-                    text(clean(moment.created, 40)[:16].replace("T", " ")),
-                    text(subject.label, href=subject.href),
-                    text(metric.label),
-                    Datum(metric.shown(event.before), event.before),
-                    Datum(metric.shown(event.after), event.after),
-                    Datum(metric.change(event.before, event.after), event.after - event.before),
-                    Datum(f"{symbol} {event.verdict}", event.verdict, tone=event.verdict),
-                ],
-                mark=subject.mark,
-            )
-        )
-    more = f" (the newest {limit} of {len(told)}; trends.csv has every value)" if len(told) > limit else ""
+    groups: dict[tuple[int, str, str], list[Event]] = {}
+    for event in told:
+        groups.setdefault((event.index, event.line.metric.name, event.verdict), []).append(event)
+    rows = [_event_row(history, group, subjects) for group in list(groups.values())[:limit]]
+    more = f" (the newest {limit} of {len(groups)}; trends.csv has every value)" if len(groups) > limit else ""
     return Table("levels", f"Where a level changed, newest first{more}", columns, rows, sortable=True)
+
+
+def _event_row(history: Sequence[Moment], group: Sequence[Event], subjects: dict[str, Subject]) -> Row:
+    """One model's new level; or those of several models that a run moved the same way, as one."""
+    first, moment = group[0], history[group[0].index]
+    metric, subject = first.line.metric, subjects[first.line.cell]
+    symbol = "▲" if first.verdict == "improved" else "▼"
+    if len(group) == 1:
+        shown = [
+            text(subject.label, href=subject.href),
+            text(metric.label),
+            Datum(metric.shown(first.before), first.before),
+            Datum(metric.shown(first.after), first.after),
+            Datum(metric.change(first.before, first.after), first.after - first.before),
+        ]
+    else:
+        by_size = sorted(group, key=lambda e: (e.after - e.before) / (abs(e.before) or 1.0))
+        ends = [metric.change(e.before, e.after) for e in (by_size[0], by_size[len(group) // 2], by_size[-1])]
+        names = listed([subjects[e.line.cell].label for e in group[:3]])
+        rest = f" and {len(group) - 3} more" if len(group) > 3 else ""
+        shown = [
+            Datum(f"{len(group)} models", f"{len(group)} models", detail=names + rest),
+            text(metric.label),
+            Datum("–", None),
+            Datum("–", None),
+            Datum(ends[1], first.after - first.before, detail=f"{ends[0]} to {ends[2]}" if ends[0] != ends[2] else ""),
+        ]
+    commit = Datum(moment.commit, moment.commit, detail=clean(moment.message, 80))
+    verdict = Datum(f"{symbol} {first.verdict}", first.verdict, tone=first.verdict)
+    when = text(clean(moment.created, 40)[:16].replace("T", " "))
+    return Row([commit, when, *shown, verdict], mark=subject.mark if len(group) == 1 else "")
 
 
 def _models(found: Sequence[Line], subjects: Sequence[Subject]) -> Table:

@@ -219,10 +219,16 @@ def test_the_same_cell_of_two_runs_has_two_pages(run: Run, tmp_path: Path) -> No
 
 
 def test_pages_stay_small_with_many_cells_of_many_layers(tmp_path: Path) -> None:
-    """Half of the budget's cells take at most half of the budget."""
-    records = [r for r in sample.fifty() if r.name.startswith("cifar10/")]
-    out = build([sample.run_of(records, tmp_path / "run.json")], tmp_path / "out").parent
+    """Half of the budget's cells take at most half of the budget, with a base in which every layer differs."""
+    head, base = (
+        sample.run_of(
+            [r for r in sample.fifty(scale=scale, run_id=name) if r.name.startswith("cifar10/")], tmp_path / name
+        )
+        for name, scale in (("head", 1.0), ("base", 0.9))
+    )
+    out = build([head], tmp_path / "out", comparison=compare(base, head)).parent
     assert (out / "index.html").stat().st_size < 500_000
+    assert (out / "compare.html").stat().st_size < 500_000
     assert max(p.stat().st_size for p in pages(out)[1:]) < 1_000_000
 
 
