@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from bench.track.runs import Run
-from reports import canvas, modelpage, overview, paper, reset
+from reports import canvas, modelplots, overview, paper, reset
 from reports.cells import Cell, collect, headline_energy
 from reports.errors import ReportInputError
 from reports.files import write
@@ -33,7 +33,7 @@ def _comparison(index: int) -> _Source:
 
 def _model(name: str) -> _Source:
     def source(cells: Sequence[Cell], energy_model: str | None) -> _Drawn:
-        return [(c.record.name, p) for c in cells if not c.skipped for p in modelpage.figures_of(c) if p.name == name]
+        return [(c.record.name, p) for c in cells if not c.skipped for p in modelplots.figures_of(c) if p.name == name]
 
     return source
 

@@ -9,7 +9,7 @@ from bench.track.records import Absent, Record
 from reports import entries, figures
 from reports.cells import Cell
 from reports.format import relative, si, significant
-from reports.modelpage import layer_mark
+from reports.modelplots import layer_mark
 from reports.plots import Plot, no_plot
 from reports.tables import Column, Datum, Row, Table, missing, text
 
