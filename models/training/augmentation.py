@@ -12,7 +12,6 @@ from torch.nn.functional import pad
 from models.datasets import Dataset
 from models.errors import ModelInputError
 from models.recipe import Recipe
-from models.training import autoaugment
 
 Drawn = dict[str, Tensor]
 
@@ -39,6 +38,8 @@ def draw(recipe: Recipe, count: int, size: tuple[int, ...], generator: torch.Gen
     if recipe.roll:
         drawn["roll"] = torch.randint(-recipe.roll, recipe.roll + 1, (count, 2), generator=generator)
     if recipe.auto_augment:
+        from models.training import autoaugment  # here, because torchvision takes long to import
+
         drawn |= autoaugment.draw(count, generator)
     if recipe.cutout:
         drawn["hole"] = torch.stack([torch.randint(length, (count,), generator=generator) for length in size], 1)
@@ -57,6 +58,8 @@ def augment_raw(images: Tensor, drawn: Drawn, recipe: Recipe) -> Tensor:
     if "roll" in drawn:
         images = _window(images, -drawn["roll"], height, width)
     if "policy" in drawn:
+        from models.training import autoaugment
+
         images = autoaugment.apply(images, drawn)
     return images
 
