@@ -17,7 +17,7 @@ from reports.page import build
 _NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
 
 
-def picture(run: Run, out: Path, *, width: int = 1280, height: int = 1640) -> Path:
+def picture(run: Run, out: Path, *, width: int = 1280, height: int = 1990) -> Path:
     """Write the top of the run's report as a PNG of `width` by `height` pixels.
 
     Raises:

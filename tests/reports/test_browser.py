@@ -222,6 +222,19 @@ def test_complete_without_javascript(run: Run, report: Path, visit: Any, script:
     assert script or page.locator("button:visible, select:visible, input:visible").count() == 0
 
 
+def test_every_kind_of_page_is_complete_without_javascript(
+    report: Path, compared: Path, site: Path, visit: Any
+) -> None:
+    for path in every_kind(report, compared, site):
+        counts = []
+        for script in (True, False):
+            page = visit(path, java_script_enabled=script).page
+            counts.append([page.locator(what).count() for what in ("tbody tr", "svg.plot", "svg.spark", "dd")])
+            assert script or page.locator("button:visible, select:visible, input:visible").count() == 0
+        assert counts[0] == counts[1]
+        assert counts[0][0] > 0 or path.name in SKIPPED, path
+
+
 def test_a_link_to_a_model_finds_its_row(report: Path, visit: Any) -> None:
     page = visit(report / "index.html", anchor="#model-digits-resnet8-soft-t4-s0").page
     row = page.locator("#model-digits-resnet8-soft-t4-s0")

@@ -250,5 +250,5 @@ def test_a_run_read_from_its_file_reports_the_same(run: Run, report: Path, tmp_p
 def test_a_picture_is_a_png_of_the_page(run: Run, tmp_path: Path) -> None:
     data = picture(run, tmp_path / "a" / "out.png").read_bytes()
     assert data[:8] == b"\x89PNG\r\n\x1a\n"
-    assert (int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")) == (1280, 1640)
+    assert (int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")) == (1280, 1990)
     assert len(data) > 50_000, "an empty page compresses to less"
