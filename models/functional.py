@@ -13,7 +13,7 @@ The rectified value decides the firing and shapes the gradient; what is carried 
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import torch
 from torch import Tensor
@@ -21,6 +21,15 @@ from torch import Tensor
 from models.compilation import run_fused
 
 Reset = Literal["hard", "soft"]
+
+
+class Constants(TypedDict):
+    """The constants of a neuron, by the names of `lif`'s arguments."""
+
+    decay: float
+    reset: Reset
+    threshold: float
+    reset_by: float
 
 
 def membrane(v: Tensor, current: Tensor, decay: float) -> Tensor:
@@ -73,14 +82,20 @@ def surrogate(u: Tensor, mpr: bool) -> Tensor:
     return window * ((1.5 / math.tanh(1.5)) * (1 - hyperbolic * hyperbolic))
 
 
+def widened(x: Tensor) -> Tensor:
+    """Return x in float32 where it is of 16 bits, in which kernels would round a membrane as each likes."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
 def lif_membrane(
     current: Tensor, decay: float, reset: Reset, threshold: float, reset_by: float, v: Tensor | None = None
 ) -> list[Tensor]:
     """The membranes u[1..T] before the reset, each of current's shape without T. `current` is [T, ...].
 
-    `v` is the membrane that is carried into the first step, None for the v[0] = 0 of the paper.
+    `v` is the membrane that is carried into the first step, None for the v[0] = 0 of the paper. Membranes of a 16-bit
+    current are float32.
     """
-    steps = current.unbind(0)
+    steps = widened(current).unbind(0)
     membranes = [steps[0] if v is None else membrane(v, steps[0], decay)]
     for step in steps[1:]:
         u = membranes[-1]
@@ -93,7 +108,8 @@ def lif_forward(current: Tensor, decay: float, reset: Reset, threshold: float, r
 
     Steps are collected and stacked: writing into slices makes the compiler copy everything at each step.
     """
-    return torch.stack([fire(u, threshold) for u in lif_membrane(current, decay, reset, threshold, reset_by)])
+    fired = [fire(u, threshold) for u in lif_membrane(current, decay, reset, threshold, reset_by)]
+    return torch.stack(fired).to(current.dtype)
 
 
 def lif_backward(
@@ -104,8 +120,8 @@ def lif_backward(
     The membrane is computed again from the current, so that nothing else needs to be kept between the passes.
     """
     membranes = lif_membrane(current, decay, reset, threshold, reset_by)
-    grads, _ = _gradients(membranes, grad_spikes, None, decay, reset, mpr, threshold, reset_by)
-    return torch.stack(grads)
+    grads, _ = _gradients(membranes, widened(grad_spikes), None, decay, reset, mpr, threshold, reset_by)
+    return torch.stack(grads).to(current.dtype)
 
 
 def _gradients(
@@ -166,7 +182,7 @@ def backward_piece(
 ) -> Tensor:
     """Fill the gradient by current of some steps of many, and return that by the membrane v carried into them."""
     membranes = lif_membrane(current, decay, reset, threshold, reset_by, v)
-    grads, grad_start = _gradients(membranes, grad_spikes, grad_v, decay, reset, mpr, threshold, reset_by)
+    grads, grad_start = _gradients(membranes, widened(grad_spikes), grad_v, decay, reset, mpr, threshold, reset_by)
     grad_current.copy_(torch.stack(grads))
     return grad_start
 
@@ -203,7 +219,7 @@ class _PiecewiseLIF(torch.autograd.Function):
     def forward(ctx: Any, current: Tensor, mpr: bool, constants: dict[str, Any]) -> Tensor:
         steps = piece_of(len(current))
         spikes = torch.empty_like(current)
-        carried = [torch.zeros_like(current[0])]
+        carried = [torch.zeros_like(widened(current[:1])[0])]
         for piece, fired in zip(current.detach().split(steps), spikes.split(steps), strict=True):
             carried.append(run_fused(forward_piece, piece, carried[-1], fired, **constants))
             if not ctx.needs_input_grad[0]:
@@ -219,12 +235,53 @@ class _PiecewiseLIF(torch.autograd.Function):
         steps = piece_of(len(current))
         grad = torch.empty_like(current)
         pieces = [tensor.split(steps) for tensor in (current, grad_outputs[0].contiguous(), grad)]
-        grad_v = torch.zeros_like(current[0])
+        grad_v = torch.zeros_like(carried[0])
         for piece, grad_spikes, grad_current, v in reversed(list(zip(*pieces, carried, strict=True))):
             grad_v = run_fused(
                 backward_piece, piece, v, grad_spikes, grad_v, grad_current, mpr=ctx.mpr, **ctx.constants
             )
         return grad, None, None
+
+
+class _CarriedLIF(torch.autograd.Function):
+    """One piece of a sequence, with the membrane carried in and out; saves the current and the former alone."""
+
+    @staticmethod
+    def forward(ctx: Any, current: Tensor, v: Tensor, mpr: bool, constants: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(current, v)
+        ctx.mpr, ctx.constants = mpr, constants
+        spikes = torch.empty_like(current)
+        return spikes, run_fused(forward_piece, current.detach(), v.detach(), spikes, **constants)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        current, v = ctx.saved_tensors
+        grad_spikes, grad_v = (grad.contiguous() for grad in grad_outputs)
+        grad = torch.empty_like(current)
+        grad_start = run_fused(backward_piece, current, v, grad_spikes, grad_v, grad, mpr=ctx.mpr, **ctx.constants)
+        return grad, grad_start, None, None
+
+
+def lif_piece(
+    current: Tensor,
+    v: Tensor,
+    *,
+    decay: float,
+    reset: Reset,
+    mpr: bool = False,
+    threshold: float = 0.5,
+    reset_by: float = 1.0,
+) -> tuple[Tensor, Tensor]:
+    """As `lif` for some steps of many: spikes [S, ...] of the current [S, ...], and the membrane that is carried out.
+
+    `v`, of the current's shape without S, is the membrane that is carried into the first step; the one that is returned
+    goes into the next piece; a single 0 is that of the start. Gradients go through both. There are at most
+    `STEPS_AT_ONCE` steps.
+    """
+    v = v.to(widened(current[:0]).dtype).expand(current.shape[1:])
+    constants = {"decay": decay, "reset": reset, "threshold": threshold, "reset_by": reset_by}
+    spikes, carried = _CarriedLIF.apply(current.flatten(1).contiguous(), v.flatten().contiguous(), mpr, constants)
+    return spikes.view(current.shape), carried.view(v.shape)
 
 
 def lif(

@@ -22,8 +22,9 @@ class LIF(nn.Module):
     """Leaky integrate-and-fire neurons over `timesteps` steps: current [T*N, ...] in, spikes [T*N, ...] out.
 
     Time is the outer part of the first axis, so that stateless layers see [T*N, ...] once. No state is kept between
-    calls. What measuring tools need is offered here: `timesteps`, `decay`, `threshold`, `reset`, `reset_by`, `mpr`,
-    `membrane`, `rectify` and `after_reset`.
+    calls, but for a sequence that comes in pieces (`models.pieces`): where `carried` holds a membrane, a call goes on
+    from it and leaves its own there. What measuring tools need is offered here: `timesteps`, `decay`, `threshold`,
+    `reset`, `reset_by`, `mpr`, `membrane`, `rectify` and `after_reset`.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class LIF(nn.Module):
         super().__init__()
         self.timesteps, self.reset, self.mpr = timesteps, reset, mpr
         self.decay, self.threshold, self.reset_by = decay, threshold, reset_by
+        self.carried: Tensor | None = None
 
     def _over_time(self, current: Tensor) -> Tensor:
         if current.shape[0] % self.timesteps:
@@ -47,15 +49,14 @@ class LIF(nn.Module):
 
     def forward(self, current: Tensor) -> Tensor:
         """Spikes [T*N, ...] of the current [T*N, ...]."""
-        spikes = functional.lif(
-            self._over_time(current),
-            decay=self.decay,
-            reset=self.reset,
-            mpr=self.mpr,
-            threshold=self.threshold,
-            reset_by=self.reset_by,
-        )
+        over_time = self._over_time(current)
+        if self.carried is None:
+            return functional.lif(over_time, mpr=self.mpr, **self._constants()).flatten(0, 1)
+        spikes, self.carried = functional.lif_piece(over_time, self.carried, mpr=self.mpr, **self._constants())
         return spikes.flatten(0, 1)
+
+    def _constants(self) -> functional.Constants:
+        return {"decay": self.decay, "reset": self.reset, "threshold": self.threshold, "reset_by": self.reset_by}
 
     def membrane(self, current: Tensor) -> Tensor:
         """Membrane u before the reset, [T*N, ...], of the current [T*N, ...]."""

@@ -86,6 +86,33 @@ def test_gradient_equals_autograd_through_the_plain_formula(reset, mpr, timestep
     torch.testing.assert_close(grad, expected_grad, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("timesteps", [4, 11])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("reset", RESETS)
+def test_a_16_bit_current_gives_the_spikes_and_gradient_of_its_float32_values(reset, dtype, timesteps):
+    """The membrane is kept in float32, so that compiled and eager kernels round alike: once, at the end."""
+    current = torch.randn(timesteps, 33, generator=torch.Generator().manual_seed(4)).add(0.4).to(dtype)
+    weights = torch.randn(timesteps, 33, generator=torch.Generator().manual_seed(5)).to(dtype)
+    narrow, wide = current.requires_grad_(), current.detach().float().requires_grad_()
+    spikes, expected = (functional.lif(c, decay=0.9, reset=reset, mpr=True) for c in (narrow, wide))
+    assert spikes.dtype is dtype
+    assert torch.equal(spikes.float(), expected)
+    (grad,) = torch.autograd.grad((spikes * weights).sum(), narrow)
+    (expected_grad,) = torch.autograd.grad((expected * weights.float()).sum(), wide)
+    torch.testing.assert_close(grad, expected_grad.to(dtype))
+
+
+def test_under_autocast_a_network_gives_the_spikes_of_its_16_bit_currents():
+    torch.manual_seed(0)
+    convolution, x = torch.nn.Conv2d(3, 8, 3), torch.rand(8, 3, 9, 9)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        current = convolution(x)
+        spikes = functional.lif(current.unflatten(0, (4, 2)), decay=0.5, reset="hard")
+    assert current.dtype is spikes.dtype is torch.bfloat16
+    expected = numpy_lif(current.detach().float().unflatten(0, (4, 2)).numpy(), 0.5, "hard", 0.5, 1.0)
+    assert np.array_equal(spikes.detach().float().numpy(), expected)
+
+
 @pytest.fixture
 def eager(monkeypatch):
     """Without the compiler: the arithmetic over pieces is tested, and each number of steps would be compiled."""
