@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from bench.peers.compiling import compiling
 from bench.peers.failure import ContestantError
 from bench.peers.plan import Plan, Table, counting_tables, speed_tables
 from bench.peers.process import Workers
@@ -26,7 +27,7 @@ Progress = Callable[[str], None]
 def compare(
     plan: Plan, save: Callable[[Document], None], *, rounds: int, threads: int, on_progress: Progress
 ) -> Document:
-    """Counts of the small cases, what counting costs, and the speed of neurons and networks.
+    """Counts of the small cases, what counting costs, the speed of neurons and networks, and what compiling costs.
 
     `save` is called with what there is so far: at the start, and whenever a table is complete.
     """
@@ -39,6 +40,7 @@ def compare(
         "rounds": rounds,
         "counts": None,
         "tables": [],
+        "compiling": None,
     }
     save(document)
     with Workers(threads) as workers:
@@ -47,6 +49,8 @@ def compare(
         for table in (*counting_tables(plan), *speed_tables(plan)):
             document["tables"].append(timed(workers, table, rounds=rounds, on_progress=on_progress))
             save(document)
+    document["compiling"] = compiling(threads, on_progress)
+    save(document)
     return document
 
 

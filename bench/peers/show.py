@@ -23,6 +23,8 @@ def show(document: Document, console: Console) -> None:
         console.print(timing_table(table))
         for note in table["notes"]:
             console.print(note, markup=False)
+    heading(console, f"Compiling the neurons of the {document['compiling']['suite']} suite")
+    console.print(compiling_line(document["compiling"]), markup=False)
     console.print()
     console.print(
         f"{document['threads']} threads, {document['rounds']} interleaved rounds, each contestant in a process of its "
@@ -33,6 +35,16 @@ def show(document: Document, console: Console) -> None:
 def heading(console: Console, text: str) -> None:
     """Print a table's heading, which is often wider than the table."""
     console.print(f"\n{text}", style="bold", markup=False)
+
+
+def compiling_line(compiling: dict[str, Any]) -> str:
+    """What first passes of the networks take beyond second ones."""
+    if "reason" in compiling:
+        return f"not measured: {compiling['reason']}"
+    return (
+        f"first passes of its {compiling['networks']} networks take {compiling['fresh_seconds']:.1f} s beyond second "
+        f"ones on a fresh cache, {compiling['next_seconds']:.1f} s in the next process"
+    )
 
 
 def counts_table(counts: Document) -> Table:

@@ -13,7 +13,7 @@ from bench.peers import __main__ as command
 from bench.peers import comparison
 from bench.peers.jobs import ConvolutionsAlone, Kernel, Network
 from bench.peers.plan import Plan, Size
-from bench.peers.show import show
+from bench.peers.show import compiling_line, show
 
 NETWORK = Size("resnet8", 2, 2, (1, 8, 8))
 PLAN = Plan(
@@ -89,7 +89,9 @@ def test_what_is_shown_says_everything(document):
         assert table["title"] in text
     assert all(reason in text for reason in MISSING.values())
     assert "1 threads, 2 interleaved rounds" in text
-    assert "not measured" in text
+    assert "not measured: no C++ compiler was found, or INFLOR_BENCH_EAGER is set" in text
+    measured = {"suite": "default", "networks": 12, "fresh_seconds": 20.04, "next_seconds": 3.0}
+    assert "its 12 networks take 20.0 s beyond" in compiling_line(measured)
 
 
 def test_where_ours_is_missing_there_is_no_ratio_to_it(document):
