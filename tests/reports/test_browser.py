@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -243,15 +244,16 @@ def test_a_link_to_a_model_finds_its_row(report: Path, visit: Any) -> None:
 
 
 def test_every_internal_link_leads_somewhere_and_ids_are_unique(report: Path, compared: Path, site: Path) -> None:
+    read = cache(Attributes)
     run = site / "runs" / "20260203T100000Z_222222222222_h0000002"
     for path in {*pages(compared), *pages(report), *pages(run), site / "index.html", site / "trends.html"}:
-        seen = Attributes(path)
+        seen = read(path)
         assert len(seen.ids) == len(set(seen.ids)), path
         for link in seen.links:
             target, _, anchor = link.partition("#")
             if target:
                 assert (path.parent / target).exists(), f"{path}: {link}"
-                assert not anchor or anchor in Attributes(path.parent / target).ids, f"{path}: {link}"
+                assert not anchor or anchor in read((path.parent / target).resolve()).ids, f"{path}: {link}"
             else:
                 assert anchor in seen.ids, f"{path}: {link}"
 

@@ -61,13 +61,18 @@ def test_publish_and_serve(history: Path, tmp_path: Path) -> None:
         [sys.executable, "-u", "-m", "bench.cli", "serve", str(site), "--port", "0"],
         stdout=subprocess.PIPE,
         text=True,
+        # A test run in the background of a shell ignores Ctrl-C, and hands that down.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    assert serving.stdout is not None
-    address = serving.stdout.readline().strip()
-    assert address.startswith("http://127.0.0.1:")
-    assert urllib.request.urlopen(address, timeout=10).read() == (site / "index.html").read_bytes()
-    serving.send_signal(signal.SIGINT)
-    assert serving.wait(30) == 0
+    try:
+        assert serving.stdout is not None
+        address = serving.stdout.readline().strip()
+        assert address.startswith("http://127.0.0.1:")
+        assert urllib.request.urlopen(address, timeout=10).read() == (site / "index.html").read_bytes()
+        serving.send_signal(signal.SIGINT)
+        assert serving.wait(30) == 0
+    finally:
+        serving.kill()
 
 
 def test_figure_takes_the_newest_run_where_none_is_given(history: Path, tmp_path: Path) -> None:
