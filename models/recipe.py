@@ -10,6 +10,7 @@ from typing import Any
 
 from models.create import ModelConfig
 from models.errors import ModelInputError
+from models.functional import STEPS_AT_ONCE
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Recipe:
     many zeros around it; `auto_augment`, the CIFAR-10 policy of AutoAugment; `cutout`, a square of so many pixels set
     to the mean; `roll`, a shift by at most so many pixels with what leaves coming in at the other side. `bfloat16`
     computes in that precision where torch's autocast deems it safe; weights and evaluation stay float32.
+    `steps_at_once` goes through events so many time steps at a time (`models.pieces`), 0 through all at once.
     """
 
     epochs: int
@@ -35,6 +37,7 @@ class Recipe:
     cutout: int = 0
     roll: int = 0
     bfloat16: bool = False
+    steps_at_once: int = 0
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 2:
@@ -44,6 +47,10 @@ class Recipe:
             )
         if not 0 < self.learning_rate < math.inf:
             raise ModelInputError(f"A learning rate of {self.learning_rate} cannot train: give one above 0.")
+        if not 0 <= self.steps_at_once <= STEPS_AT_ONCE:
+            raise ModelInputError(
+                f"{self.steps_at_once} time steps at once is not possible: give 1 to {STEPS_AT_ONCE}, or 0 for all."
+            )
 
     def learning_rate_at(self, step: int, steps: int) -> float:
         """Learning rate of step 0..steps-1."""

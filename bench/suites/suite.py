@@ -47,6 +47,7 @@ class TrainingSettings(_Strict):
     batch_size: int | None = Field(default=None, ge=2)
     learning_rate: float | None = Field(default=None, gt=0)
     bfloat16: bool | None = None
+    steps_at_once: int | None = Field(default=None, ge=0, le=8)
 
     def overrides(self) -> dict[str, Any]:
         """The values that are given."""

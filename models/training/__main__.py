@@ -34,7 +34,7 @@ def main() -> int:
             dataset = load_dataset(arguments.dataset, arguments.data_root, timesteps=arguments.timesteps)
             given = {
                 name: value
-                for name in ("epochs", "batch_size", "learning_rate", "bfloat16")
+                for name in ("epochs", "batch_size", "learning_rate", "bfloat16", "steps_at_once")
                 if (value := getattr(arguments, name)) is not None
             }
             recipe = replace(find_recipe(arguments.dataset, arguments.recipe), **given)
@@ -79,6 +79,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--batch-size", type=int, help="of all processes together")
     parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--bfloat16", action="store_true", default=None, help="compute in bfloat16 where it is safe")
+    parser.add_argument("--steps-at-once", type=int, help="of events, to bound memory; 0 for all")
     parser.add_argument("--device", choices=("cpu", "cuda"), help="cuda where there is one")
     parser.add_argument("--directory", type=Path, default=trained_directory(), help="of the checkpoints")
     parser.add_argument("--data-root", type=Path, help="folder that holds the data sets (or INFLOR_BENCH_DATA)")

@@ -16,6 +16,7 @@ from models.checkpoints import remove_leftovers, save_tensors, weights_sha256
 from models.create import ModelConfig
 from models.datasets import Dataset
 from models.errors import ModelInputError
+from models.pieces import logits_in_pieces
 from models.positions import generator_at
 from models.recipe import Recipe, training_key
 from models.training.augmentation import Drawn, augment_normalised, augment_raw, check, draw
@@ -115,6 +116,11 @@ class _Run:
             raise ModelInputError(
                 f"Batch size {recipe.batch_size} cannot be divided among {processes.world} processes: give a multiple."
             )
+        if recipe.steps_at_once and (processes.world > 1 or not dataset.train.timed):
+            raise ModelInputError(
+                "Time steps at once are for events and one process: leave out --steps-at-once for "
+                f"{dataset.name!r} in {processes.world}."
+            )
         self.steps = self.steps_per_epoch * recipe.epochs
 
     def batches(self, epoch: int, first: int) -> Iterator[tuple[Tensor, Tensor, Drawn]]:
@@ -180,7 +186,8 @@ def _step(
     for group in state.optimizer.param_groups:
         group["lr"] = recipe.learning_rate_at(state.step, run.steps)
     with torch.autocast(processes.device.type, torch.bfloat16, enabled=recipe.bfloat16):
-        logits = model(inputs)
+        steps = recipe.steps_at_once
+        logits = logits_in_pieces(model, inputs, steps) if steps else model(inputs)
     loss = cross_entropy(logits.float(), labels)
     right = int((logits.argmax(1) == labels).sum())
     loss_sum, correct, stop = processes.sum([loss.item() * len(labels), right, interruption.requested])

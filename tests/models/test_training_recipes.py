@@ -37,11 +37,11 @@ def test_the_keys_of_what_was_trained_before_stay_the_same():
 
 
 def test_every_value_that_was_added_later_changes_the_key_where_it_is_used():
-    later = {"crop_padding": 4, "auto_augment": True, "cutout": 16, "roll": 5, "bfloat16": True}
+    later = {"crop_padding": 4, "auto_augment": True, "cutout": 16, "roll": 5, "bfloat16": True, "steps_at_once": 4}
     base = RECIPES["digits"]
     assert len(base.values()) == 7
     keys = {training_key(CONFIG, replace(base, **{name: value}), "x", 0) for name, value in later.items()}
-    assert len(keys | {training_key(CONFIG, base, "x", 0)}) == 6
+    assert len(keys | {training_key(CONFIG, base, "x", 0)}) == 7
 
 
 def test_recipes_are_chosen_by_name_or_by_the_data():
@@ -151,3 +151,29 @@ def test_leftovers_of_the_killed_alone_are_removed(tmp_path):
         file.write_text("")
     remove_leftovers(path)
     assert {file.name for file in tmp_path.iterdir()} == {file.name for file in (path, alive, elsewhere, others)}
+
+
+def test_events_are_trained_some_time_steps_at_a_time(tmp_path):
+    """Resumed it gives the same weights, as every training; at once it gives others, for normalisation differs."""
+    dataset = load_dataset("digits-dvs", timesteps=6)
+    config = ModelConfig("resnet8", "soft", 6, 10, 2, {"decay": 0.25, "threshold": 0.5, "reset_by": 1.0})
+    recipe = Recipe(epochs=1, batch_size=256, steps_at_once=4)
+    stopped = tmp_path / "stopped"
+    steps = []
+
+    def stop(progress):
+        steps.append(progress.step)
+        if len(steps) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(config, recipe, dataset, 0, stopped, on_progress=stop)
+    weights, _ = read_tensors(train(config, recipe, dataset, 0, stopped))
+    whole, metadata = read_tensors(train(config, recipe, dataset, 0, tmp_path / "whole"))
+    assert metadata["recipe"]["steps_at_once"] == 4
+    assert all(torch.equal(weights[name], whole[name]) for name in whole)
+    assert all(torch.isfinite(tensor).all() for tensor in whole.values())
+    with pytest.raises(ModelInputError, match="for events and one process"):
+        train(CONFIG, replace(recipe, epochs=1), load_dataset("digits"), 0, tmp_path)
+    with pytest.raises(ModelInputError, match="9 time steps at once is not possible"):
+        replace(recipe, steps_at_once=9)
