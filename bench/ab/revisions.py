@@ -1,4 +1,4 @@
-"""A commit as a directory: in a git worktree of its own, with an environment of its own where its dependencies differ."""
+"""A commit as a directory: in a git worktree, with an environment of its own where its dependencies differ."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def _git(directory: Path, *arguments: str) -> str:
     except FileNotFoundError:
         raise SuiteInputError("ab needs git, and git is not installed: install it.") from None
     except subprocess.CalledProcessError as error:
-        raise _GitRefusal((error.stderr.strip().splitlines() or ["git failed"])[0].removeprefix("fatal: ")) from None
+        raise _GitError((error.stderr.strip().splitlines() or ["git failed"])[0].removeprefix("fatal: ")) from None
     return done.stdout.strip()
 
 
-class _GitRefusal(Exception):
+class _GitError(Exception):
     pass
 
 
@@ -56,7 +56,7 @@ def top_of(directory: Path) -> Path:
     """
     try:
         return Path(_git(directory, "rev-parse", "--show-toplevel"))
-    except _GitRefusal as error:
+    except _GitError as error:
         raise SuiteInputError(f"ab compares commits, and {directory} has none ({error}): run it in a clone.") from None
 
 
@@ -68,7 +68,7 @@ def resolve(top: Path, name: str) -> str:
     """
     try:
         return _git(top, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
-    except _GitRefusal:
+    except _GitError:
         shallow = _git(top, "rev-parse", "--is-shallow-repository") == "true"
         remedy = f"in this shallow clone fetch it: git fetch --depth=1 origin {name}" if shallow else "name one that is"
         raise SuiteInputError(f"{name!r} is no commit of this repository: {remedy}.") from None
@@ -81,10 +81,8 @@ def checked_out(top: Path, commit: str, environments: Path) -> Iterator[Revision
         root = Path(directory) / "tree"
         try:
             _git(top, "worktree", "add", "--detach", str(root), commit)
-        except _GitRefusal as error:
-            raise SuiteInputError(
-                f"The commit {commit[:12]} cannot be checked out ({error}): free the place."
-            ) from None
+        except _GitError as error:
+            raise SuiteInputError(f"The commit {commit[:12]} cannot be checked out: {error}.") from None
         try:
             yield Revision(root, commit, python_for(root, top, environments))
         finally:

@@ -14,7 +14,7 @@ from bench.track.accepted import read_accepted
 from bench.track.budgets import Budget, check_budgets
 from bench.track.compare import Comparison, Finding, compare
 from bench.track.git import ancestry
-from bench.track.outputs import annotations
+from bench.track.outputs import workflow_commands
 from bench.track.records import Git
 from bench.track.render import print_findings, render_terminal
 from bench.track.runs import Run
@@ -60,5 +60,5 @@ def _annotate(findings: Sequence[Finding], rules: Rules) -> None:
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return
     file = rules.suite if rules.suite and Path(rules.suite).is_file() else None
-    for line in annotations(findings, file):
+    for line in workflow_commands(findings, file):
         typer.echo(line)

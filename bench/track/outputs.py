@@ -34,7 +34,7 @@ _UNITS = {
 }
 
 
-def annotations(findings: Sequence[Finding], file: str | None = None) -> list[str]:
+def workflow_commands(findings: Sequence[Finding], file: str | None = None) -> list[str]:
     """Return workflow commands of GitHub, worst first: an error for a regression, a warning where nothing can be told.
 
     Args:
