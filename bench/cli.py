@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from bench.ab.command import ab
 from bench.pages import figure, picture, publish, serve
 from bench.suites.doctor.command import doctor
 from bench.suites.options import Quick, RequirePower, Tdp, Watch, overridden, without_power
@@ -70,6 +71,7 @@ def run(
     planned = plan(loaded, only)
     check_names(planned)
 
+    from bench.suites.judging import Rules, judge, judge_alone
     from bench.suites.prepare import Sources
     from bench.suites.run import run_suite
     from bench.track.history import newest_comparable
@@ -90,8 +92,9 @@ def run(
         for damaged in baseline.damaged:
             errors.print(f"Left out of the history: {damaged.reason}")
         typer.echo(f"base    {baseline.run.path if baseline.run else 'none'}: {baseline.reason}")
-        comparison = _compare(baseline.run, head, accepted, only) if baseline.run else None
-        code = max(code, comparison.exit_code if comparison else 0)
+        rules = Rules(accepted, loaded.limits, only, suite)
+        comparison = judge(baseline.run, head, rules) if baseline.run else None
+        code = max(code, comparison.exit_code if comparison else judge_alone(head, rules))
         typer.echo(f"report  {_report(head, out / 'report', comparison, runs)}")
     missing = without_power(outcome.path) if require_power and outcome.path is not None else []
     for sentence in (*missing, *outcome.bad_input):
@@ -107,10 +110,11 @@ def compare(
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the comparison as JSON.")] = None,
 ) -> None:
     """Compare two runs: counts exactly, accuracy by McNemar, the rest shown. Exit 1 on a regression."""
+    from bench.suites.judging import Rules, judge
     from bench.track.render import to_json
     from bench.track.runs import read_run, write_json
 
-    comparison = _compare(read_run(base), read_run(head), accepted)
+    comparison = judge(read_run(base), read_run(head), Rules(accepted))
     if json_file:
         write_json(json_file, to_json(comparison))
     raise typer.Exit(comparison.exit_code)
@@ -125,13 +129,14 @@ def report(
     open_page: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
 ) -> None:
     """Write the HTML report of a run, compared with a baseline where two are given."""
+    from bench.suites.judging import Rules, judge
     from bench.track.errors import TrackInputError
     from bench.track.runs import read_run
 
     if len(runs) > 2:
         raise TrackInputError(f"{len(runs)} run files were given: give one, or a baseline and the run to report on.")
     read = [read_run(path) for path in runs]
-    comparison = _compare(read[0], read[1], accepted) if len(read) == 2 else None
+    comparison = judge(read[0], read[1], Rules(accepted)) if len(read) == 2 else None
     page = _report(read[-1], out, comparison, history)
     typer.echo(str(page))
     if open_page:
@@ -150,6 +155,9 @@ def train(
     batch_size: Annotated[int | None, typer.Option(help="Batch size instead of the recipe's.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Learning rate instead of the recipe's.")] = None,
     bfloat16: Annotated[bool | None, typer.Option("--bfloat16", help="Compute in bfloat16 where it is safe.")] = None,
+    steps_at_once: Annotated[
+        int | None, typer.Option(help="Time steps of events at a time, 1 to 8, to bound memory.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Export checkpoints and model cards here.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write the curve of each cell here, as CSV.")] = None,
     tensorboard: Annotated[Path | None, typer.Option(help="Write event files for TensorBoard here.")] = None,
@@ -160,7 +168,13 @@ def train(
     """Train networks. A stopped run goes on where it was; a suite's cells that are finished are skipped."""
     from bench.suites.training import TrainingRequest, train_requested
 
-    overrides = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "bfloat16": bfloat16}
+    overrides = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "bfloat16": bfloat16,
+        "steps_at_once": steps_at_once,
+    }
     train_requested(
         TrainingRequest(tuple(cells or ()), suite, only, recipe, overrides, out, command_line()),
         cache=cache_directory() / "trained",
@@ -200,29 +214,10 @@ def import_weights(
 
 
 app.command()(measure)
+app.command()(doctor)
 for command in (publish, serve, figure, picture):
     app.command()(command)
-app.command()(doctor)
-
-
-def _compare(base: Run, head: Run, accepted: Path | None, only: str | None = None) -> Comparison:
-    """Compare two runs (the cells that match `only`, where it is given) and print the verdicts, worst first."""
-    from bench.track.accepted import read_accepted
-    from bench.track.compare import compare as compare_runs
-    from bench.track.git import ancestry
-    from bench.track.records import Git
-    from bench.track.render import render_terminal
-
-    known = [ancestry(Path.cwd(), side.git.sha) if isinstance(side.git, Git) else None for side in (base, head)]
-    comparison = compare_runs(
-        base,
-        head,
-        accepted=read_accepted(accepted) if accepted else (),
-        ancestries=(known[0], known[1]),
-        only=only,
-    )
-    render_terminal(comparison, Console())
-    return comparison
+app.command()(ab)
 
 
 def _report(run: Run, out: Path, comparison: Comparison | None, history: Path | None) -> Path:
