@@ -7,7 +7,7 @@ what the machine shows in A/A pairs, if that is more.
 
 Pairs are added until it is decided, and looked at after the numbers in `LOOKS`. Each look spends its own share of
 `ALPHA`: by the union bound the chance that any look is wrong stays below their sum, whatever they have in common.
-Stopping early because nothing moved costs no false alarm. docs/gate-simulation.md shows the rates.
+Stopping early because nothing moved costs no false alarm.
 """
 
 from __future__ import annotations
