@@ -12,7 +12,10 @@ from models.recipe import RECIPES, training_key
 from models.training import evaluate
 from models.zoo import ROOT, shipped_checkpoint
 
-CELLS = [f"fashion-mnist/resnet8/{cell}/s0" for cell in ("relu/T1", "hard/T2", "soft/T2", "soft-mpr/T2")]
+CELLS = [
+    f"fashion-mnist/resnet8/{cell}"
+    for cell in ("relu/T1/s0", "hard/T2/s0", "hard/T2/s1", "hard/T2/s2", "soft/T2/s0", "soft-mpr/T2/s0")
+]
 
 
 def test_exactly_these_weights_ship_each_with_a_card():
