@@ -33,24 +33,31 @@ class Job(Protocol):
         """
 
 
+INFERENCE = ", inference mode"
+
+
 class Counting:
-    """A plain forward pass and a counted one, back to back. The counter is on a copy, for some leave hooks behind."""
+    """A plain forward pass and a counted one, back to back. The counter is on a copy, for some leave hooks behind.
+
+    Both run under no_grad, or under inference mode where the contestant's name says so.
+    """
 
     def __init__(self, contestant: str, network: str, timesteps: int, batch: int, image: Sequence[int]) -> None:
         self._x = _images(batch, image)
-        self._plain = _network("ours", network, timesteps, image[0]).eval()
-        counted = _network("ours", network, timesteps, image[0]).eval()
-        self._attached = COUNTERS[contestant](counted)
+        self._plain = _network("ours", network, timesteps, image).eval()
+        counted = _network("ours", network, timesteps, image).eval()
+        self._attached = COUNTERS[contestant.removesuffix(INFERENCE)](counted)
+        self._mode = torch.inference_mode if contestant.endswith(INFERENCE) else torch.no_grad
         for _ in range(WARM_UP_CALLS):
             self.round()
 
-    @torch.no_grad()
     def round(self) -> list[float]:
         """Seconds of a plain and of a counted forward pass; the counter has seen one pass since it was entered."""
-        plain = seconds_per_call(lambda: self._plain(self._x))
-        with self._attached.watching():
-            self._attached.run(self._x)
-            return [plain, seconds_per_call(lambda: self._attached.run(self._x))]
+        with self._mode():
+            plain = seconds_per_call(lambda: self._plain(self._x))
+            with self._attached.watching():
+                self._attached.run(self._x)
+                return [plain, seconds_per_call(lambda: self._attached.run(self._x))]
 
     def memory(self) -> int:
         """Not asked for."""
@@ -110,7 +117,7 @@ class Network:
         self._batch, self._x = batch, _images(batch, image)
         self._labels = torch.arange(batch) % CLASSES
         neurons = "no neurons" if contestant in CONVOLUTIONS else contestant.removesuffix(", deployed")
-        self._module = _network(neurons, network, timesteps, image[0])
+        self._module = _network(neurons, network, timesteps, image)
         last = contestant.endswith(("deployed", "channels last"))
         if last:
             self._x = self._x.contiguous(memory_format=torch.channels_last)
@@ -202,7 +209,7 @@ def _images(batch: int, image: Sequence[int]) -> Tensor:
     return torch.randn(batch, *image, generator=torch.Generator().manual_seed(0))
 
 
-def _network(neurons: str, network: str, timesteps: int, channels: int) -> nn.Module:
+def _network(neurons: str, network: str, timesteps: int, image: Sequence[int]) -> nn.Module:
     """Make a network of ours over one package's neurons; the same weights whoever's the neurons are.
 
     Two passes in training mode settle its normalisation, so that neurons fire as in use.
@@ -211,10 +218,10 @@ def _network(neurons: str, network: str, timesteps: int, channels: int) -> nn.Mo
 
     activation: Callable[[], nn.Module] = nn.Identity if neurons == "no neurons" else NEURONS[neurons](timesteps)
     torch.manual_seed(0)
-    made = NETWORKS[network](activation=activation, timesteps=timesteps, num_classes=CLASSES, in_channels=channels)
+    made = NETWORKS[network](activation=activation, timesteps=timesteps, num_classes=CLASSES, in_channels=image[0])
     with torch.no_grad():
         for _ in range(2):
-            made.train()(torch.randn(8, channels, 16, 16))
+            made.train()(torch.randn(8, *image))
             restart(made)
     return made
 

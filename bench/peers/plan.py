@@ -53,9 +53,9 @@ def counting_tables(plan: Plan) -> list[Table]:
         Table(
             f"Counting: {size.describe()}",
             "counting",
-            {name: _network(size) for name in plan.counters},
+            {name: _network(size) for name in (*plan.counters, "ours, inference mode")},
             notes=(
-                "times a plain forward pass of the same process, in eval mode under no_grad",
+                "times a plain forward pass of the same process, in eval mode under no_grad where nothing else is said",
                 "a counter that can be entered once for many passes is",
             ),
         )

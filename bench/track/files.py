@@ -89,11 +89,17 @@ def write_json(path: Path, document: Any) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 file atomically, by a synced temporary file beside it and a rename.
 
+    What is no regular file, such as /dev/stdout or a named pipe, is written into and never replaced.
+
     Raises:
         TrackInputError: The place cannot be written.
     """
     with writable(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            with open(path, "w", encoding="utf-8", newline="\n") as stream:
+                stream.write(text)
+            return
         temporary = path.parent / f".{path.name[:80]}.{secrets.token_hex(8)}.tmp"
         try:
             with open(temporary, "x", encoding="utf-8", newline="\n") as file:

@@ -22,6 +22,8 @@ from models.training import evaluate, train
 from models.training.logs import csv_log, tensorboard_log
 from models.zoo import shipped_checkpoint
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job starts with it ignored
+
 CONFIG = ModelConfig("resnet8", "soft-mpr", 3, 10, 1, {"decay": 0.25})
 EVERYTHING = Recipe(
     epochs=3, batch_size=64, horizontal_flip=True, crop_padding=1, auto_augment=True, cutout=2, roll=1, bfloat16=True

@@ -7,6 +7,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow.parquet
@@ -38,7 +39,8 @@ def test_a_moment_holds_the_record_s_figures(run: Run) -> None:
 
 def history(values: list[float | None], **more: list[Any]) -> list[Moment]:
     """A history of one cell whose operations, or what else is named, are these values."""
-    base = moment(sample.run_of([sample.record(CELL)], Path("/dev/null")))
+    with TemporaryDirectory() as directory:
+        base = moment(sample.run_of([sample.record(CELL)], Path(directory) / "run.json"))
     made = []
     for i, value in enumerate(values):
         changes = {"operations": value} | {name: column[i] for name, column in more.items()}

@@ -119,3 +119,14 @@ def test_a_reader_never_sees_half_a_file_of_a_writer_that_is_killed(tmp_path):
         assert len(document["data"]) == 1000 * document["size"] > 0
         path.unlink()
         write_json(path, {"size": 0, "data": []})
+
+
+def test_a_named_pipe_is_written_into_and_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE, text=True)
+    write_json(pipe, {"n": 1})
+    output, _ = reader.communicate()
+    assert json.loads(output) == {"n": 1}
+    assert pipe.is_fifo()
+    assert os.listdir(tmp_path) == ["pipe"]

@@ -16,7 +16,7 @@
 #endif
 
 /* Rows that are added up before the counts are touched: eight streams, and eight fit into every type. */
-enum { ROWS_AT_ONCE = 8, PARALLEL_FROM = 1 << 17 };
+enum { ROWS_AT_ONCE = 8, PARALLEL_FROM = 1 << 18 };
 
 #define PASS(name, word, magnitude, one)                                                                              \
     CLONES static int64_t name(const word *x, int64_t rows, int64_t columns, int32_t *counts)                         \
