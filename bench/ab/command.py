@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -61,14 +61,18 @@ def ab(
         def progress(stage: str, done: int, most: int) -> None:
             status.update(f"{stage}: {done} of at most {most}")
 
-        found, rounds = interleave(
+        sides = {"base": commits[0], "head": commits[1] if head is not None else None}
+
+        def keep(rounds: dict[str, Any]) -> None:
+            write_json(place / "pairs.json", {"format": "inflor-bench-pairs", "version": 1, **sides, **rounds})
+
+        found = interleave(
             lambda names: time_cells(old, settings, names),
             lambda names: time_cells(new, settings, names),
             cells,
             progress,
+            keep,
         )
-    sides = {"base": commits[0], "head": commits[1] if head is not None else None}
-    write_json(place / "pairs.json", {"format": "inflor-bench-pairs", "version": 1, **sides, **rounds})
     comparison = judge(runs[0], runs[1], Rules(accepted, loaded.limits, None, suite), found)
     write_json(place / "comparison.json", to_json(comparison))
     typer.echo(f"report  {build([runs[1]], out / 'report', comparison=comparison)}")

@@ -20,13 +20,14 @@ Timer = Callable[[Sequence[str]], Answer]
 class _Seen:
     """The rounds of one cell's processes: by metric and side; and the seconds of its layers, by part."""
 
+    names: tuple[str, str] = ("the base", "the head")
     rounds: dict[str, tuple[list[list[float]], list[list[float]]]] = field(default_factory=dict)
     layers: dict[str, dict[str, tuple[list[float], list[float]]]] = field(default_factory=dict)
     failed: str | None = None
 
     def add(self, side: int, answer: dict[str, Any]) -> None:
         if "failed" in answer:
-            self.failed = f"{('the base', 'the head')[side]} cannot be timed: {answer['failed']}"
+            self.failed = f"{self.names[side]} cannot be timed: {answer['failed']}"
             return
         self._metric("latency")[side].append(answer["latency"])
         for part, layers in answer["parts"].items():
@@ -56,8 +57,12 @@ class _Seen:
 
 
 def interleave(
-    base: Timer, head: Timer, cells: Sequence[str], progress: Callable[[str, int, int], None]
-) -> tuple[dict[str, Interleaved], dict[str, Any]]:
+    base: Timer,
+    head: Timer,
+    cells: Sequence[str],
+    progress: Callable[[str, int, int], None],
+    keep: Callable[[dict[str, Any]], None],
+) -> dict[str, Interleaved]:
     """Time cells in pairs of processes until every cell is decided.
 
     Args:
@@ -65,16 +70,20 @@ def interleave(
         head: The same by the head's code.
         cells: Their names.
         progress: Told what is done: the stage, how many pairs, of at most how many.
+        keep: Given all rounds so far after every pair, as JSON: `same` of the A/A pairs, `pairs` of base and head. What
+            it writes is there when the next pair is stopped.
 
     Returns:
-        What is known of every cell, and all rounds, as JSON: `same` of the A/A pairs, `pairs` of base and head.
+        What is known of every cell.
     """
-    same, seen = defaultdict[str, _Seen](_Seen), defaultdict[str, _Seen](_Seen)
+    same = defaultdict[str, _Seen](lambda: _Seen(("the base", "the base")))
+    seen = defaultdict[str, _Seen](_Seen)
     reason = None
     try:
         for index in range(SAME_PAIRS):
             progress("A/A pairs of the base", index, SAME_PAIRS)
             _pair((base, base), same, cells)
+            keep({"same": _rounds(same), "pairs": _rounds(seen)})
         floors = {cell: _floors(same[cell]) for cell in cells}
         open_cells = [cell for cell in cells if same[cell].failed is None]
         for index in range(MOST_PAIRS):
@@ -83,12 +92,12 @@ def interleave(
             progress("pairs of base and head", index, MOST_PAIRS)
             sides = (base, head) if index % 2 == 0 else (head, base)
             _pair(sides, seen, open_cells, swapped=index % 2 == 1)
+            keep({"same": _rounds(same), "pairs": _rounds(seen)})
             tests = len(cells) + sum(len(floor) for floor in floors.values())
             open_cells = [cell for cell in open_cells if not _decided(seen[cell], floors[cell], tests)]
     except TimingError as error:
         reason = str(error)
-    found = {cell: _result(same[cell], seen[cell], reason) for cell in cells}
-    return found, {"same": _rounds(same), "pairs": _rounds(seen)}
+    return {cell: _result(same[cell], seen[cell], reason) for cell in cells}
 
 
 def _pair(sides: tuple[Timer, Timer], seen: dict[str, _Seen], cells: Iterable[str], *, swapped: bool = False) -> None:

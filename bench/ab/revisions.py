@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import tempfile
 import tomllib
 import venv
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,9 +34,17 @@ class Revision:
 
 
 def _git(directory: Path, *arguments: str) -> str:
+    # In a hook these point to the hook's repository; `directory` says which one is meant.
+    ignored = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
+    environment = {key: value for key, value in os.environ.items() if key not in ignored}
     try:
         done = subprocess.run(
-            ["git", "-C", str(directory), *arguments], capture_output=True, text=True, check=True, errors="replace"
+            ["git", "-C", str(directory), *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+            errors="replace",
+            env=environment,
         )
     except FileNotFoundError:
         raise SuiteInputError("ab needs git, and git is not installed: install it.") from None
@@ -86,7 +95,9 @@ def checked_out(top: Path, commit: str, environments: Path) -> Iterator[Revision
         try:
             yield Revision(root, commit, python_for(root, top, environments))
         finally:
-            _git(top, "worktree", "remove", "--force", str(root))
+            # Where the tree is gone already only git's note of it is left, and a failure here must not hide another.
+            with suppress(_GitError):
+                _git(top, "worktree", "remove", "--force", str(root))
 
 
 def python_for(root: Path, top: Path, environments: Path) -> str:
