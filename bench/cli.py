@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +11,7 @@ from rich.console import Console
 
 from bench.ab.command import ab
 from bench.pages import figure, picture, publish, serve
+from bench.suites.cache import cache_directory
 from bench.suites.doctor.command import doctor
 from bench.suites.options import Quick, RequirePower, Tdp, Watch, overridden, without_power
 from bench.suites.own.command import measure
@@ -34,13 +34,6 @@ def root() -> None:
 
     Exit codes: 0 fine, 1 a regression, 2 bad input.
     """
-
-
-def cache_directory() -> Path:
-    """Where trained cells are kept: INFLOR_BENCH_CACHE, else the user's cache directory."""
-    if os.environ.get("INFLOR_BENCH_CACHE"):
-        return Path(os.environ["INFLOR_BENCH_CACHE"])
-    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "inflor-bench"
 
 
 def command_line() -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+
+from bench.suites.cache import cache_directory
 
 
 def ab(
@@ -41,7 +42,7 @@ def ab(
     loaded = load_suite(suite)
     top = top_of(Path.cwd())
     place = (out / "ab").resolve()
-    cache = Path(os.environ.get("INFLOR_BENCH_CACHE") or "~/.cache/inflor-bench").expanduser().resolve()
+    cache = cache_directory().resolve()
     settings = Settings(suite, only, top, cache, data_root)
     commits = [resolve(top, name) for name in (base, head) if name is not None]
     console = Console(stderr=True)
