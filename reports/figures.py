@@ -288,7 +288,7 @@ def movement(moved: Sequence[tuple[Point, Point]], energy_model: str, title: str
     both = [point for pair in moved for point in pair]
     axes.set_xlim(min(p.joules for p in both) / 1.6, max(p.joules for p in both) * 1.9)
     bottom, top = min(p.accuracy for p in both), max(p.accuracy for p in both)
-    room = max(top - bottom, 0.004) * 0.2
+    room = max((top - bottom) * 0.2, 0.004)  # ticks closer than that would share a label
     axes.set_ylim(bottom - room, min(top + room, 1 + room))
     for base, head in moved:
         colour = palette.neuron_colour(head.neuron)
