@@ -22,7 +22,7 @@ modules run eagerly, with the same operators, and are counted.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, cast, get_args
@@ -225,18 +225,17 @@ class SynOpCounter(TorchDispatchMode):
         return output
 
     def _end_of_neuron(self, call: _NeuronCall, module: nn.Module, output: Any) -> None:
-        if isinstance(output, Tensor) and not self._neurons:
-            if call.suspended:
-                _, found = self._counting.occupancy_of(output, 1)
-            else:
-                with _aside():
+        try:
+            if isinstance(output, Tensor) and not self._neurons:
+                with nullcontext() if call.suspended else _aside():
                     _, found = self._counting.occupancy_of(output, 1)
-            self._ledger.neuron(call.name or type(module).__name__, call.neuron, output, found.nonzero)
-        if call.suspended:
-            self._eager = torch.compiler.set_stance("force_eager")
-            self._watch()
-        elif not call.synaptic:
-            self._trusted.add((call.name, module.training))
+                self._ledger.neuron(call.name or type(module).__name__, call.neuron, output, found.nonzero)
+        finally:
+            if call.suspended:
+                self._eager = torch.compiler.set_stance("force_eager")
+                self._watch()
+            elif not call.synaptic:
+                self._trusted.add((call.name, module.training))
 
     def _suspend(self, neuron: tuple[str, bool]) -> bool:
         """Leave a neuron alone that was watched once and held no synaptic operation, so that its fused kernels run."""

@@ -33,7 +33,8 @@ def compiling(threads: int, on_progress: Callable[[str], None]) -> dict[str, Any
             )
             if done.returncode:
                 return {"suite": SUITE, "reason": (done.stderr.strip().splitlines() or ["no message"])[-1]}
-            outcome |= {name: json.loads(done.stdout)["seconds"], "networks": json.loads(done.stdout)["networks"]}
+            found = json.loads(done.stdout)
+            outcome |= {name: found["seconds"], "networks": found["networks"]}
         return outcome
 
 

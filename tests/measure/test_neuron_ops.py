@@ -224,3 +224,18 @@ def test_neuron_rows_fit_the_record():
     rows = count(Neuron(2), spikes(4, 3)).neuron_ops()
     section = Section(samples=2, layers=[NeuronOpsLayer(**vars(row)) for row in rows])
     assert section.updates == 12
+
+
+def test_a_failure_of_the_ledger_inside_a_suspended_neuron_leaves_torch_as_it_was():
+    neuron, call = Neuron(2), nn.Module.__call__
+    counter = SynOpCounter(neuron)
+    with torch.no_grad(), counter:
+        neuron(torch.ones(4, 3))
+        neuron(torch.ones(4, 3))
+    assert neuron.modes == [False, True]  # watched once, then left alone
+    neuron.reset = "odd"
+    with pytest.raises(MeasureInputError, match="'odd'"), torch.no_grad(), counter:
+        neuron(torch.ones(4, 3))
+    assert nn.Module.__call__ is call
+    assert torch._C._len_torch_dispatch_stack() == torch._C._len_torch_function_stack() == 0
+    assert count(Neuron(2), torch.ones(4, 3)).neuron_ops()[0].updates == 12
