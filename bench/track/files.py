@@ -16,15 +16,15 @@ from bench.track.errors import TrackInputError
 MAX_BYTES = 512 * 2**20
 
 
-def read_text(path: Path, remedy: str) -> str:
-    """Return a file's text, as UTF-8.
+def read_bytes(path: Path, remedy: str) -> bytes:
+    """Return a file's content.
 
     Args:
         path: The file.
         remedy: What the user can do about an unreadable file; it ends the error's sentence.
 
     Raises:
-        TrackInputError: The file is missing, not a regular file, unreadable, larger than `MAX_BYTES` or not UTF-8.
+        TrackInputError: The file is missing, not a regular file, unreadable, or larger than `MAX_BYTES`.
     """
     try:
         status = path.stat()
@@ -32,11 +32,9 @@ def read_text(path: Path, remedy: str) -> str:
             raise TrackInputError(f"{path}: is not a regular file; {remedy}.")
         if status.st_size > MAX_BYTES:
             raise TrackInputError(f"{path}: is larger than {MAX_BYTES // 2**20} MiB; {remedy}.")
-        return path.read_bytes().decode("utf-8")
+        return path.read_bytes()
     except FileNotFoundError:
         raise TrackInputError(f"{path}: does not exist; {remedy}.") from None
-    except UnicodeDecodeError as error:
-        raise TrackInputError(f"{path}: is not UTF-8 text (byte {error.start}); {remedy}.") from None
     except (OSError, ValueError) as error:
         if isinstance(error, TrackInputError):
             raise
@@ -44,13 +42,34 @@ def read_text(path: Path, remedy: str) -> str:
         raise TrackInputError(f"{path}: cannot be read ({reason}); {remedy}.") from None
 
 
+def read_text(path: Path, remedy: str) -> str:
+    """Return a file's text, as UTF-8. Raises as `read_bytes`, and if it is not UTF-8."""
+    return _decoded(path, read_bytes(path, remedy), remedy)
+
+
+def _decoded(path: Path, content: bytes, remedy: str) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise TrackInputError(f"{path}: is not UTF-8 text (byte {error.start}); {remedy}.") from None
+
+
 def read_json(path: Path, remedy: str) -> Any:
-    """Return the value in a strict JSON file: NaN, Infinity and numbers beyond a double are refused.
+    """Return the value in a strict JSON file; see `parse_json`.
 
     Raises:
-        TrackInputError: The file cannot be read (see `read_text`) or is not strict JSON.
+        TrackInputError: The file cannot be read (see `read_bytes`) or is not strict JSON.
     """
-    text = read_text(path, remedy)
+    return parse_json(path, read_bytes(path, remedy), remedy)
+
+
+def parse_json(path: Path, content: bytes, remedy: str) -> Any:
+    """Return the value in a file's content: NaN, Infinity and numbers beyond a double are refused.
+
+    Raises:
+        TrackInputError: It is not UTF-8, or not strict JSON.
+    """
+    text = _decoded(path, content, remedy)
     if not text.strip():
         raise TrackInputError(f"{path}: is empty; {remedy}.")
     try:

@@ -10,65 +10,15 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.track.git_command import GitError, git, git_line
 from bench.track.records import Absent, Git
 
 _DEFAULT_BRANCHES = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
-
-# A user's configuration must not change what is hashed or printed.
-_SETTINGS = {
-    "core.quotePath": "false",
-    "diff.algorithm": "myers",
-    "diff.context": "3",
-    "diff.interHunkContext": "0",
-    "diff.mnemonicPrefix": "false",
-    "diff.noPrefix": "false",
-    "diff.orderFile": os.devnull,
-    "diff.renames": "false",
-    "i18n.logOutputEncoding": "UTF-8",
-    "log.showSignature": "false",
-}
-
-
-class _GitError(Exception):
-    pass
-
-
-def _git(directory: Path, *arguments: str, index: Path | None = None) -> bytes:
-    settings = [part for key, value in _SETTINGS.items() for part in ("-c", f"{key}={value}")]
-    # In a hook these point to the hook's repository; `directory` says which one is meant.
-    ignored = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_EXTERNAL_DIFF")
-    environment = {key: value for key, value in os.environ.items() if key not in ignored}
-    environment |= {"LC_ALL": "C"} | ({"GIT_INDEX_FILE": str(index)} if index else {})
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(directory), *settings, *arguments],
-            capture_output=True,
-            check=True,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-        )
-    except FileNotFoundError:
-        raise _GitError("git is not installed") from None
-    except OSError as error:
-        raise _GitError(f"git cannot be run ({error.strerror})") from None
-    except subprocess.CalledProcessError as error:
-        lines = error.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise _GitError(lines[0].removeprefix("fatal: ") if lines else f"git ended with {error.returncode}") from None
-    return done.stdout
-
-
-def _git_line(directory: Path, *arguments: str) -> str | None:
-    """Return git's answer as one line, None where git says no."""
-    try:
-        return _git(directory, *arguments).decode("utf-8", "replace").strip()
-    except _GitError:
-        return None
 
 
 def git_state(directory: Path, *, ignore: Iterable[Path] = ()) -> Git | Absent:
@@ -87,25 +37,25 @@ def git_state(directory: Path, *, ignore: Iterable[Path] = ()) -> Git | Absent:
         The state, or `Absent` with git's reason: no git, no repository, no commit.
     """
     try:
-        top = Path(os.fsdecode(_git(directory, "rev-parse", "--show-toplevel").removesuffix(b"\n")))
-    except _GitError as error:
+        top = Path(os.fsdecode(git(directory, "rev-parse", "--show-toplevel").removesuffix(b"\n")))
+    except GitError as error:
         return Absent(status="unavailable", reason=f"no git state: {error}")
     try:
-        log = _git(top, "log", "-1", "--format=%H%x00%T%x00%cI%x00%s", "HEAD", "--")
+        log = git(top, "log", "-1", "--format=%H%x00%T%x00%cI%x00%s", "HEAD", "--")
         sha, tree, committed, message = log.decode("utf-8", "replace").rstrip("\n").split("\0", 3)
         parents = _parents(top, sha)
-        shallow = _git_line(top, "rev-parse", "--is-shallow-repository") == "true"
+        shallow = git_line(top, "rev-parse", "--is-shallow-repository") == "true"
         difference = _difference(top, sha, [Path(path).absolute() for path in ignore])
-    except _GitError as error:
+    except GitError as error:
         return Absent(status="unavailable", reason=f"no git state: {error}")
-    count = None if shallow else _git_line(top, "rev-list", "--first-parent", "--count", sha)
+    count = None if shallow else git_line(top, "rev-list", "--first-parent", "--count", sha)
     return Git(
         sha=sha,
         tree=tree,
         parents=parents,
         base_sha=_base(top, sha, parents),
         first_parent_index=int(count) - 1 if count else None,
-        branch=_git_line(top, "symbolic-ref", "--short", "-q", "HEAD") or None,
+        branch=git_line(top, "symbolic-ref", "--short", "-q", "HEAD") or None,
         dirty=difference is not None,
         diff_sha256=difference,
         shallow=shallow,
@@ -116,16 +66,16 @@ def git_state(directory: Path, *, ignore: Iterable[Path] = ()) -> Git | Absent:
 
 def _parents(top: Path, sha: str) -> list[str]:
     """Return the parents as the commit itself names them: `git log` hides those that a shallow clone lacks."""
-    header = _git(top, "cat-file", "commit", sha).split(b"\n\n", 1)[0].decode("utf-8", "replace")
+    header = git(top, "cat-file", "commit", sha).split(b"\n\n", 1)[0].decode("utf-8", "replace")
     return [line.removeprefix("parent ") for line in header.splitlines() if line.startswith("parent ")]
 
 
 def _base(top: Path, sha: str, parents: Sequence[str]) -> str | None:
     if len(parents) < 2:
         for branch in _DEFAULT_BRANCHES:
-            if _git_line(top, "rev-parse", "--verify", "-q", f"{branch}^{{commit}}") is None:
+            if git_line(top, "rev-parse", "--verify", "-q", f"{branch}^{{commit}}") is None:
                 continue
-            base = _git_line(top, "merge-base", sha, branch)
+            base = git_line(top, "merge-base", sha, branch)
             if base and base != sha:
                 return base
             break
@@ -137,12 +87,12 @@ def _difference(top: Path, sha: str, ignore: Sequence[Path]) -> str | None:
     with tempfile.TemporaryDirectory() as directory:
         # `git diff` refreshes the index, which would disturb a git command that the user runs at the same time.
         index = Path(directory) / "index"
-        original = top / os.fsdecode(_git(top, "rev-parse", "--git-path", "index").removesuffix(b"\n"))
+        original = top / os.fsdecode(git(top, "rev-parse", "--git-path", "index").removesuffix(b"\n"))
         if original.exists():
             shutil.copy2(original, index)  # by the index's time git knows which files may have changed unseen since
         options = ("--binary", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv")
-        tracked = _git(top, "diff", *options, sha, "--", index=index)
-    listing = _git(top, "ls-files", "--others", "--exclude-standard", "-z")
+        tracked = git(top, "diff", *options, sha, "--", index=index)
+    listing = git(top, "ls-files", "--others", "--exclude-standard", "-z")
     untracked = []
     for raw in sorted(filter(None, listing.split(b"\0"))):
         path = top / os.fsdecode(raw)
@@ -189,11 +139,11 @@ def ancestry(directory: Path, sha: str) -> Ancestry | None:
     if not re.fullmatch(r"HEAD|[0-9a-f]{7,64}", sha):  # it may come from a file, and git has options that write
         return None
     try:
-        listing = _git(directory, "log", "--topo-order", f"--max-count={_LONGEST}", "--format=%H %T", sha, "--")
-    except _GitError:
+        listing = git(directory, "log", "--topo-order", f"--max-count={_LONGEST}", "--format=%H %T", sha, "--")
+    except GitError:
         return None
     pairs = [line.split() for line in listing.decode("ascii", "replace").splitlines()]
-    shallow = _git_line(directory, "rev-parse", "--is-shallow-repository") != "false"
+    shallow = git_line(directory, "rev-parse", "--is-shallow-repository") != "false"
     complete = not shallow and len(pairs) < _LONGEST
     return Ancestry(tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs), complete)
 

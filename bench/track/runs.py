@@ -19,8 +19,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bench.track.errors import TrackInputError
-from bench.track.files import read_json, write_json
+from bench.track.errors import OtherVersionError, TrackInputError
+from bench.track.files import parse_json, read_json, write_json
 from bench.track.records import SCHEMA_VERSION, Absent, Git, Machine, Provenance, Record
 
 __all__ = [
@@ -33,6 +33,8 @@ __all__ = [
     "merge_documents",
     "read_run",
     "record_of",
+    "run_name",
+    "run_of",
     "run_path",
     "write_json",
 ]
@@ -41,6 +43,7 @@ EXTRA_KEY = "inflor_bench"
 
 _REMEDY = "give a run file that `inflor-bench run` wrote, or measure again"
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_NAME = re.compile(r"\d{8}T\d{6}Z_([0-9a-f]{12}|nogit)_[A-Za-z0-9][A-Za-z0-9._-]{0,63}\.json", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,11 @@ def read_run(path: Path) -> Run:
     """
     path = Path(path)
     return parse_run(path, read_json(path, _REMEDY))
+
+
+def run_of(path: Path, content: bytes) -> Run:
+    """Return the run in a file's content; `path` is where it came from. Raises as `read_run`."""
+    return parse_run(path, parse_json(path, content, _REMEDY))
 
 
 def parse_run(path: Path, document: Any) -> Run:
@@ -114,7 +122,7 @@ def _parse_record(path: Path, key: str, raw: Any) -> Record:
     version = raw.get("schema_version") if isinstance(raw, dict) else None
     if isinstance(version, int) and version != SCHEMA_VERSION:
         remedy = "update inflor-bench" if version > SCHEMA_VERSION else "measure that commit again"
-        raise TrackInputError(
+        raise OtherVersionError(
             f"{path}: {key}.schema_version is {version}, and this program reads {SCHEMA_VERSION}; {remedy}."
         )
     try:
@@ -214,12 +222,37 @@ def _check_name(key: str, value: str) -> None:
 
 def _utc(provenance: Provenance) -> str:
     try:
-        time = datetime.fromisoformat(provenance.created)
-    except ValueError:
+        return in_utc(provenance.created).strftime("%Y%m%dT%H%M%SZ")
+    except (ValueError, OverflowError):
         raise TrackInputError(
             f"provenance.created is {provenance.created[:80]!r}, which is no time; give ISO 8601 with an offset."
         ) from None
-    return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+def in_utc(created: str) -> datetime:
+    """Return a time as a record holds it, in UTC; without an offset it is in UTC already.
+
+    Raises:
+        ValueError, OverflowError: It is no time.
+    """
+    time = datetime.fromisoformat(created)
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def run_name(run: Run) -> str:
+    """Return the name of a run in a history, `<machine_fp>/<UTC>_<sha12>_<run_id>.json`, from checked fields alone.
+
+    Raises:
+        TrackInputError: A field cannot be part of such a name.
+    """
+    provenance = next(iter(run.cells.values())).record.provenance.model_copy(update={"created": run.created})
+    name = run_path(Path(), provenance)
+    if not _NAME.fullmatch(name.name) or name.parent.suffix == ".cells" or name.parent.name == "damaged":
+        raise TrackInputError(
+            f"{run.path}: the commit, time and machine make the name {name.as_posix()!r}, which is none of a run; "
+            "measure again."
+        )
+    return name.as_posix()
 
 
 def cells_dir(path: Path) -> Path:

@@ -1,0 +1,287 @@
+"""A history on a branch of git: read and written by plumbing, so that no work tree, index or HEAD is touched.
+
+A commit is made from an index of its own and becomes the branch's tip only if the tip is still the one that it was made
+from; else it is made again. So of two writers at once both land.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from bench.track.errors import TrackInputError
+from bench.track.files import MAX_BYTES
+from bench.track.git_command import GitError, command, environment, git, git_line
+from bench.track.history_store import SET_ASIDE, Entry, Stranger, is_run_file, is_same, refuse_other
+
+_ATTEMPTS = 40
+_FILE_MODES = ("100644", "100755")
+_REMEDY = "fetch the branch again, or set it aside by `inflor-bench history doctor --set-aside`"
+_NAME = "inflor-bench"
+_NOBODY = {
+    f"GIT_{who}_{what}": value
+    for who in ("AUTHOR", "COMMITTER")
+    for what, value in (("NAME", _NAME), ("EMAIL", "inflor-bench@localhost"))
+}
+
+Files = dict[str, tuple[str, str]]  # mode and blob by name
+Change = Callable[[str | None], Files | None]
+
+
+class HistoryBranch:
+    """A branch of run files in a repository. One that is not there is an empty history, until something is added.
+
+    Where there is no local branch of the name, the one of `origin` as last fetched is read, and built upon.
+    """
+
+    def __init__(self, repository: Path, branch: str) -> None:
+        """Take a branch by its name.
+
+        Raises:
+            TrackInputError: There is no repository, or this is no name of a branch.
+        """
+        self.repository, self.branch = Path(repository), branch
+        self.ref = f"refs/heads/{branch}"
+        try:
+            common = git(self.repository, "rev-parse", "--git-common-dir")
+        except GitError as error:
+            raise TrackInputError(f"{branch}: no branch can be read here ({error}); run it in a clone.") from None
+        self._common = self.repository / os.fsdecode(common.removesuffix(b"\n"))
+        if branch.startswith("-") or git_line(self.repository, "check-ref-format", self.ref) is None:
+            raise TrackInputError(f"{branch!r} is no name of a branch; give one such as bench-data.")
+
+    @property
+    def title(self) -> str:
+        """The branch's name."""
+        return self.branch
+
+    @property
+    def key(self) -> str:
+        """The repository and the branch."""
+        return f"{self._common.resolve()}:{self.branch}"
+
+    def exists(self) -> bool:
+        """Say whether there is such a branch, here or fetched from `origin`."""
+        return self.tip() is not None
+
+    def tip(self) -> str | None:
+        """Return the commit that is the history now."""
+        return self._commit(self.ref) or self._commit(f"refs/remotes/origin/{self.branch}")
+
+    def _commit(self, name: str) -> str | None:
+        return git_line(self.repository, "rev-parse", "--verify", "-q", f"{name}^{{commit}}")
+
+    def files(self, commit: str | None) -> Files:
+        """Return mode and blob of all files of a commit; none where there is no commit."""
+        return {name: (mode, blob) for name, mode, blob, _ in self._listing(commit)}
+
+    def _listing(self, commit: str | None) -> Iterator[tuple[str, str, str, int]]:
+        if commit is None:
+            return
+        try:
+            listing = git(self.repository, "ls-tree", "-r", "-l", "-z", "--full-tree", commit)
+        except GitError as error:
+            raise TrackInputError(f"{self.branch}: cannot be read ({error}); fetch the branch again.") from None
+        for line in filter(None, listing.split(b"\0")):
+            about, name = line.split(b"\t", 1)
+            mode, _, blob, size = about.decode("ascii").split()
+            yield os.fsdecode(name), mode, blob, int(size) if size.isdigit() else 0
+
+    def entries(self) -> list[Entry]:
+        """Return the run files, by name; their state is their blob."""
+        return [
+            Entry(_printable(name), Path(f"{self.branch}:{_printable(name)}"), blob, size)
+            for name, mode, blob, size in sorted(self._listing(self.tip()))
+            if mode in _FILE_MODES and is_run_file(name)
+        ]
+
+    def strangers(self) -> list[Stranger]:
+        """Return what was set aside, and JSON files that are at no place of a run file."""
+        found = []
+        for name, mode, _, _ in sorted(self._listing(self.tip())):
+            if name.startswith(f"{SET_ASIDE}/"):
+                found.append(
+                    Stranger(_printable(name), "set aside earlier; it stays in git's history if you remove it")
+                )
+            elif mode not in _FILE_MODES:
+                found.append(Stranger(_printable(name), "no file but a link, which is never followed; remove it"))
+            elif name.endswith(".json") and not is_run_file(name):
+                found.append(Stranger(_printable(name), "a file at no place of a run; move or remove it"))
+        return found
+
+    def read(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | TrackInputError]]:
+        """Yield the content of run files in their order; an error in the place of one that cannot be read."""
+        blobs = _Blobs(self.repository)
+        try:
+            for entry in entries:
+                yield entry, blobs.read(entry)
+        finally:
+            blobs.close()
+
+    def add(self, name: str, content: str) -> bool:
+        """Add a run file in a commit of its own; see `Store`."""
+        blob = self._ask("hash-object", "-w", "--stdin", given=content.encode("utf-8"))
+
+        def change(tip: str | None) -> Files | None:
+            files = self.files(tip)
+            if name in files:
+                there = self._content(files[name][1])
+                return None if is_same(Path(f"{self.branch}:{name}"), there, content) else files
+            refuse_other(self.branch, name, files)
+            return files | {name: (_FILE_MODES[0], blob)}
+
+        return self._change(f"Add {name}", change)
+
+    def _content(self, blob: str) -> bytes:
+        try:
+            return git(self.repository, "cat-file", "blob", blob)
+        except GitError as error:
+            raise TrackInputError(f"{self.branch}: cannot be read ({error}); {_REMEDY}.") from None
+
+    def set_aside(self, entries: Iterable[Entry]) -> Mapping[str, str]:
+        """Move files to `damaged/` in one commit."""
+        moved: dict[str, str] = {}
+        named = {entry.name: entry for entry in entries}
+
+        def change(tip: str | None) -> Files | None:
+            files = self.files(tip)
+            moved.clear()
+            for name in sorted(files):
+                if _printable(name) in named:
+                    target = f"{SET_ASIDE}/{name}"
+                    target += f"-{files[name][1][:8]}" if target in files else ""
+                    files[target] = files.pop(name)
+                    moved[_printable(name)] = _printable(target)
+            return files if moved else None
+
+        self._change("Set damaged files aside", change)
+        return moved
+
+    def _change(self, message: str, change: Change) -> bool:
+        """Make the branch what `change` makes of its tip, however many others write; False if it changes nothing."""
+        self.refuse_checked_out()
+        reason = ""
+        for attempt in range(_ATTEMPTS):
+            local = self._commit(self.ref)
+            tip = local or self.tip()
+            files = change(tip)
+            if files is None:
+                return False
+            made = self.commit(files, [tip] if tip else [], message)
+            try:
+                self.move(made, local, message)
+            except GitError as error:  # another writer was first
+                reason = str(error)
+                pause(attempt)
+            else:
+                return True
+        raise TrackInputError(f"{self.branch}: cannot be written ({reason}); try again.")
+
+    def commit(self, files: Files, parents: Iterable[str], message: str) -> str:
+        """Make a commit of exactly these files, from an index of its own, and return it."""
+        with tempfile.TemporaryDirectory() as directory:
+            index = Path(directory) / "index"
+            lines = b"".join(
+                f"{mode} {blob}\t".encode("ascii") + os.fsencode(name) + b"\0" for name, (mode, blob) in files.items()
+            )
+            self._ask("update-index", "-z", "--index-info", index=index, given=lines)
+            tree = self._ask("write-tree", index=index)
+        named = git_line(self.repository, "var", "GIT_COMMITTER_IDENT") and git_line(
+            self.repository, "var", "GIT_AUTHOR_IDENT"
+        )
+        arguments = [part for parent in parents for part in ("-p", parent)]
+        return self._ask("commit-tree", tree, *arguments, given=message.encode("utf-8"), more={} if named else _NOBODY)
+
+    def _ask(
+        self, *arguments: str, index: Path | None = None, given: bytes = b"", more: Mapping[str, str] | None = None
+    ) -> str:
+        try:
+            return git(self.repository, *arguments, index=index, given=given, **(more or {})).decode("ascii").strip()
+        except GitError as error:
+            raise TrackInputError(f"{self.branch}: cannot be written ({error}); mend the repository first.") from None
+
+    def move(self, new: str, old: str | None, message: str) -> None:
+        """Make a commit the branch's tip if the tip is still the old one (None: if there is no local branch).
+
+        Raises:
+            GitError: It is not.
+        """
+        git(self.repository, "update-ref", "--create-reflog", "-m", message, self.ref, new, old or "")
+
+    def refuse_checked_out(self) -> None:
+        """Refuse a branch that is checked out: its work tree would seem to have changed."""
+        where = ""
+        for line in (git_line(self.repository, "worktree", "list", "--porcelain") or "").splitlines():
+            if line.startswith("worktree "):
+                where = line.removeprefix("worktree ")
+            elif line == f"branch {self.ref}":
+                raise TrackInputError(
+                    f"{self.branch}: is checked out in {where}, so it is not changed; check out another branch there."
+                )
+
+
+def pause(attempt: int) -> None:
+    """Wait a moment that is another for every process, and longer the more often it was lost."""
+    time.sleep(random.uniform(0, min(1.0, 0.02 * (attempt + 1))))
+
+
+def _printable(name: str) -> str:
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+class _Blobs:
+    """One `git cat-file --batch`, started again if a blob ends it."""
+
+    def __init__(self, repository: Path) -> None:
+        self._repository = repository
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def read(self, entry: Entry) -> bytes | TrackInputError:
+        """Return a blob's content."""
+        if entry.size > MAX_BYTES:
+            return TrackInputError(f"{entry.path}: is larger than {MAX_BYTES // 2**20} MiB; {_REMEDY}.")
+        if self._process is None:
+            self._process = subprocess.Popen(
+                command(self._repository, "cat-file", "--batch"),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=environment(),
+            )
+        given, told = self._process.stdin, self._process.stdout
+        assert given is not None
+        assert told is not None
+        try:
+            given.write(entry.state.encode("ascii") + b"\n")
+            given.flush()
+            header = told.readline()
+        except OSError:
+            header = b""
+        match = re.fullmatch(rb"[0-9a-f]+ blob (\d+)\n", header)
+        if match:
+            content = told.read(int(match[1]) + 1)
+            if len(content) == int(match[1]) + 1:
+                return content[:-1]
+            header = b""
+        if not header:
+            self.close()
+        why = "git lacks it" if header.endswith(b" missing\n") else "git cannot read it"
+        return TrackInputError(f"{entry.path}: cannot be read ({why}); {_REMEDY}.")
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            for stream in (self._process.stdin, self._process.stdout):
+                assert stream is not None
+                with suppress(OSError):  # what was not yet written, to a process that ended
+                    stream.close()
+            self._process.kill()
+            self._process.wait()
+            self._process = None

@@ -1,0 +1,107 @@
+"""A history's branch, brought together with the one of a remote, and pushed.
+
+Run files never change, so two branches that each added some always merge: by name, without a work tree. A push that
+another writer beat is fetched, merged and tried again.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from bench.track.errors import TrackInputError
+from bench.track.git_command import GitError, git, git_line
+from bench.track.history_branch import Files, HistoryBranch, pause
+
+_ATTEMPTS = 20
+_DECLINED = "declined"  # by a hook or a rule of the remote, which trying again does not change
+
+
+def fetch(history: HistoryBranch, remote: str) -> None:
+    """Bring what a remote's branch has into the local one: forward if it can be, else by a merge.
+
+    Raises:
+        TrackInputError: The remote cannot be read, or holds other content under the name of a run.
+    """
+    if remote.startswith("-"):
+        raise TrackInputError(f"{remote!r} is no remote; give its name, such as origin, or its address.")
+    history.refuse_checked_out()
+    theirs = _fetched(history, remote)
+    for attempt in range(_ATTEMPTS):
+        mine = _commit(history, history.ref)
+        if theirs is None or (mine and _is_ancestor(history, theirs, mine)):
+            return
+        if mine is None or _is_ancestor(history, mine, theirs):
+            new = theirs
+        else:
+            new = history.commit(_merged(history, remote, mine, theirs), [theirs, mine], f"Merge what {remote} added")
+        try:
+            history.move(new, mine, f"fetched from {remote}")
+        except GitError:  # another process added something here
+            pause(attempt)
+        else:
+            return
+    raise TrackInputError(f"{history.branch}: others write it all the time; try again.")
+
+
+def push(history: HistoryBranch, remote: str) -> None:
+    """Push the branch, after a merge with what the remote has, again and again until no other writer was faster.
+
+    Raises:
+        TrackInputError: The remote refuses it or cannot be reached. What was added stays on the local branch.
+    """
+    reason = ""
+    for attempt in range(_ATTEMPTS):
+        fetch(history, remote)
+        try:
+            git(history.repository, "push", "-q", remote, f"{history.ref}:{history.ref}")
+        except GitError as error:
+            reason = str(error)
+            if _DECLINED in reason:
+                break
+            pause(attempt)
+        else:
+            return
+    raise TrackInputError(
+        f"{history.branch}: cannot be pushed to {remote} ({reason}); what was added is on the local branch: push that."
+    )
+
+
+def _fetched(history: HistoryBranch, remote: str) -> str | None:
+    """Fetch the remote's branch, under no name that anybody else uses, and return its tip; None if it has none."""
+    kept = f"refs/inflor-bench/{secrets.token_hex(8)}"
+    try:
+        if not git(history.repository, "ls-remote", remote, history.ref).strip():
+            return None
+        git(history.repository, "fetch", "-q", "--no-tags", "--no-write-fetch-head", remote, f"+{history.ref}:{kept}")
+        return _commit(history, kept)
+    except GitError as error:
+        raise TrackInputError(
+            f"{history.branch}: cannot be fetched from {remote} ({error}); what was added here stays here."
+        ) from None
+    finally:
+        git_line(history.repository, "update-ref", "-d", kept)
+
+
+def _commit(history: HistoryBranch, name: str) -> str | None:
+    return git_line(history.repository, "rev-parse", "--verify", "-q", f"{name}^{{commit}}")
+
+
+def _is_ancestor(history: HistoryBranch, old: str, new: str) -> bool:
+    return git_line(history.repository, "merge-base", "--is-ancestor", old, new) is not None
+
+
+def _merged(history: HistoryBranch, remote: str, mine: str, theirs: str) -> Files:
+    """Return the files of both, three ways by name: what only one side changed is as that side has it."""
+    base = history.files(git_line(history.repository, "merge-base", mine, theirs))
+    here, there = history.files(mine), history.files(theirs)
+    merged: Files = {}
+    for name in here.keys() | there.keys():
+        old, left, right = base.get(name), here.get(name), there.get(name)
+        if left != right and old not in (left, right):
+            raise TrackInputError(
+                f"{history.branch}: {name} differs between here and {remote}; remove it here or there."
+            )
+        chosen = right if old == left else left
+        if chosen is not None:
+            merged[name] = chosen
+    return merged
