@@ -1,42 +1,25 @@
-"""The gate on simulated jobs: how often it cries wolf, and how often it finds what is there."""
+"""The gate and the change points on simulated jobs: how often they cry wolf, and how often they find what is there."""
 
-import numpy as np
 import pytest
 
-from bench.track.gate import ALPHA, FLOORS, MOST_PAIRS, Pairs, change_of, decided, noise_floor
-
-ROUND_NOISE, JOB_NOISE = 0.05, 0.03
-
-
-def alarms(comparisons: int, ratio: float, seed: int) -> int:
-    """How many comparisons of a head that takes `ratio` of the base's time end with a verdict that it is slower.
-
-    Each is one job: what varies from job to job is the same for all its processes, rounds vary on their own.
-    """
-    generator, found = np.random.default_rng(seed), 0
-    for _ in range(comparisons):
-        level = 0.004 * np.exp(generator.normal(0, JOB_NOISE))
-
-        def processes(count, factor, level=level):
-            return tuple(map(tuple, level * factor * np.exp(generator.normal(0, ROUND_NOISE, (count, 10)))))
-
-        floor = noise_floor(Pairs(processes(5, 1.0), processes(5, 1.0)), FLOORS["latency"])
-        base, head = processes(MOST_PAIRS, 1.0), processes(MOST_PAIRS, ratio)
-        pairs = next(
-            seen
-            for seen in (Pairs(base[:count], head[:count]) for count in range(1, MOST_PAIRS + 1))
-            if decided(seen, floor, 1)
-        )
-        change = change_of(pairs)
-        found += change.ratio > 1 and change.exceeds(floor) and change.p_value < ALPHA
-    return found
+from tests.track.simulated_jobs import alarms, changes_found, first_alarms
 
 
 @pytest.mark.slow
 def test_of_a_thousand_comparisons_where_nothing_changed_at_most_five_are_alarms():
-    assert alarms(1000, 1.0, seed=1) <= 5
+    assert alarms(1000, 1.0, seed=1)[0] <= 5
 
 
 @pytest.mark.slow
 def test_nine_of_ten_slowdowns_of_5_percent_are_found():
-    assert alarms(300, 1.05, seed=2) >= 270
+    assert alarms(300, 1.05, seed=2)[0] >= 270
+
+
+@pytest.mark.slow
+def test_change_points_alarm_in_at_most_5_percent_of_quiet_histories_looked_at_after_every_run():
+    assert len(first_alarms(200, 100, seed=3)) <= 10
+
+
+@pytest.mark.slow
+def test_a_change_of_10_percent_is_shown_where_it_is_once_20_runs_have_seen_it():
+    assert changes_found(200, 1.1, 20, seed=4) >= 180

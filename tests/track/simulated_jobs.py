@@ -1,0 +1,124 @@
+"""Jobs and histories with known noise, to see how often the gate and the change points cry wolf, and what they find.
+
+`python -m tests.track.simulated_jobs` prints the tables of docs/gate.md; it takes about half an hour.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from statistics import median
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from bench.ab.interleave import SAME_PAIRS
+from bench.track.change_points import change_points
+from bench.track.gate import ALPHA, FLOORS, MOST_PAIRS, ROUNDS, Pairs, change_of, decided, noise_floor
+from bench.track.statistics import wilson
+
+ROUND_NOISE, JOB_NOISE = 0.05, 0.03
+SECONDS = 0.004  # of one inference; the rules know no unit
+
+
+def compare_in_a_job(generator: np.random.Generator, ratio: float, process_noise: float = 0.0) -> tuple[str, int]:
+    """What `ab` would say of a head that takes `ratio` of the base's time, and after how many pairs.
+
+    What varies from job to job is the same for all processes of this one; rounds and processes vary on their own.
+    """
+    level = SECONDS * np.exp(generator.normal(0, JOB_NOISE))
+
+    def processes(count: int, factor: float) -> tuple[tuple[float, ...], ...]:
+        own = generator.normal(0, process_noise, (count, 1)) if process_noise else 0.0
+        seconds = level * factor * np.exp(own + generator.normal(0, ROUND_NOISE, (count, ROUNDS)))
+        return tuple(map(tuple, seconds))
+
+    floor = noise_floor(Pairs(processes(SAME_PAIRS, 1.0), processes(SAME_PAIRS, 1.0)), FLOORS["latency"])
+    base, head = processes(MOST_PAIRS, 1.0), processes(MOST_PAIRS, ratio)
+    looks = (Pairs(base[:count], head[:count]) for count in range(1, MOST_PAIRS + 1))
+    pairs = next(seen for seen in looks if decided(seen, floor, 1))
+    change = change_of(pairs)
+    if not (change.exceeds(floor) and change.p_value < ALPHA):
+        return "silent", len(pairs)
+    return ("slower" if change.ratio > 1 else "faster"), len(pairs)
+
+
+def alarms(comparisons: int, ratio: float, seed: int, process_noise: float = 0.0) -> tuple[int, float]:
+    """In how many comparisons the head is called slower, and the median number of pairs until that was decided."""
+    generator = np.random.default_rng(seed)
+    said = [compare_in_a_job(generator, ratio, process_noise) for _ in range(comparisons)]
+    return Counter(word for word, _ in said)["slower"], median(count for _, count in said)
+
+
+def alarms_of_separate_jobs(comparisons: int, seed: int) -> int:
+    """How often a head that is as fast as the base is 5 % slower by its mean, where each has a job of its own."""
+    generator = np.random.default_rng(seed)
+    jobs = generator.normal(0, JOB_NOISE, (2, comparisons, 1))
+    base, head = np.exp(jobs + generator.normal(0, ROUND_NOISE, (2, comparisons, ROUNDS))).mean(axis=2)
+    return int((head > 1.05 * base).sum())
+
+
+def history(generator: np.random.Generator, quiet: int, later: int = 0, ratio: float = 1.0) -> np.ndarray:
+    """Medians of runs, each a job of its own; after the quiet ones the level is `ratio` of what it was."""
+    count = quiet + later
+    jobs = generator.normal(0, JOB_NOISE, (count, 1))
+    rounds = np.exp(jobs + generator.normal(0, ROUND_NOISE, (count, ROUNDS)))
+    return SECONDS * np.median(rounds, axis=1) * np.repeat([1.0, ratio], [quiet, later])
+
+
+def first_alarms(histories: int, runs: int, seed: int) -> list[int]:
+    """After how many runs the first change point is shown, of the histories where nothing changes and yet one is."""
+    generator, found = np.random.default_rng(seed), []
+    for _ in track(range(histories), "quiet histories", console=Console(stderr=True), transient=True):
+        values = history(generator, runs)
+        found += [length for length in range(1, runs + 1) if change_points(values[:length])][:1]
+    return found
+
+
+def changes_found(histories: int, ratio: float, later: int, seed: int) -> int:
+    """In how many histories of 100 quiet runs a change is shown, within 5 runs of its place, `later` runs after it."""
+    generator = np.random.default_rng(seed)
+    shown = [change_points(history(generator, 100, later, ratio)) for _ in range(histories)]
+    return sum(any(abs(point - 100) <= 5 for point in points) for points in shown)
+
+
+def _table(*heads: str) -> None:
+    print(f"\n| {' | '.join(heads)} |\n{'|---:' * len(heads)}|", flush=True)
+
+
+def _row(*values: object) -> None:
+    print(f"| {' | '.join(map(str, values))} |", flush=True)
+
+
+def _share(count: int, of: int) -> str:
+    low, high = wilson(count, of)
+    return f"{100 * count / of:.2f} % ({100 * low:.2f} to {100 * high:.2f})"
+
+
+def main() -> None:
+    """Print the tables, in Markdown."""
+    _table("a process varies by", "head over base", "comparisons", "called slower", "share (95 % interval)", "pairs")
+    rows = [(0.0, 1.0, 2000), (0.0, 1.03, 500), (0.0, 1.05, 500), (0.0, 1.1, 500)]
+    rows += [(0.03, 1.0, 1000), (0.03, 1.05, 500), (0.03, 1.1, 500)]
+    for seed, (noise, ratio, comparisons) in enumerate(rows, 1):
+        found, pairs = alarms(comparisons, ratio, seed, noise)
+        _row(f"{noise:.0%}", f"{ratio:.2f}", comparisons, found, _share(found, comparisons), f"{pairs:g}")
+
+    _table("comparisons of two jobs where nothing changed", "called 5 % slower", "share (95 % interval)")
+    found = alarms_of_separate_jobs(100_000, 11)
+    _row(100_000, found, _share(found, 100_000))
+
+    _table("change", "runs after it", "histories", "shown in its place", "share (95 % interval)")
+    for seed, (ratio, later) in enumerate([(1.05, 10), (1.05, 20), (1.1, 5), (1.1, 10), (1.1, 20)], 21):
+        found = changes_found(500, ratio, later, seed)
+        _row(f"{ratio - 1:+.0%}", later, 500, found, _share(found, 500))
+
+    _table("runs, looked at after each", "quiet histories", "with an alarm by then", "share (95 % interval)")
+    first = first_alarms(200, 200, 31)
+    for runs in (50, 100, 200):
+        found = sum(alarm <= runs for alarm in first)
+        _row(runs, 200, found, _share(found, 200))
+
+
+if __name__ == "__main__":
+    main()
