@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from bench.track.history_rows import RecordRow
 from bench.track.records import SECTIONS, Absent, EnergyModel, InformationLayer, ModelDescription, Record
 from bench.track.runs import CellResult, Run
 from bench.track.statistics import wilson
@@ -158,8 +159,12 @@ class Cell:
 
 def absent(section: Absent) -> Missing:
     """A missing section's reason, fit to print."""
-    # Reasons begin with a code for programs; readers get the sentence after it.
-    return Missing(re.sub(r"^[a-z0-9]+(_[a-z0-9]+)+: (?=.)", "", clean(section.reason, 600)), section.status)
+    return Missing(sentence(section.reason), section.status)
+
+
+def sentence(reason: str) -> str:
+    """A reason, fit to print. It begins with a code for programs; readers get the sentence after it."""
+    return re.sub(r"^[a-z0-9]+(_[a-z0-9]+)+: (?=.)", "", clean(reason, 600))
 
 
 def _weighted(pairs: list[tuple[float | None, int]]) -> float | None:
@@ -173,32 +178,41 @@ def _weighted(pairs: list[tuple[float | None, int]]) -> float | None:
 def collect(runs: Sequence[Run]) -> list[Cell]:
     """All cells of the runs, ordered by data set, network, T, neuron and seed, each with an address of its own."""
     found = [(run, result) for run in runs for result in run.cells.values()]
-    found.sort(key=lambda pair: _order(pair[1].record, pair[0]))
-    names = [result.record.name for _, result in found]
+    found.sort(key=lambda pair: (order(pair[1].record.model, pair[1].record.name), pair[0].created, pair[0].run_id))
+    marks = addresses([(run.run_id, result.record.name) for run, result in found])
+    return [Cell(run, result, mark) for (run, result), mark in zip(found, marks, strict=True)]
+
+
+def addresses(found: Sequence[tuple[str, str]]) -> list[str]:
+    """An address of its own for each cell, given in their order by the run's id and the cell's name."""
+    names = [name for _, name in found]
     taken: dict[str, int] = {}
-    cells: list[Cell] = []
-    for run, result in found:
-        address = slug(result.record.name)
-        if names.count(result.record.name) > 1 or address in taken:
-            address += (
-                "-" + hashlib.sha256(f"{run.run_id}\0{result.record.name}".encode("utf-8", "replace")).hexdigest()[:8]
-            )
+    given: list[str] = []
+    for run_id, name in found:
+        address = slug(name)
+        if names.count(name) > 1 or address in taken:
+            address += "-" + hashlib.sha256(f"{run_id}\0{name}".encode("utf-8", "replace")).hexdigest()[:8]
         if address in taken:
             taken[address] += 1
             address += f"-{taken[address]}"
         taken.setdefault(address, 1)
-        cells.append(Cell(run, result, address))
-    return cells
+        given.append(address)
+    return given
 
 
 def headline_energy(cells: Sequence[Cell]) -> str | None:
     """The model of energy that tables lead with: the usual one where it is there, else the first; None without any."""
-    names = [m.name for c in cells if not isinstance(c.record.energy, Absent) for m in c.record.energy.models]
+    return headline(m.name for c in cells if not isinstance(c.record.energy, Absent) for m in c.record.energy.models)
+
+
+def headline(models: Iterable[str]) -> str | None:
+    """Of the names of models of energy the usual one where it is there, else the first; None without any."""
+    names = list(models)
     return HEADLINE_ENERGY if HEADLINE_ENERGY in names else (names[0] if names else None)
 
 
-def _order(record: Record, run: Run) -> tuple[object, ...]:
-    model = record.model
+def order(model: ModelDescription | RecordRow, name: str) -> tuple[object, ...]:
+    """Sort key of a cell: by data set, network, T, neuron and seed."""
     neuron = NEURONS.index(model.neuron) if model.neuron in NEURONS else len(NEURONS)
     return (
         model.dataset is None,
@@ -207,7 +221,5 @@ def _order(record: Record, run: Run) -> tuple[object, ...]:
         neuron,
         model.timesteps or 0,
         model.seed or 0,
-        record.name,
-        run.created,
-        run.run_id,
+        name,
     )

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime
-from multiprocessing import get_context
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from bench.track.errors import TrackInputError
-from bench.track.history import run_files
-from bench.track.records import Absent
-from bench.track.runs import Run, read_run
-from reports.cells import Cell, Missing, collect, headline_energy
-from reports.files import write
-from reports.text import digest
-
-_FORMAT = 1
-_POOLED = 64  # with fewer files to read, starting processes takes longer than they save
+from bench.track.history import open_history
+from bench.track.history_cache import load_tables
+from bench.track.history_rows import RecordRow, RunRow, rows_of, time_order
+from bench.track.history_store import Store
+from bench.track.runs import Run
+from reports.cells import addresses, headline, order, sentence
+from reports.text import clean
 
 
 @dataclass(frozen=True)
@@ -63,11 +56,7 @@ class Moment:
     @property
     def order(self) -> tuple[str, str]:
         """Sort key: by time in UTC, whatever offset it was written with."""
-        try:
-            time = datetime.fromisoformat(self.created)
-        except ValueError:
-            return self.created, self.run_id
-        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC).isoformat(), self.run_id
+        return time_order(self.created), self.run_id
 
     @property
     def commit(self) -> str:
@@ -77,45 +66,56 @@ class Moment:
 
 def moment(run: Run) -> Moment:
     """What is kept of a run."""
-    git = None if isinstance(run.git, Absent) else run.git
-    cells = collect([run])
-    model = headline_energy(cells)
+    rows = rows_of(run, run.path.name)
+    return _moment(rows.run, rows.records)
+
+
+def _moment(run: RunRow, records: Sequence[RecordRow]) -> Moment:
+    found = sorted(records, key=lambda record: order(record, record.cell))
+    pages = addresses([(run.run_id, record.cell) for record in found])
+    model = headline(name for record in found for name in record.energy_models)
     return Moment(
-        file=run.path.name,
+        file=run.file.rpartition("/")[2],
         run_id=run.run_id,
         created=run.created,
-        machine=run.machine.fingerprint,
-        sha=git.sha if git else None,
-        parents=tuple(git.parents) if git else (),
-        base_sha=git.base_sha if git else None,
-        branch=git.branch if git else None,
-        message=git.message.strip().partition("\n")[0][:500] if git else "",
-        dirty=git.dirty if git else False,
-        cells={cell.record.name: _figures(cell, model) for cell in cells},
+        machine=run.machine,
+        sha=run.sha,
+        parents=run.parents,
+        base_sha=run.base_sha,
+        branch=run.branch,
+        message=run.message,
+        dirty=run.dirty,
+        cells={record.cell: _figures(record, page, model) for record, page in zip(found, pages, strict=True)},
     )
 
 
-def _figures(cell: Cell, energy_model: str | None) -> Figures:
-    accuracy, rate = cell.accuracy, cell.firing_rate
-    ac, mac = cell.operations("ac"), cell.operations("mac")
-    energy = cell.energy(energy_model) if energy_model else Missing("none")
-    latency, power = cell.record.latency, cell.record.power
+def _figures(record: RecordRow, page: str, energy_model: str | None) -> Figures:
+    priced = record.energy_models.index(energy_model) if energy_model in record.energy_models else None
+    samples = record.synops_samples
     return Figures(
-        page=cell.slug,
-        dataset=cell.dataset,
-        network=cell.network,
-        neuron=cell.neuron,
-        timesteps=cell.timesteps,
-        device=cell.record.provenance.device,
-        skipped=cell.skipped.reason if cell.skipped else None,
-        accuracy=None if isinstance(accuracy, Missing) else accuracy.value,
-        firing_rate=None if isinstance(rate, Missing) else rate,
-        operations=None if isinstance(ac, Missing) or isinstance(mac, Missing) else ac + mac,
-        energy=None if isinstance(energy, Missing) else energy.joules,
-        energy_model=None if isinstance(energy, Missing) else f"{energy.name} {energy.version}",
-        latency=None if isinstance(latency, Absent) else latency.median,
-        joules=None if isinstance(power, Absent) else power.joules_per_inference,
+        page=page,
+        dataset=_clean(record.dataset or "own data", 60),
+        network=_clean(record.network or record.cell, 60),
+        neuron=_clean(record.neuron or "own model", 40),
+        timesteps="?" if record.timesteps is None else str(record.timesteps),
+        device=record.device,
+        skipped=None if record.skipped is None else sentence(record.skipped),
+        accuracy=None if record.correct is None or record.samples is None else record.correct / record.samples,
+        firing_rate=record.firing_rate,
+        operations=None
+        if samples is None or record.ac is None or record.mac is None
+        else record.ac / samples + record.mac / samples,
+        energy=None if priced is None else record.energy_joules[priced],
+        energy_model=None if priced is None else f"{energy_model} {record.energy_versions[priced]}",
+        latency=record.latency,
+        joules=record.joules,
     )
+
+
+@lru_cache(maxsize=4096)
+def _clean(text: str, limit: int) -> str:
+    """As `clean`: a history says the same few names thousands of times."""
+    return clean(text, limit)
 
 
 def to_json(kept: Moment) -> dict[str, Any]:
@@ -137,67 +137,25 @@ def from_json(document: Mapping[str, Any]) -> Moment:
 
 @dataclass(frozen=True)
 class Moments:
-    """A history, oldest first, and a sentence for each file that could not be read."""
+    """A history, oldest first, a sentence for each file that could not be read, and what is to be said of the cache."""
 
     moments: Sequence[Moment]
     damaged: Sequence[str]
+    note: str | None = None
 
 
-def read_moments(directory: Path, *, besides: Run | None = None, cache: Path | None = None) -> Moments:
-    """Read a directory of run files, of which only a few numbers a cell are kept in memory.
+def read_moments(history: Path | Store, *, besides: Run | None = None, cache: Path | None = None) -> Moments:
+    """Read a history, of which only a few numbers a cell are kept in memory.
 
-    `besides` is a run that belongs to the history whether or not its file lies there. `cache` is a directory that keeps
-    what was read, so that the next call reads only what is new; it may be deleted at any time.
+    `besides` is a run that belongs to the history whether or not its file lies there. `cache` is the directory of
+    caches, which keep what was read, so that the next call reads only what is new.
     """
-    paths = run_files(directory)
-    keys = {path: _key(path) for path in paths}
-    place = cache / f"{digest(str(directory.absolute()))}.jsonl" if cache else None
-    kept = _load(place) if place else {}
-    new = [path for path in paths if keys[path] not in kept]
-    fresh = dict(zip(new, _read_all(new), strict=True))
-    damaged = [result for result in fresh.values() if isinstance(result, str)]
-    known = {keys[p]: r for p, r in fresh.items() if isinstance(r, Moment)}
-    known = {key: kept[key] for key in keys.values() if key in kept} | known
-    if place and known.keys() != kept.keys():
-        lines = [json.dumps([_FORMAT, key, to_json(value)]) for key, value in sorted(known.items())]
-        write(place.parent, {place.name: "\n".join(lines)})
-    found = list(known.values())
+    tables = load_tables(open_history(history), cache)
+    records = tables.record_rows()
+    found = [_moment(run, records.get(run.file, [])) for run in tables.run_rows()]
     if besides is not None and all(m.run_id != besides.run_id for m in found):
         found.append(moment(besides))
-    return Moments(ordered(found), damaged)
-
-
-def _key(path: Path) -> str:
-    try:
-        state = path.stat()
-    except OSError:
-        return str(path)
-    return f"{path.absolute()}:{state.st_size}:{state.st_mtime_ns}"
-
-
-def _load(place: Path) -> dict[str, Moment]:
-    """What an earlier call kept; nothing where that cannot be read."""
-    try:
-        lines = [json.loads(line) for line in place.read_text("utf-8").splitlines()]
-        return {key: from_json(document) for version, key, document in lines if version == _FORMAT}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return {}
-
-
-def _read_all(paths: Sequence[Path]) -> list[Moment | str]:
-    workers = os.cpu_count() or 1
-    if len(paths) < _POOLED or workers < 2:
-        return [_read(path) for path in paths]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        return list(pool.map(_read, paths, chunksize=8))
-
-
-def _read(path: Path) -> Moment | str:
-    """What is kept of a run file, or the sentence that says why it cannot be read."""
-    try:
-        return moment(read_run(path))
-    except TrackInputError as error:
-        return str(error)
+    return Moments(ordered(found), [item.reason for item in tables.damaged], tables.note)
 
 
 def ordered(found: Iterable[Moment]) -> list[Moment]:

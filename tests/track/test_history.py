@@ -53,7 +53,9 @@ def test_an_empty_history(history, tmp_path):
     head = read_run(write_run(tmp_path / "head.json", make_suite()))
     baseline = newest_comparable(history.path, head)
     assert (baseline.run, baseline.damaged) == (None, ())
-    assert "holds no other run" in baseline.reason
+    assert "there is no directory and no branch" in baseline.reason
+    history.path.mkdir()
+    assert "holds no other run" in newest_comparable(history.path, head).reason
     assert load_history(history.path).runs == ()
     (tmp_path / "file").write_text("")
     with pytest.raises(TrackInputError, match="is not a directory"):
