@@ -1,6 +1,6 @@
 """The benchmark: one test a cell. It is trained or loaded, measured, and on disk before the next one starts.
 
-`inflor-bench run` runs this file by pytest with the cells of a suite (`bench.suites.run`).
+`inflor-bench run` runs this file by pytest with the cells of a suite (`bench.suites.cells`).
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.measure.errors import MeasureInputError
+from bench.suites.cells import CellRun
+from bench.suites.errors import CellLostError
 from bench.suites.measuring import measure_test_set
-from bench.suites.run import CellRun
 from models.datasets import DatasetUnavailableError
 from models.errors import ModelInputError
 
@@ -21,7 +22,7 @@ def test_cell(cell: str, cells: CellRun, benchmark: BenchmarkFixture) -> None:
     except DatasetUnavailableError as error:
         cells.store_absent(cell, "skipped", str(error), benchmark)
         return
-    except ModelInputError as error:
+    except (ModelInputError, CellLostError) as error:
         cells.store_absent(cell, "failed", str(error), benchmark)
         pytest.fail(str(error), pytrace=False)
     try:

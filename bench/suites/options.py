@@ -21,6 +21,43 @@ Tdp = Annotated[
     float | None, typer.Option(help="Also estimate J from CPU time and this rated power of the CPU, W. No measurement.")
 ]
 
+Timeout = Annotated[
+    float | None,
+    typer.Option(help="Stop a cell, training included, that takes longer than so many seconds; the others go on."),
+]
+On = Annotated[
+    str | None, typer.Option(help="ray: run cells side by side on a Ray of this machine; ray:ADDRESS: on a cluster.")
+]
+
+
+def checked_timeout(seconds: float | None) -> float | None:
+    """The seconds, if a cell can be given so many.
+
+    Raises:
+        SuiteInputError: it cannot.
+    """
+    from bench.suites.errors import SuiteInputError
+
+    if seconds is not None and not 0 < seconds < 1e9:
+        raise SuiteInputError(f"--timeout {seconds:g} is no time that a cell can take: give seconds above 0.")
+    return seconds
+
+
+def ray_address(on: str | None) -> str | None:
+    """Where to reach Ray: "" for a Ray of this machine's own; None where Ray is not asked for.
+
+    Raises:
+        SuiteInputError: something else than Ray is asked for.
+    """
+    from bench.suites.errors import SuiteInputError
+
+    if on is None:
+        return None
+    kind, _, address = on.partition(":")
+    if kind != "ray":
+        raise SuiteInputError(f"--on {on!r}: cells can be run on ray, or on ray:ADDRESS of a cluster: name one.")
+    return address
+
 
 def checked_settings(**values: Any) -> MeasureSettings:
     """The settings of these values.

@@ -84,7 +84,11 @@ class WeightsProvenance(Section):
 
 
 class Provenance(Section):
-    """Everything that determines a record."""
+    """Everything that determines a record.
+
+    `shard` is the part of the suite that the run was asked for, such as "2/8"; None for all of it. `merged_from` is the
+    id of the run that measured the cell, where several were merged into this one.
+    """
 
     run_id: str
     created: str
@@ -94,6 +98,8 @@ class Provenance(Section):
     versions: dict[str, str]
     threads: int
     device: str
+    shard: str | None = None
+    merged_from: str | None = None
     dataset: DatasetProvenance | None = None
     weights: WeightsProvenance | None = None
 

@@ -10,11 +10,11 @@ from torch import nn
 from bench.measure.drive import Drive, Plan
 from bench.measure.power.protocol import Conditions, MeterError
 from bench.suites import timing
+from bench.suites.cells import CellRun, Work
 from bench.suites.derived import derive, tdp_estimate
 from bench.suites.errors import SuiteInputError
 from bench.suites.options import checked_settings, overridden, without_power
 from bench.suites.own.timing import _with_timesteps
-from bench.suites.run import CellRun
 from bench.suites.settings import MeasureSettings
 from bench.suites.suite import Suite
 from bench.suites.timing import Pass, time_pass, timing_device
@@ -130,8 +130,8 @@ def test_a_lost_gpu_keeps_latency_and_is_told(benchmark, monkeypatch):
 
 def test_after_a_gpu_was_lost_the_next_cells_leave_it_alone(benchmark):
     suite = Suite.model_validate({"name": "one", "cells": [CELLS]})
-    cells = CellRun(suite, [], None, None, None, [], CPU)
-    cells._lost = "gpu_is_lost: the GPU fell off the bus; reboot."
+    cells = CellRun(Work(suite, (), None, None), None, [])
+    cells._lost_device = "gpu_is_lost: the GPU fell off the bus; reboot."
     sections = cells.time(None, benchmark)
     reason = "an earlier cell ended so: gpu_is_lost: the GPU fell off the bus; reboot."
     assert sections == dict.fromkeys(("latency", "memory", "power"), Absent(status="unavailable", reason=reason))

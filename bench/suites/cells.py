@@ -1,0 +1,152 @@
+"""Measures cells in this process: pytest over bench/test_cells.py, a cell a benchmark, each sent off when it is done.
+
+Whoever asks says where messages go: to the run's directory, through a pipe to a parent, or back from another machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bench.measure.energy import EnergyModel, energy_models
+from bench.suites.device_lock import device_lock
+from bench.suites.errors import CellLostError
+from bench.suites.harness import make_record, run_benchmarks, run_document, time_rounds
+from bench.suites.prepare import Prepared, Sources, describe, prepare
+from bench.suites.suite import PlannedCell, Suite
+from bench.suites.terminal import terminal
+from bench.suites.timing import not_timed, timing_device
+from bench.suites.varying import time_cell
+from bench.suites.watch import watching
+from bench.track.records import SECTIONS, Absent, Provenance, Record, Section
+
+
+@dataclass(frozen=True)
+class Work:
+    """Cells to measure, and all that the measuring needs.
+
+    `lost` are the reasons of those that are not tried any more, because their processes ended.
+    """
+
+    suite: Suite
+    planned: tuple[PlannedCell, ...]
+    sources: Sources
+    provenance: Provenance
+    watch: bool = False
+    lost: Mapping[str, str] = field(default_factory=dict)
+
+
+# "begin" with a cell's name; "hold" and "go on" around waiting for other measurements on the device; "cell" with its
+# run document.
+Message = tuple[Literal["begin", "hold", "go on", "cell"], Any]
+Send = Callable[[Message], object]
+
+
+def measure_cells(work: Work, send: Send, models: Sequence[EnergyModel] | None = None) -> int:
+    """Measure cells in this process and return pytest's exit code. `models` of energy are read where they are None.
+
+    Raises:
+        MeasureInputError: the suite's models of energy cannot be read.
+        SuiteInputError: the suite asks for a GPU, and there is none.
+    """
+    cells = CellRun(work, send, energy_models(work.suite.energy_models) if models is None else models)
+    return run_benchmarks("test_cells.py", cells, *watching(work.watch, cells.device))
+
+
+class CellRun:
+    """The pytest plugin that gives test_cells.py its cells, prepares them, and sends off what was measured."""
+
+    def __init__(self, work: Work, send: Send, models: Sequence[EnergyModel]) -> None:
+        self.energy_models, self.device = models, timing_device(work.suite.measure)
+        self._work, self._send = work, send
+        self._lost_device: str | None = None
+        self._planned = {entry.cell.name: entry for entry in work.planned}
+        self._console = terminal()
+        self._session: Any = None
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """One test a cell; every benchmark has the same parameter name, which pytest-benchmark's grouping needs."""
+        if "cell" in metafunc.fixturenames:
+            metafunc.parametrize("cell", list(self._planned))
+
+    @pytest.fixture(name="cells")
+    def cells_fixture(self, request: pytest.FixtureRequest) -> CellRun:
+        """This object, to the test."""
+        self._session = request.config._benchmarksession  # type: ignore[attr-defined]
+        return self
+
+    def prepare(self, cell: str) -> Prepared:
+        """Load or train a cell's network.
+
+        Raises:
+            CellLostError: the process that measured it ended.
+        """
+        self._send(("begin", cell))
+        if cell in self._work.lost:
+            raise CellLostError(self._work.lost[cell])
+        work = self._work
+        return prepare(self._planned[cell], work.suite, work.sources, work.provenance.command)
+
+    @contextmanager
+    def progress(self, cell: str) -> Iterator[Callable[[int, int], None]]:
+        """Show, on a terminal, how much of the test set is measured; gives what to call with (done, total) images."""
+        with self._console.status(f"{cell}: measuring") as status:
+            yield lambda done, total: status.update(f"{cell}: measured {done} of {total} test images")
+
+    def time(self, prepared: Prepared, benchmark: BenchmarkFixture) -> dict[str, Section]:
+        """Latency, memory and power of a prepared network, by section. A GPU that was lost is left alone."""
+        if self._lost_device is not None:
+            reason = f"an earlier cell ended so: {self._lost_device}"
+            return not_timed(benchmark, Absent(status="unavailable", reason=reason))
+        with device_lock(self.device, self._work.sources.cache, self._waiting):
+            timed = time_cell(benchmark, prepared, self.device, self._work.suite.measure)
+        self._lost_device = timed.lost
+        return timed.sections
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        self._send(("hold", None))
+        with self._console.status(f"waiting until another measurement on {self.device} is done"):
+            yield
+        self._send(("go on", None))
+
+    def store(
+        self, cell: str, prepared: Prepared, sections: Mapping[str, Section], benchmark: BenchmarkFixture
+    ) -> None:
+        """Send off the record of a measured cell."""
+        self._store(make_record(cell, prepared.description, self._provenance(prepared), sections), benchmark)
+
+    def store_absent(
+        self,
+        cell: str,
+        status: Literal["skipped", "failed"],
+        reason: str,
+        benchmark: BenchmarkFixture,
+        prepared: Prepared | None = None,
+    ) -> None:
+        """Send off a record that says why nothing was measured.
+
+        A test without a timing vanishes from pytest-benchmark's file, so the writing down of the reason is timed.
+        """
+        absent = Absent(status=status, reason=reason)
+        description = prepared.description if prepared else describe(self._planned[cell])
+
+        def write_down() -> Record:
+            return make_record(cell, description, self._provenance(prepared), dict.fromkeys(SECTIONS, absent))
+
+        time_rounds(benchmark, write_down, rounds=1)
+        self._store(write_down(), benchmark)
+
+    def _provenance(self, prepared: Prepared | None) -> Provenance:
+        found = self._work.provenance
+        if prepared is None:
+            return found
+        return found.model_copy(update={"dataset": prepared.data, "weights": prepared.weights})
+
+    def _store(self, record: Record, benchmark: BenchmarkFixture) -> None:
+        self._send(("cell", run_document(record, benchmark, self._session)))

@@ -1,0 +1,173 @@
+"""`run --timeout`: a cell that hangs, also in C code, or whose process dies, costs itself alone."""
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from bench.suites.errors import SuiteInputError
+from bench.suites.options import checked_timeout
+from bench.track.records import SECTIONS
+from bench.track.runs import read_run
+from tests.suites.place import Place, same_results
+
+SUITE = """
+name = "small"
+[[cells]]
+dataset = "digits"
+network = "resnet8"
+neurons = ["relu", "soft"]
+timesteps = [2]
+seeds = [0]
+weights = "train"
+[[cells]]
+dataset = "digits"
+network = "resnet8"
+neurons = ["relu"]
+timesteps = [1]
+seeds = [1]
+weights = "train"
+[training.digits]
+recipe = "quick"
+epochs = 1
+[measure]
+batch_size = 8
+rounds = 3
+profile = "quick"
+"""
+FIRST, SPIKING, LAST = "digits/resnet8/relu/T1/s0", "digits/resnet8/soft/T2/s0", "digits/resnet8/relu/T1/s1"
+# A user's model of energy, as an installed package brings it. Of spiking networks it does what the variable TRAP says.
+TRAP = """
+import os, re, signal, time
+from bench.measure.energy import EnergyModel
+
+def synapses(layer, spiking):
+    trap = os.environ.get("TRAP")
+    if spiking and trap == "C":
+        re.match(r"(a+)+$", "a" * 60 + "b")  # longer than anyone waits, within one call of C code that holds the GIL
+    if spiking and trap == "sleep":
+        time.sleep(3600)
+    if spiking and trap == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return 1e-12
+
+model = EnergyModel("trap", "1", "a test", synapses)
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """The suite and the model of energy, run undisturbed and without a limit."""
+    place = Place(tmp_path_factory.mktemp("place"), SUITE)
+    package = place.directory / "site"
+    (package / "trap-1.dist-info").mkdir(parents=True)
+    (package / "trap-1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: trap\nVersion: 1\n")
+    (package / "trap-1.dist-info/entry_points.txt").write_text("[inflor_bench.energy_models]\ntrap = trap:model\n")
+    (package / "trap.py").write_text(TRAP)
+    place.path = f"{package}{os.pathsep}{os.environ.get('PYTHONPATH', '')}{os.pathsep}{os.getcwd()}"
+    place.run(out="whole", PYTHONPATH=place.path)
+    return place
+
+
+def only_run(place, out):
+    (path,) = place.runs(out)
+    return read_run(path)
+
+
+def test_a_run_within_its_time_has_the_same_results(place):
+    place.run("--timeout", 300, out="limited", PYTHONPATH=place.path)
+    assert same_results(only_run(place, "whole"), only_run(place, "limited")) == 3
+
+
+@pytest.mark.parametrize(
+    ("trap", "seconds", "reason"),
+    [("C", 15, "it took longer than --timeout 15 (s)"), ("kill", 300, "its process was ended by SIGKILL")],
+)
+def test_a_cell_that_hangs_or_dies_is_failed_with_the_reason_and_the_rest_completes(place, trap, seconds, reason):
+    done = place.run("--timeout", seconds, out=trap, check=2, PYTHONPATH=place.path, TRAP=trap)
+    run, whole = only_run(place, trap), only_run(place, "whole")
+    assert set(run.cells) == {FIRST, SPIKING, LAST}
+    record = run.cells[SPIKING].record
+    for section in SECTIONS:
+        assert getattr(record, section).status == "failed"
+        assert getattr(record, section).reason.startswith(reason)
+    assert f"{SPIKING}: {reason}" in done.stderr
+    for name in (FIRST, LAST):
+        assert run.cells[name].record.synops == whole.cells[name].record.synops
+        assert run.cells[name].record.accuracy == whole.cells[name].record.accuracy
+    assert not list((place.directory / trap / "runs").glob("*/*.cells"))
+
+
+def test_a_training_that_is_stopped_goes_on_where_it_was(place):
+    """Each run gives it some seconds more; in the end it has the weights of a training that nobody stopped."""
+    (place.directory / "long.toml").write_text(SUITE.replace("epochs = 1", "epochs = 40"))
+    arguments = ("run", "--suite", "long.toml", "--only", LAST)
+    place.call(*arguments, "--out", "free", check=0, INFLOR_BENCH_CACHE=str(place.directory / "free-cache"))
+    codes = []
+    for _ in range(30):
+        cache = str(place.directory / "short-cache")
+        codes.append(place.call(*arguments, "--timeout", 4, "--out", "short", INFLOR_BENCH_CACHE=cache).returncode)
+        if codes[-1] == 0:
+            break
+    assert codes[0] == 2, "the first run was to be stopped: give it less time"
+    assert codes[-1] == 0
+    runs = [read_run(path) for path in place.runs("short")]
+    finished = max(runs, key=lambda run: run.created)
+    same = finished.cells[LAST].record.provenance.weights.sha256
+    assert same == only_run(place, "free").cells[LAST].record.provenance.weights.sha256
+
+
+def children(process):
+    """The processes that a process has started, by number."""
+    out = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process)], capture_output=True, text=True).stdout
+    return [int(number) for number in out.split()]
+
+
+def wait_for(condition, seconds=120):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not come"
+        time.sleep(0.05)
+
+
+def measured_cells(place, out):
+    return list((place.directory / out / "runs").glob("*/*.cells/*.json"))
+
+
+def test_the_process_ends_with_its_parent_and_what_it_had_measured_is_kept(place):
+    process = place.start(
+        *("run", "--suite", "suite.toml", "--out", "killed", "--timeout", 600), PYTHONPATH=place.path, TRAP="sleep"
+    )
+    wait_for(lambda: measured_cells(place, "killed"))
+    found = children(process.pid)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert found
+    wait_for(lambda: not any(os.path.exists(f"/proc/{number}") for number in found), 20)
+    done = place.run("--timeout", 600, "--only", FIRST, out="killed", PYTHONPATH=place.path)
+    assert "what it had measured" in done.stderr
+    assert sorted(len(read_run(path).cells) for path in place.runs("killed")) == [1, 1]
+
+
+def test_ctrl_c_keeps_what_was_measured_and_leaves_no_process(place):
+    process = place.start(
+        *("run", "--suite", "suite.toml", "--out", "stopped", "--timeout", 600), PYTHONPATH=place.path, TRAP="sleep"
+    )
+    wait_for(lambda: measured_cells(place, "stopped"))
+    found = children(process.pid)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, out + err
+    assert "run the same command to go on" in err
+    assert [len(read_run(path).cells) for path in place.runs("stopped")] == [1]
+    assert not any(os.path.exists(f"/proc/{number}") for number in found)
+
+
+def test_a_wrong_time_is_one_sentence():
+    for seconds in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(SuiteInputError, match="give seconds above 0"):
+            checked_timeout(seconds)
+    assert checked_timeout(0.5) == 0.5
+    assert checked_timeout(None) is None
