@@ -33,7 +33,7 @@ def ab(
     from bench.ab.interleave import interleave
     from bench.ab.revisions import Revision, checked_out, python_for, resolve, top_of
     from bench.ab.sides import Settings, measure, time_cells
-    from bench.suites.judging import Rules, judge
+    from bench.suites.judging import Rules, judge, summarise
     from bench.suites.suite import load_suite
     from bench.track.render import to_json
     from bench.track.runs import read_run, write_json
@@ -76,7 +76,9 @@ def ab(
         )
     comparison = judge(runs[0], runs[1], Rules(accepted, loaded.limits, None, suite), found)
     write_json(place / "comparison.json", to_json(comparison))
-    typer.echo(f"report  {build([runs[1]], out / 'report', comparison=comparison)}")
+    page = build([runs[1]], out / "report", comparison=comparison)
+    summarise((page.parent / "comment.md").read_text("utf-8"))
+    typer.echo(f"report  {page}")
     raise typer.Exit(comparison.exit_code)
 
 

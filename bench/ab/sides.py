@@ -45,7 +45,9 @@ class Settings:
 
 def _environment(revision: Revision, settings: Settings) -> dict[str, str]:
     path = os.pathsep.join(filter(None, (str(revision.root), os.environ.get("PYTHONPATH"))))
-    return {**os.environ, "PYTHONPATH": path, "INFLOR_BENCH_CACHE": str(settings.cache)}
+    # The summary of a step is for the verdict, not for what each side says of itself.
+    kept = {key: value for key, value in os.environ.items() if key != "GITHUB_STEP_SUMMARY"}
+    return {**kept, "PYTHONPATH": path, "INFLOR_BENCH_CACHE": str(settings.cache)}
 
 
 def measure(revision: Revision, settings: Settings, out: Path) -> Path:

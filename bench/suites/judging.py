@@ -1,4 +1,4 @@
-"""From two runs to a verdict that people and machines read: the table, and annotations."""
+"""From two runs to a verdict that people and machines read: the table, annotations, and the summary of a step."""
 
 from __future__ import annotations
 
@@ -54,6 +54,14 @@ def judge_alone(head: Run, rules: Rules) -> int:
     print_findings(findings, Console())
     _annotate(findings, rules)
     return 1 if any(finding.verdict == "regressed" for finding in findings) else 0
+
+
+def summarise(markdown: str) -> None:
+    """Add to the summary of a step of GitHub, where this is one."""
+    file = os.environ.get("GITHUB_STEP_SUMMARY")
+    if file:
+        with Path(file).open("a", encoding="utf-8") as summary:
+            summary.write(markdown)
 
 
 def _annotate(findings: Sequence[Finding], rules: Rules) -> None:
