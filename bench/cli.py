@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from bench.ab.command import ab
+from bench.ci.command import export, init_ci
 from bench.pages import figure, picture, publish, serve
 from bench.suites.cache import cache_directory
 from bench.suites.doctor.command import doctor
@@ -64,7 +65,7 @@ def run(
     planned = plan(loaded, only)
     check_names(planned)
 
-    from bench.suites.judging import Rules, judge, judge_alone
+    from bench.suites.judging import Rules, judge, judge_alone, summarise
     from bench.suites.prepare import Sources
     from bench.suites.run import run_suite
     from bench.track.history import newest_comparable
@@ -88,7 +89,9 @@ def run(
         rules = Rules(accepted, loaded.limits, only, suite)
         comparison = judge(baseline.run, head, rules) if baseline.run else None
         code = max(code, comparison.exit_code if comparison else judge_alone(head, rules))
-        typer.echo(f"report  {_report(head, out / 'report', comparison, runs)}")
+        page = _report(head, out / "report", comparison, runs)
+        summarise((page.parent / "comment.md").read_text("utf-8"))
+        typer.echo(f"report  {page}")
     missing = without_power(outcome.path) if require_power and outcome.path is not None else []
     for sentence in (*missing, *outcome.bad_input):
         errors.print(sentence)
@@ -103,11 +106,12 @@ def compare(
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the comparison as JSON.")] = None,
 ) -> None:
     """Compare two runs: counts exactly, accuracy by McNemar, the rest shown. Exit 1 on a regression."""
-    from bench.suites.judging import Rules, judge
-    from bench.track.render import to_json
+    from bench.suites.judging import Rules, judge, summarise
+    from bench.track.render import render_markdown, to_json
     from bench.track.runs import read_run, write_json
 
     comparison = judge(read_run(base), read_run(head), Rules(accepted))
+    summarise(render_markdown(comparison))
     if json_file:
         write_json(json_file, to_json(comparison))
     raise typer.Exit(comparison.exit_code)
@@ -211,6 +215,8 @@ app.command()(doctor)
 for command in (publish, serve, figure, picture):
     app.command()(command)
 app.command()(ab)
+app.command()(export)
+app.command()(init_ci)
 
 
 def _report(run: Run, out: Path, comparison: Comparison | None, history: Path | None) -> Path:
