@@ -14,6 +14,7 @@ from bench.ci.command import export, init_ci
 from bench.pages import figure, picture, publish, serve
 from bench.suites.cache import cache_directory
 from bench.suites.doctor.command import doctor
+from bench.suites.history_command import history as history_commands
 from bench.suites.options import Quick, RequirePower, Tdp, Watch, overridden, without_power
 from bench.suites.own.command import measure
 
@@ -56,6 +57,9 @@ def run(
     require_power: RequirePower = False,
     watch: Watch = False,
     tdp: Tdp = None,
+    history: Annotated[
+        str | None, typer.Option(help="Where base and trends come from, a directory or a branch, instead of runs/.")
+    ] = None,
 ) -> None:
     """Train or load, measure, compare with the newest comparable run, and write the report."""
     from bench.suites.suite import check_names, load_suite, plan
@@ -82,14 +86,16 @@ def run(
     if outcome.path is not None:
         head = read_run(outcome.path)
         typer.echo(f"run     {outcome.path}")
-        baseline = newest_comparable(runs, head, repository=Path.cwd())
+        baseline = newest_comparable(history or runs, head, repository=Path.cwd(), cache=cache_directory())
+        if baseline.note:
+            errors.print(baseline.note, markup=False)
         for damaged in baseline.damaged:
-            errors.print(f"Left out of the history: {damaged.reason}")
+            errors.print(f"Left out of the history: {damaged.reason}", markup=False)
         typer.echo(f"base    {baseline.run.path if baseline.run else 'none'}: {baseline.reason}")
         rules = Rules(accepted, loaded.limits, only, suite)
         comparison = judge(baseline.run, head, rules) if baseline.run else None
         code = max(code, comparison.exit_code if comparison else judge_alone(head, rules))
-        page = _report(head, out / "report", comparison, runs)
+        page = _report(head, out / "report", comparison, history or runs)
         summarise((page.parent / "comment.md").read_text("utf-8"))
         typer.echo(f"report  {page}")
     missing = without_power(outcome.path) if require_power and outcome.path is not None else []
@@ -121,7 +127,7 @@ def compare(
 def report(
     runs: Annotated[list[Path], typer.Argument(help="One run file, or a baseline and the run to report on.")],
     out: Annotated[Path, typer.Option(help="Directory of the pages.")] = Path(".bench/report"),
-    history: Annotated[Path | None, typer.Option(help="Directory of run files, for trends.")] = None,
+    history: Annotated[str | None, typer.Option(help="Directory of run files, or a branch, for trends.")] = None,
     accepted: Accepted = None,
     open_page: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
 ) -> None:
@@ -210,6 +216,7 @@ def import_weights(
     typer.echo(str(out))
 
 
+app.add_typer(history_commands, name="history")
 app.command()(measure)
 app.command()(doctor)
 for command in (publish, serve, figure, picture):
@@ -219,12 +226,12 @@ app.command()(export)
 app.command()(init_ci)
 
 
-def _report(run: Run, out: Path, comparison: Comparison | None, history: Path | None) -> Path:
-    """Write the report; `history` is a directory of run files, for trends."""
+def _report(run: Run, out: Path, comparison: Comparison | None, history: Path | str | None) -> Path:
+    """Write the report; `history` is a directory of run files or a branch, for trends."""
     from reports.moments import read_moments
     from reports.page import build
 
-    past = read_moments(history, besides=run, cache=cache_directory() / "moments") if history else None
+    past = read_moments(history, besides=run, cache=cache_directory()) if history else None
     for sentence in past.damaged if past else ():
         errors.print(f"Left out of the trends: {sentence}", markup=False)
     return build([run], out, comparison=comparison, history=past.moments if past else ())

@@ -144,7 +144,7 @@ class Moments:
     note: str | None = None
 
 
-def read_moments(history: Path | Store, *, besides: Run | None = None, cache: Path | None = None) -> Moments:
+def read_moments(history: Path | str | Store, *, besides: Run | None = None, cache: Path | None = None) -> Moments:
     """Read a history, of which only a few numbers a cell are kept in memory.
 
     `besides` is a run that belongs to the history whether or not its file lies there. `cache` is the directory of

@@ -16,6 +16,7 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
+from functools import cache
 from hashlib import sha256
 from itertools import islice
 from multiprocessing import get_context
@@ -174,6 +175,7 @@ def _read(given: tuple[Entry, bytes | TrackInputError]) -> tuple[pa.Table, ...] 
         return Damaged(entry.name, entry.path, f"{entry.path}: holds a count of more than 64 bits; measure again.")
 
 
+@cache
 def _schema(kind: type) -> pa.Schema:
     import pyarrow as pa
 

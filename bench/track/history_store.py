@@ -125,7 +125,7 @@ class HistoryDirectory:
             TrackInputError: The path is there and is not a directory.
         """
         self.directory = Path(directory)
-        if self.directory.exists() and not self.directory.is_dir():
+        if os.path.exists(self.directory) and not os.path.isdir(self.directory):
             raise TrackInputError(f"{self.directory}: is not a directory; give the directory that holds the run files.")
 
     @property
@@ -140,16 +140,23 @@ class HistoryDirectory:
 
     def exists(self) -> bool:
         """Say whether the directory is there."""
-        return self.directory.is_dir()
+        return os.path.isdir(self.directory)
 
     def entries(self) -> list[Entry]:
         """Return the run files, by name; its state is its size and time."""
         found = []
-        for path in [*self.directory.glob("*.json"), *self.directory.glob("*/*.json")]:
+        for path in self._paths():
             name = self._name(path)
             if is_run_file(name):
                 found.append(Entry(name, path, *_state(path)))
         return sorted(found, key=lambda entry: entry.name)
+
+    def _paths(self) -> Iterator[Path]:
+        """Yield all that lies in the directory and in its directories, except for the cells of a run in progress."""
+        for path in _listed(self.directory) if self.exists() else ():
+            yield path
+            if path.is_dir() and path.suffix != ".cells":
+                yield from _listed(path)
 
     def _name(self, path: Path) -> str:
         return os.fsencode(path.relative_to(self.directory)).decode("utf-8", "backslashreplace")
@@ -157,7 +164,7 @@ class HistoryDirectory:
     def strangers(self) -> list[Stranger]:
         """Return what stopped runs left, and what was set aside."""
         found = []
-        for path in sorted([*self.directory.glob("*"), *self.directory.glob("*/*")]):
+        for path in sorted(self._paths()):
             if path.suffix == ".cells" and path.is_dir():
                 what = "cells of a run that goes on, or was stopped; the next `inflor-bench run` there finishes it"
             elif path.suffix == ".damaged":
@@ -204,6 +211,15 @@ class HistoryDirectory:
                 entry.path.rename(target)
                 moved[entry.name] = self._name(target)
         return moved
+
+
+def _listed(directory: Path) -> list[Path]:
+    try:
+        return list(directory.iterdir())
+    except FileNotFoundError:  # it was taken away just now
+        return []
+    except OSError as error:
+        raise TrackInputError(f"{directory}: cannot be listed ({error.strerror}); make it readable.") from None
 
 
 def _state(path: Path) -> tuple[str, int]:

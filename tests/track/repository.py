@@ -24,9 +24,16 @@ class Repository:
         path.mkdir(parents=True, exist_ok=True)
         self.git("init", "-q", "-b", "main")
 
-    def git(self, *arguments: str, cwd: Path | None = None) -> str:
+    def git(self, *arguments: str, cwd: Path | None = None, given: str | None = None, ok: bool = True) -> str:
+        """What git prints; `ok` is False where it may fail."""
         done = subprocess.run(
-            ["git", *arguments], cwd=cwd or self.path, env=self.environment, capture_output=True, text=True, check=True
+            ["git", *arguments],
+            cwd=cwd or self.path,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=ok,
+            input=given,
         )
         return done.stdout.strip()
 
