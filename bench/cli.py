@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,8 +16,21 @@ from bench.pages import figure, picture, publish, serve
 from bench.suites.cache import cache_directory
 from bench.suites.doctor.command import doctor
 from bench.suites.history_command import history as history_commands
-from bench.suites.options import Quick, RequirePower, Tdp, Watch, overridden, without_power
+from bench.suites.merge import merge
+from bench.suites.options import (
+    On,
+    Quick,
+    RequirePower,
+    Tdp,
+    Timeout,
+    Watch,
+    checked_timeout,
+    overridden,
+    ray_address,
+    without_power,
+)
 from bench.suites.own.command import measure
+from bench.suites.shards import Shard, ShardOption, among
 
 if TYPE_CHECKING:
     from bench.track.compare import Comparison
@@ -60,24 +74,35 @@ def run(
     history: Annotated[
         str | None, typer.Option(help="Where base and trends come from, a directory or a branch, instead of runs/.")
     ] = None,
+    shard: ShardOption = None,
+    timeout: Timeout = None,
+    on: On = None,
 ) -> None:
     """Train or load, measure, compare with the newest comparable run, and write the report."""
     from bench.suites.suite import check_names, load_suite, plan
 
     loaded = load_suite(suite)
     loaded = loaded.model_copy(update={"measure": overridden(loaded.measure, quick, tdp)})
+    part = Shard.parse(shard) if shard is not None else None
+    seconds, ray = checked_timeout(timeout), ray_address(on)
     planned = plan(loaded, only)
     check_names(planned)
+    planned = part.of(planned) if part else planned
+    if not planned:
+        typer.echo(f"Shard {part} of suite {loaded.name!r} has no cell: nothing is to be measured.")
+        return
 
     from bench.suites.judging import Rules, judge, judge_alone, summarise
     from bench.suites.prepare import Sources
-    from bench.suites.run import run_suite
+    from bench.suites.run import Where, run_suite
     from bench.track.history import newest_comparable
     from bench.track.runs import read_run
 
     runs = out / "runs"
     sources = Sources(cache_directory(), data_root, download)
-    outcome = run_suite(loaded, planned, runs, sources, command_line(), watch=watch)
+    outcome = run_suite(
+        loaded, planned, runs, sources, command_line(), where=Where(seconds, ray), shard=part, watch=watch
+    )
     for path in outcome.recovered:
         errors.print(f"An earlier run was stopped; what it had measured is in {path}")
     if outcome.interrupted:
@@ -93,6 +118,8 @@ def run(
             errors.print(f"Left out of the history: {damaged.reason}", markup=False)
         typer.echo(f"base    {baseline.run.path if baseline.run else 'none'}: {baseline.reason}")
         rules = Rules(accepted, loaded.limits, only, suite)
+        if baseline.run is not None and part is not None:  # the cells of other shards are not missed
+            baseline = replace(baseline, run=among(baseline.run, [entry.cell.name for entry in planned]))
         comparison = judge(baseline.run, head, rules) if baseline.run else None
         code = max(code, comparison.exit_code if comparison else judge_alone(head, rules))
         page = _report(head, out / "report", comparison, history or runs)
@@ -167,6 +194,7 @@ def train(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     data_root: DataRoot = None,
     download: Download = False,
+    on: On = None,
 ) -> None:
     """Train networks. A stopped run goes on where it was; a suite's cells that are finished are skipped."""
     from bench.suites.training import TrainingRequest, train_requested
@@ -179,7 +207,7 @@ def train(
         "steps_at_once": steps_at_once,
     }
     train_requested(
-        TrainingRequest(tuple(cells or ()), suite, only, recipe, overrides, out, command_line()),
+        TrainingRequest(tuple(cells or ()), suite, only, recipe, overrides, out, command_line(), ray_address(on)),
         cache=cache_directory() / "trained",
         data_root=data_root,
         download=download,
@@ -217,6 +245,7 @@ def import_weights(
 
 
 app.add_typer(history_commands, name="history")
+app.command()(merge)
 app.command()(measure)
 app.command()(doctor)
 for command in (publish, serve, figure, picture):

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainingRequest:
-    """Cells or a suite, the recipe by name or None, values that replace its own (None: keep it), and the command."""
+    """Cells or a suite, the recipe by name or None, values that replace its own (None: keep it), and the command.
+
+    `ray` is where to reach Ray, "" a Ray of this machine's own; None: the cells are trained here, one after the other.
+    """
 
     cells: tuple[str, ...]
     suite: str | None
@@ -29,6 +32,7 @@ class TrainingRequest:
     overrides: Mapping[str, Any]
     out: Path | None
     command: list[str]
+    ray: str | None = None
 
 
 def train_requested(request: TrainingRequest, **options: Any) -> None:
@@ -52,10 +56,18 @@ def train_requested(request: TrainingRequest, **options: Any) -> None:
         wanted, missing = without_data(wanted, train_options)
     else:
         missing = []
-    trained = []
-    for cell, path in train_cells(wanted, train_options, request.out, request.command):
+    failed: list[str] = []
+    if request.ray is None:
+        training = train_cells(wanted, train_options, request.out, request.command)
+    else:
+        from bench.suites.cluster.training import train_cells_on_ray
+
+        training = train_cells_on_ray(wanted, train_options, request.out, request.command, request.ray, failed)
+    found = {}
+    for cell, path in training:
         typer.echo(str(path))
-        trained.append((cell, path))
+        found[cell] = path
+    trained = [(cell, found[cell]) for cell, _ in wanted if cell in found]
     errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False, markup=False)
     if suite and trained:
         with errors.status("evaluating") as status:
@@ -68,9 +80,9 @@ def train_requested(request: TrainingRequest, **options: Any) -> None:
                     lambda name: status.update(f"{name}: evaluating for the table"),
                 )
             )
-    for sentence in missing:
+    for sentence in (*missing, *failed):
         errors.print(sentence)
-    if missing:
+    if missing or failed:
         raise typer.Exit(2)
 
 

@@ -20,8 +20,11 @@ __all__ = ["git_state", "machine", "versions"]
 _PACKAGES = ("inflor-bench", "torch", "torchvision", "numpy", "scipy", "pytest", "pytest-benchmark", "pydantic")
 
 
-def machine(threads: int) -> Machine:
-    """Return this machine as far as time and power depend on it, with the hash of that."""
+def machine(threads: int, *, shared: bool = False) -> Machine:
+    """Return this machine as far as time and power depend on it, with the hash of that.
+
+    `shared` says that others of our cells run on it meanwhile: such times are compared with each other only.
+    """
     preimage = {
         "cpu": _cpu_brand(),
         "cpu_flags": _cpu_flags(),
@@ -32,6 +35,8 @@ def machine(threads: int) -> Machine:
         "python": platform.python_version(),
         "threads": str(threads),
     }
+    if shared:
+        preimage["shared"] = "with other cells"
     text = json.dumps(preimage, sort_keys=True)
     return Machine(fingerprint=hashlib.sha256(text.encode("utf-8")).hexdigest()[:12], preimage=preimage)
 

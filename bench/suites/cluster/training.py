@@ -1,0 +1,63 @@
+"""Trains cells by Ray. A worker sends its checkpoint back into the cache here; from there on all is as without Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bench.suites.cell import Cell
+from bench.suites.cluster.pool import Lost, Note, Pool
+from bench.suites.train import TrainOptions, cell_config, train_cell
+from bench.suites.zoo import Planned, exported, train_cells
+from models.checkpoints import write_atomically
+from models.datasets import load_dataset
+from models.recipe import Recipe, training_key
+
+
+def train_cells_on_ray(
+    planned: Planned, options: TrainOptions, out: Path | None, command: Sequence[str], address: str, failed: list[str]
+) -> Iterator[tuple[Cell, Path]]:
+    """As `train_cells`, side by side and in the order in which they are done.
+
+    A cell that cannot be trained becomes a sentence in `failed`, and the others go on.
+
+    Raises:
+        SuiteInputError: Ray cannot be reached, or a cell fits on none of its nodes.
+    """
+    jobs: dict[str, tuple[Cell, Recipe]] = {}
+    for cell, recipe in planned:
+        if (out and exported(cell, recipe, options, out)) or _checkpoint(cell, recipe, options).exists():
+            yield from train_cells([(cell, recipe)], options, out, command)
+        else:
+            jobs[cell.name] = cell, recipe
+    if not jobs:
+        return
+    with Pool(address, gpu=options.device == "cuda") as pool:
+        for name, result in pool.run(train_one, (_absolute(options), list(command)), list(jobs.items())):
+            if isinstance(result, Lost):
+                failed.append(f"{name}: {result.reason}")
+                continue
+            cell, recipe = jobs[name]
+            path = _checkpoint(cell, recipe, options)
+            if not path.exists():  # the worker has another disk
+                write_atomically(path, result)
+            yield from train_cells([(cell, recipe)], options, out, command)
+
+
+def train_one(note: Note, options: TrainOptions, command: Sequence[str], job: tuple[Cell, Recipe]) -> bytes:
+    """Train a cell in a worker and return its checkpoint."""
+    cell, recipe = job
+    note("begin")
+    return train_cell(cell, options, recipe=recipe, command=command).read_bytes()
+
+
+def _checkpoint(cell: Cell, recipe: Recipe, options: TrainOptions) -> Path:
+    dataset = load_dataset(cell.dataset, options.data_root, options.download, cell.timesteps)
+    return options.cache / f"{training_key(cell_config(cell, dataset), recipe, dataset.sha256, cell.seed)}.safetensors"
+
+
+def _absolute(options: TrainOptions) -> TrainOptions:
+    """The same places for a worker, which may stand in another directory."""
+    places = {name: getattr(options, name) for name in ("cache", "data_root", "csv", "tensorboard")}
+    return replace(options, **{name: path.absolute() for name, path in places.items() if path is not None})
