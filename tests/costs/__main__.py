@@ -1,0 +1,113 @@
+"""Cost curves: `python -m tests.costs` says how wall time and memory grow with what they should grow with.
+
+Each point is called once for the caches and once for its memory, then the points of a curve are timed in turn. The
+exponent is that of time (or peak memory above what stood before) against work: 1 is in proportion, below 1 there are
+fixed costs, and clearly above 1 it grows faster than its work, which is flagged and gives exit code 1.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+
+from bench.measure.memory import Memory, peak_memory
+from tests.costs.fit import Growth, growth
+from tests.costs.networks import AXES, NETWORKS
+from tests.costs.records import RECORDS
+
+ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Point:
+    """One size of a curve: what it is called, its work, and the call."""
+
+    label: int
+    work: float
+    call: Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Seconds and bytes of each point, and how both grow with the work; None where memory was not told or not moved."""
+
+    what: str
+    axis: str
+    points: Sequence[Point]
+    seconds: list[list[float]]
+    bytes: list[int]
+    time: Growth
+    memory: Growth | None
+
+
+def measure(what: str, axis: str, points: Sequence[Point]) -> Curve:
+    """Time the points in turn."""
+    peaks = []
+    for point in points:
+        point.call()
+        found = peak_memory(point.call, nn.Identity(), batch_size=1, device=torch.device("cpu"))
+        peaks.append(found.above_baseline_bytes if isinstance(found, Memory) else 0)
+    seconds: list[list[float]] = [[] for _ in points]
+    for _ in range(ROUNDS):
+        for index, point in enumerate(points):
+            start = time.perf_counter()
+            point.call()
+            seconds[index].append(time.perf_counter() - start)
+    work = [point.work for point in points]
+    # A peak within what the kernel's books are off by says nothing.
+    told = [(amount, peak) for amount, peak in zip(work, peaks, strict=True) if peak > 8 << 20]
+    memory = growth([amount for amount, _ in told], [[float(peak)] for _, peak in told]) if len(told) > 2 else None
+    return Curve(what, axis, points, seconds, peaks, growth(work, seconds), memory)
+
+
+def curves(place: Path) -> Iterator[Curve]:
+    """All curves, one after the other."""
+    for what, make in NETWORKS.items():
+        for axis, sizes in AXES.items():
+            labels = [getattr(size, {"T": "timesteps"}.get(axis, axis)) for size in sizes]
+            points = [Point(label, size.work, make(size)) for label, size in zip(labels, sizes, strict=True)]
+            # Memory is held for channels, not for pairs of them, so width's work is not that of its memory.
+            yield measure(what, axis, points)
+    for what, (prepare, counts) in RECORDS.items():
+        yield measure(what, "cells", [Point(count, count, prepare(count, place)) for count in counts])
+
+
+def shown(value: Growth | None) -> str:
+    """An exponent with its interval and that of the last doubling."""
+    if value is None:
+        return "too little to tell"
+    flag = "  FASTER THAN ITS WORK" if value.faster_than_work else ""
+    return f"{value.exponent:.2f} [{value.low:.2f}, {value.high:.2f}], last {value.last:.2f}{flag}"
+
+
+def main() -> int:
+    """Print the table, and return 1 if anything grows faster than its work."""
+    errors, found = Console(stderr=True), []
+    with tempfile.TemporaryDirectory() as place, errors.status("starting") as status:
+        for curve in curves(Path(place)):
+            found.append(curve)
+            status.update(f"{curve.what} against {curve.axis}")
+    table = Table("what", "against", "from", "to", "time's exponent", "memory's exponent", title="Cost against work")
+    for curve in found:
+        ends = [
+            f"{curve.points[at].label}: {sorted(curve.seconds[at])[ROUNDS // 2] * 1e3:.3g} ms, "
+            f"{curve.bytes[at] / 2**20:.3g} MiB"
+            for at in (0, -1)
+        ]
+        table.add_row(curve.what, curve.axis, *ends, shown(curve.time), shown(curve.memory))
+    Console(width=200).print(table)
+    growths = [value for curve in found for value in (curve.time, curve.memory) if value is not None]
+    return int(any(value.faster_than_work for value in growths))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
