@@ -79,7 +79,8 @@ def resolve(top: Path, name: str) -> str:
         return _git(top, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
     except _GitError:
         shallow = _git(top, "rev-parse", "--is-shallow-repository") == "true"
-        remedy = f"in this shallow clone fetch it: git fetch --depth=1 origin {name}" if shallow else "name one that is"
+        one = f"--depth=1 origin {name}" if re.fullmatch("[0-9a-f]{40,64}", name) else "--unshallow"
+        remedy = f"in this shallow clone fetch it: git fetch {one}" if shallow else "name one that is"
         raise SuiteInputError(f"{name!r} is no commit of this repository: {remedy}.") from None
 
 
