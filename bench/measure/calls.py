@@ -14,10 +14,11 @@ from bench.measure.neurons import SpikingNeuron
 
 @dataclass(frozen=True)
 class Called:
-    """A watched module: its name in the model, itself where it is a spiking neuron, and whether it is quiet."""
+    """A watched module: its name in the model, itself where it is a spiking neuron, and what `is_layer` says of it."""
 
     name: str
     neuron: SpikingNeuron | None
+    layer: bool
     quiet: bool
 
 
@@ -36,35 +37,42 @@ def is_quiet(module: nn.Module) -> bool:
     return type(module) in _QUIET and not (module._forward_pre_hooks or module._forward_hooks)
 
 
+def is_layer(module: nn.Module) -> bool:
+    """Whether a module is a layer of torch that does the same with every input of one shape."""
+    return type(module) in (*_QUIET, nn.Linear)
+
+
 class ModuleCalls:
-    """Hands every call of a watched module to `around(called, module, run)`, which has to return what `run()` gives.
+    """Hands every call of a watched module to `around(called, module, args, kwargs)`, which gives what `run` gives.
 
     `nn.Module.__call__` is replaced while there is something to watch, as torch.fx does when it traces. The modules'
     own hooks run inside. What overrides `__call__` without calling its parent is not seen.
     """
 
-    def __init__(self, around: Callable[[Called, nn.Module, Callable[[], Any]], Any]) -> None:
+    def __init__(self, around: Callable[[Called, nn.Module, tuple[Any, ...], dict[str, Any]], Any]) -> None:
         self._around = around
-        self._original: Callable[..., Any] | None = None
+        self._watching = False
+        # The call itself, unwatched: run(module, *args, **kwargs).
+        self.run: Callable[..., Any] = nn.Module.__call__
 
     def watch(self, modules: Iterable[tuple[nn.Module, Called]]) -> None:
         """Begin, with these modules."""
         # The modules are kept, so that no other one can come to have the identity of one of them.
         watched = {id(module): (module, called) for module, called in modules}
         around, original = self._around, nn.Module.__call__
+        self.run, self._watching = original, True
 
         @functools.wraps(original)
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
             found = watched.get(id(module))
             if found is None:
                 return original(module, *args, **kwargs)
-            return around(found[1], module, lambda: original(module, *args, **kwargs))
+            return around(found[1], module, args, kwargs)
 
-        self._original = original
         nn.Module.__call__ = call  # type: ignore[method-assign]
 
     def stop(self) -> None:
         """End."""
-        if self._original is not None:
-            nn.Module.__call__ = self._original  # type: ignore[method-assign]
-            self._original = None
+        if self._watching:
+            nn.Module.__call__ = self.run  # type: ignore[method-assign]
+            self._watching = False

@@ -247,13 +247,22 @@ class Ledger:
         """Return what one call of an operator costs, as a function; None where it has no rule."""
         return _rules.get(operator) or _rules.get(operator.overloadpacket)
 
-    def operator(self, name: str, rule: Rule, args: tuple[Any, ...], kwargs: Any, output: Any) -> None:
-        """Add one call of an operator in the module `name`."""
+    def operator(self, name: str, rule: Rule, args: tuple[Any, ...], kwargs: Any, output: Any) -> Cost | None:
+        """Add one call of an operator in the module `name`, and return what it cost."""
         cost = rule(output, *args, **kwargs)
         if cost is not None:
-            row = self._others.setdefault((name, cost.kind), [0, 0, 0, 0])
-            for index, count in enumerate((1, cost.adds, cost.multiplies, cost.compares)):
-                row[index] += count
+            self.cost(name, cost)
+        return cost
+
+    def cost(self, name: str, cost: Cost) -> None:
+        """Add one call of an operator that cost this in the module `name`."""
+        row = self._others.get((name, cost.kind))
+        if row is None:
+            row = self._others[name, cost.kind] = [0, 0, 0, 0]
+        row[0] += 1
+        row[1] += cost.adds
+        row[2] += cost.multiplies
+        row[3] += cost.compares
 
     def neuron(self, name: str, neuron: SpikingNeuron, output: Tensor, spikes: int | Tensor) -> None:
         """Add one call of a spiking neuron: its output [T*N, ...], and how many elements of it are not 0.

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from bench.measure.formulas import Contraction, Convolution, Count, Linear, Product, Projection
 from bench.measure.formulas.inputs import Occupancy, flatten_rows, occupancy, per_row
-from bench.measure.synop_sites import Policy, Site, numbers
+from bench.measure.synop_sites import FanOut, Policy, Site, numbers
 from bench.measure.synop_time import Rows
 from bench.measure.synop_weights import Weight, Weights
 
@@ -26,6 +26,26 @@ class LinearCall:
 
     shape: torch.Size
     bias: bool
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The product of an input with a weight of the model, as its site counts it: where, and with which fan-out."""
+
+    site: Site
+    fan_out: FanOut
+    known: Weight | None
+    weight: Tensor
+    state: Any
+    leading: int
+    rows: int
+    bias: bool
+    pointer: int
+    layout: tuple[torch.Size, tuple[int, ...]]
+
+    def takes(self, x: Tensor) -> bool:
+        """Whether x itself is the input."""
+        return x.data_ptr() == self.pointer and (x.shape, x.stride()) == self.layout
 
 
 class Counting:
@@ -49,14 +69,21 @@ class Counting:
         self._passes.clear()
         self._padded = None
 
-    def count(self, product: Product, index: int, output: Any, module: str) -> None:
-        """Add one product, the `index`-th of an operator that gave `output` in the module of that name."""
+    def count(self, product: Product, index: int, output: Any, module: str) -> Counted | None:
+        """Add one product, the `index`-th of an operator that gave `output` in the module of that name.
+
+        Returns what `repeat` can count another call by, None where every call has to be looked at.
+        """
+        counted = None
         if isinstance(product, Contraction):
             product = self._projection_of(product)
         if isinstance(product, Projection):
             known = self.weights.find(product.weight)
             site = self._site(module, product.kind, index, product.weight, known)
-            self._count_projection(site, self._with_border(product), known)
+            bordered = self._with_border(product)
+            counted = self._count_projection(site, bordered, known)
+            if bordered is not product:
+                counted = None
         elif isinstance(product, Contraction):
             site = self._site(module, product.kind, index, None, None)
             self._count_contraction(site, product)
@@ -66,6 +93,24 @@ class Counting:
             self._count_directly(site, product)
         first = output[0] if isinstance(output, (tuple, list)) else output
         site.output_shape = list(first.shape[1:])
+        return counted
+
+    def holds(self, counted: Counted, x: Tensor) -> bool:
+        """Whether the weight is as it was, and x no input with a border of explicit padding."""
+        padded = self._padded is not None and self._padded[0].data_ptr() == x.data_ptr()
+        return not padded and self.weights.state(counted.known, counted.weight) == counted.state
+
+    def repeat(self, counted: Counted, x: Tensor) -> None:
+        """Add another call with the input x, laid out as that of the first one, where `holds` says that it can be."""
+        order, found = self.occupancy_of(x, counted.leading)
+        site, fan_out, rows = counted.site, counted.fan_out, counted.rows
+        fan_out.see(order, found, rows)
+        site.add(fan_out.dense * rows, fan_out.dense_padded * rows)
+        site.elements += x.numel()
+        site.input_rows += rows
+        site.output_channels = fan_out.output_shape[0]
+        site.outputs += fan_out.outputs * rows
+        site.bias |= counted.bias
 
     def occupancy_of(self, x: Tensor, leading: int) -> tuple[Any, Occupancy]:
         """Return the order of positions in memory, and what one pass over x finds; its first axes are rows."""
@@ -103,23 +148,20 @@ class Counting:
         border = ((0, 0),) * (spatial - len(edges[-spatial:])) + edges[-spatial:]
         return replace(product, geometry=replace(geometry, border=border))
 
-    def _count_projection(self, site: Site, product: Projection, known: Weight | None) -> None:
+    def _count_projection(self, site: Site, product: Projection, known: Weight | None) -> Counted | None:
         geometry, x = product.geometry, product.input
         leading = geometry.row_axes(tuple(x.shape))
-        order, found = self.occupancy_of(x, leading)
         source = None if known is None else known.tensor
         state = self.weights.state(known, product.weight)
         fan_out = site.fan_out(product, tuple(x.shape[leading:]), source, state)
-        rows = x.shape[:leading].numel()
-        fan_out.see(order, found, rows)
-        site.add(fan_out.dense * rows, fan_out.dense_padded * rows)
-        site.elements += x.numel()
-        site.input_rows += rows
-        site.output_channels = fan_out.output_shape[0]
-        site.outputs += fan_out.outputs * rows
-        site.bias |= product.bias
+        rows, layout = x.shape[:leading].numel(), (x.shape, x.stride())
+        counted = Counted(
+            site, fan_out, known, product.weight, state, leading, rows, product.bias, x.data_ptr(), layout
+        )
+        self.repeat(counted, x)
         if not (self._by_policy or self.rows.wanted):
-            return
+            return None if known is None else counted
+        order, found = self.occupancy_of(x, leading)
         matrix, weights = flatten_rows(x, leading)[0], fan_out.in_order(order)
         if self._by_policy:
             site.operand(0).see_levels(
@@ -131,6 +173,7 @@ class Counting:
             )
         if self.rows.wanted:
             self._keep_rows(site, per_row(matrix, weights), x.shape)
+        return None
 
     def _count_contraction(self, site: Site, product: Contraction) -> None:
         left, right = product.left, product.right

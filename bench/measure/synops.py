@@ -30,16 +30,17 @@ from typing import Any, Self, cast, get_args
 import torch
 from torch import Tensor, nn
 from torch._ops import OpOverload
-from torch.overrides import TorchFunctionMode, _get_current_function_mode
-from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.hooks import RemovableHandle
 
-from bench.measure.calls import Called, ModuleCalls, is_quiet
+from bench.measure.calls import Called, ModuleCalls, is_layer, is_quiet
 from bench.measure.errors import FormulaError, MeasureInputError, NotCoveredError
 from bench.measure.formulas import Formula, formula_of, is_not_synaptic, is_view
 from bench.measure.formulas.attention import attention
 from bench.measure.neuron_ops import Ledger, NeuronOps, OtherOps, Rule
 from bench.measure.neurons import SpikingNeuron, spiking_neurons
+from bench.measure.repeats import Repeats, Seen, undisturbed
 from bench.measure.synop_counting import Counting, LinearCall
 from bench.measure.synop_result import OperationCounts, SynOpResult, UncountedOperator
 from bench.measure.synop_sites import Policy, SpikeClass
@@ -115,6 +116,8 @@ class SynOpCounter(TorchDispatchMode):
         self._nested = _Nested(self)
         self._handles: list[RemovableHandle] = []
         self._calls = ModuleCalls(self._call)
+        self._repeats = Repeats()
+        self._seen: Seen | None = None
         self._stack: list[str] = []
         self._neurons: list[_NeuronCall] = []
         self._paused = 0
@@ -132,7 +135,7 @@ class SynOpCounter(TorchDispatchMode):
         neurons = {id(neuron) for neuron in spiking_neurons(self._module).values()}
         # What a scripted module calls inside does not come by here: its sites are named after their weights.
         self._calls.watch(
-            (module, Called(name, cast(SpikingNeuron, module) if id(module) in neurons else None, is_quiet(module)))
+            (module, self._called(name, module, neurons))
             for name, module in self._module.named_modules()
             if not isinstance(module, torch.jit.ScriptModule)
         )
@@ -146,6 +149,10 @@ class SynOpCounter(TorchDispatchMode):
         self._function_mode = None if torch.is_inference_mode_enabled() else _FunctionMode(self)
         self._watch()
         return self
+
+    def _called(self, name: str, module: nn.Module, neurons: set[int]) -> Called:
+        neuron = cast(SpikingNeuron, module) if id(module) in neurons else None
+        return Called(name, neuron, layer=is_layer(module), quiet=is_quiet(module))
 
     def _watch(self) -> None:
         if self._function_mode is not None:
@@ -175,6 +182,7 @@ class SynOpCounter(TorchDispatchMode):
         for transient in (self._stack, self._neurons, self._counting.linear):
             transient.clear()
         self._counting.forget()
+        self._repeats.forget()
         self._paused = 0
         if error is None:
             self._check_weights()
@@ -186,38 +194,81 @@ class SynOpCounter(TorchDispatchMode):
                 self._failed = f"The weight of {site.name!r} changed while counting without torch recording it"
                 raise MeasureInputError(f"{self._failed}: change weights through torch, or outside the counter.")
 
-    def _call(self, called: Called, module: nn.Module, run: Callable[[], Any]) -> Any:
+    def _call(self, called: Called, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run a call of one of the modules, by its name."""
-        name, neuron = called.name, called.neuron
+        name = called.name
         self._stack.append(name)
         self._ran[name] = self._ran.get(name, 0) + 1
         try:
-            if neuron is not None:
-                return self._call_neuron(name, neuron, module, run)
-            return self._without_function_mode(run) if called.quiet else run()
+            if called.neuron is not None:
+                return self._call_neuron(name, called.neuron, module, args, kwargs)
+            if called.layer:
+                return self._call_layer(called, module, args, kwargs)
+            return self._calls.run(module, *args, **kwargs)
         finally:
             if self._stack:
                 self._stack.pop()
 
-    def _without_function_mode(self, run: Callable[[], Any]) -> Any:
+    def _call_layer(self, called: Called, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run a layer of torch: watched, or as it did before."""
+        watched = self._without_function_mode if called.quiet else self._calls.run
+        if kwargs or len(args) != 1 or type(args[0]) is not Tensor or not self._alone():
+            return watched(module, *args, **kwargs)
+        (x,) = args
+        repeat = self._repeats.find(module, x)
+        product = None if repeat is None else repeat.product
+        if repeat is None or (product is not None and not self._counting.holds(product, x)):
+            seen = self._seen = Seen(x)
+            try:
+                output = watched(module, x)
+            finally:
+                self._seen = None
+            self._repeats.learn(module, seen, output)
+            return output
+        with torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch():
+            output = self._calls.run(module, x)
+            for cost in repeat.costs:
+                self._ledger.cost(called.name, cost)
+            if product is not None:
+                self._operators += 1
+                with torch._C._AutoDispatchBelowAutograd():
+                    self._counting.repeat(product, x)
+        return output
+
+    def _alone(self) -> bool:
+        """Whether operators come by here and nowhere else, and count as they are."""
+        return (
+            self._only_mode()
+            and not (self._neurons or self._paused)
+            and (self._function_mode is not None or torch.is_inference_mode_enabled())
+            and undisturbed()
+        )
+
+    def _only_mode(self) -> bool:
+        modes = torch._C._len_torch_dispatch_stack(), torch._C._len_torch_function_stack()
+        return modes == (1, 0 if self._function_mode is None else 1)
+
+    def _without_function_mode(self, module: nn.Module, *args: Any, **kwargs: Any) -> Any:
         if self._function_mode is None or not torch._C._len_torch_function_stack():
-            return run()
+            return self._calls.run(module, *args, **kwargs)
         # Where it is not on top, another mode is, which is put back at once.
         mode = torch._C._pop_torch_function_stack()
         if mode is not self._function_mode:
             torch._C._push_on_torch_function_stack(mode)
-            return run()
+            return self._calls.run(module, *args, **kwargs)
         try:
-            return run()
+            return self._calls.run(module, *args, **kwargs)
         finally:
             torch._C._push_on_torch_function_stack(mode)
 
-    def _call_neuron(self, name: str, neuron: SpikingNeuron, module: nn.Module, run: Callable[[], Any]) -> Any:
+    def _call_neuron(
+        self, name: str, neuron: SpikingNeuron, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         call = _NeuronCall(name, neuron, suspended=self._suspend((name, module.training)))
         self._neurons.append(call)
         output = None
         try:
-            output = run()
+            output = self._calls.run(module, *args, **kwargs)
         finally:
             if self._neurons:
                 self._neurons.pop()
@@ -232,15 +283,14 @@ class SynOpCounter(TorchDispatchMode):
                 self._ledger.neuron(call.name or type(module).__name__, call.neuron, output, found.nonzero)
         finally:
             if call.suspended:
-                self._eager = torch.compiler.set_stance("force_eager")
+                self._eager.__enter__()
                 self._watch()
             elif not call.synaptic:
                 self._trusted.add((call.name, module.training))
 
     def _suspend(self, neuron: tuple[str, bool]) -> bool:
         """Leave a neuron alone that was watched once and held no synaptic operation, so that its fused kernels run."""
-        alone = _get_current_dispatch_mode() is self and _get_current_function_mode() is self._function_mode
-        if neuron not in self._trusted or not alone:
+        if neuron not in self._trusted or not self._only_mode():
             return False
         self._look_away()
         self._eager.__exit__(None, None, None)
@@ -263,6 +313,7 @@ class SynOpCounter(TorchDispatchMode):
             self._failed = "Inference mode was left inside a counter that was entered under it"
             raise MeasureInputError(f"{self._failed}: enter the counter outside of inference mode.")
         if operator.mutable:
+            self._unrepeatable()
             self._counting.forget()
             self._weights.written((*args, *kwargs.values()))
         output = func(*args, **kwargs)
@@ -273,9 +324,12 @@ class SynOpCounter(TorchDispatchMode):
         if torch._C._current_graph_task_id() != -1:
             return output
         if operator.pads:
+            self._unrepeatable()
             self._counting.padding(args, output)
         if operator.rule and not self._neurons and not self._paused:
-            self._ledger.operator(self._where(), operator.rule, args, kwargs, output)
+            cost = self._ledger.operator(self._where(), operator.rule, args, kwargs, output)
+            if self._seen is not None and cost is not None:
+                self._seen.costs.append(cost)
         if not operator.known and not self._paused:
             if operator.formula is None or not _plain(types, args):
                 self._list_uncounted(operator.name)
@@ -339,7 +393,9 @@ class SynOpCounter(TorchDispatchMode):
         self._operators += 1
         try:
             for index, product in enumerate(formula(output, *args, **kwargs)):
-                self._counting.count(product, index, output, self._where())
+                counted = self._counting.count(product, index, output, self._where())
+                if self._seen is not None:
+                    self._seen.product(counted)
         except NotCoveredError as reason:
             self._list_uncounted(f"{operator} ({reason})")
         except Exception as error:
@@ -348,7 +404,12 @@ class SynOpCounter(TorchDispatchMode):
             )
             raise FormulaError(self._failed) from error
 
+    def _unrepeatable(self) -> None:
+        if self._seen is not None:
+            self._seen.fit = False
+
     def _list_uncounted(self, operator: str) -> None:
+        self._unrepeatable()
         for neuron in self._neurons:
             neuron.synaptic = True
         self._operators += 1

@@ -85,14 +85,14 @@ def read_models(path: Path) -> tuple[EnergyModel, ...]:
         raise MeasureInputError(
             f"The energy models {str(path)!r} cannot be read ({reason}): name a TOML file."
         ) from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise MeasureInputError(f"{path}: this is not TOML ({error}): correct it.") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         raise MeasureInputError(
             f"{path}: key {key!r}: {first['msg'][0].lower()}{first['msg'][1:]}: correct it."
         ) from None
+    except (ValueError, RecursionError) as error:  # also a number of more digits than Python reads
+        raise MeasureInputError(f"{path}: this is not TOML ({error}): correct it.") from None
     for constants in document.models:
         if not (constants.mac or constants.ac or constants.dense or constants.neuron_update):
             raise MeasureInputError(
