@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,17 +135,30 @@ _LONGEST = 20_000
 
 
 def ancestry(directory: Path, sha: str) -> Ancestry | None:
-    """Return a commit and its ancestors, at most 20,000; None where git does not know the commit."""
+    """Return a commit and its ancestors, at most 20,000; None where git does not know the commit.
+
+    First parents come before the others: a merge is to be compared with what it was merged into, not with the branch
+    that it brought in.
+    """
     if not re.fullmatch(r"HEAD|[0-9a-f]{7,64}", sha):  # it may come from a file, and git has options that write
         return None
     try:
-        listing = git(directory, "log", "--topo-order", f"--max-count={_LONGEST}", "--format=%H %T", sha, "--")
+        listing = git(directory, "log", "--topo-order", f"--max-count={_LONGEST}", "--format=%H %T %P", sha, "--")
     except GitError:
         return None
-    pairs = [line.split() for line in listing.decode("ascii", "replace").splitlines()]
+    commits = {line[0]: line[1:] for line in map(str.split, listing.decode("ascii", "replace").splitlines())}
+    ordered = dict.fromkeys(_first_parents(commits)) | dict.fromkeys(commits)
     shallow = git_line(directory, "rev-parse", "--is-shallow-repository") != "false"
-    complete = not shallow and len(pairs) < _LONGEST
-    return Ancestry(tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs), complete)
+    complete = not shallow and len(commits) < _LONGEST
+    return Ancestry(tuple(ordered), tuple(commits[commit][0] for commit in ordered), complete)
+
+
+def _first_parents(commits: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield the first of the commits, its first parent, and so on; they are given with tree and parents."""
+    commit = next(iter(commits), None)
+    while commit in commits:
+        yield commit
+        commit = next(iter(commits[commit][1:]), None)
 
 
 def stored_ancestry(state: Git | Absent) -> Ancestry:

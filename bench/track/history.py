@@ -130,9 +130,9 @@ def newest_comparable(
 
     A run qualifies if its tree was clean and it has a cell of the head. Runs of commits that the head stands on come
     first: those of this machine before others, then those of earlier commits, nearest first, before those of the head's
-    own commit (an A/A comparison, which so never hides what a regressed commit did). Then come runs of the same tree
-    under another commit (rebased), and the rest. Among equals the newest comes first. A run with all cells of the head
-    comes before one that lacks some.
+    own commit (an A/A comparison, which so never hides what a regressed commit did); of a dirty tree its own commit is
+    the nearest. Then come runs of the same tree under another commit (rebased), and the rest. Among equals the newest
+    comes first. A run with all cells of the head comes before one that lacks some.
 
     Args:
         place: Where the run files are: a directory, or a branch of git.
@@ -180,13 +180,15 @@ def _by_preference(rows: Sequence[RunRow], head: Run, known: Ancestry) -> Iterat
     """Yield the runs, given oldest first, best first, each with the reason."""
     distance = {sha: index for index, sha in reversed(list(enumerate(known.shas)))}
     trees = set(known.trees)
+    dirty = isinstance(head.git, Git) and head.git.dirty
     ranks = []
     for age, row in enumerate(reversed(rows)):
         elsewhere = row.machine != head.machine.fingerprint
         steps = distance.get(row.sha) if row.sha is not None else None
         if steps is not None:
-            rank = (0, elsewhere, steps == 0, steps, age)
-            what = "the nearest commit that this one stands on" if steps else "the same commit"
+            rank = (0, elsewhere, steps == 0 and not dirty, steps, age)
+            own = "the commit that was changed here" if dirty else "the same commit"
+            what = "the nearest commit that this one stands on" if steps else own
         elif row.tree is not None and row.tree in trees:
             rank, what = (1, elsewhere, False, 0, age), "the same tree, rebased"
         else:
