@@ -215,21 +215,6 @@ def test_ancestry_is_nearest_first(repository):
     assert found.contains(commits[0][:9]) is True
 
 
-def test_what_a_merge_brought_in_is_further_away_than_the_line_it_was_merged_into(repository):
-    first = repository.commit("First", a="1")
-    repository.git("checkout", "-q", "-b", "feature")
-    feature = repository.commit("Feature", b="1")
-    repository.git("checkout", "-q", "main")
-    second = repository.commit("Second", a="2")
-    repository.git("merge", "-q", "--no-ff", "-m", "Merge", "feature")
-    third = repository.commit("Third", a="3")
-    merge = repository.git("rev-parse", "HEAD^")
-    found = ancestry(repository.path, third)
-    assert found.shas == (third, merge, second, first, feature)
-    assert found.complete
-    assert found.trees == tuple(repository.git("rev-parse", f"{commit}^{{tree}}") for commit in found.shas)
-
-
 def test_ancestry_of_a_merge_begins_with_what_it_was_merged_into(repository):
     root = repository.commit("Root", a="1")
     repository.git("checkout", "-q", "-b", "side")
