@@ -1,9 +1,10 @@
 """What polling a meter costs the load that runs meanwhile, in interleaved pairs on this CPU.
 
-    python -m tests.measure.polling_overhead [--pairs 100] [--interval 0.02]
+    python -m tests.measure.polling_overhead [--pairs 100] [--interval 0.02] [--threads 1]
 
 Both meters of a fake GPU are read through pynvml, in the thread that reads them in a measurement; the fake's functions
-are Python, which takes longer than a driver's. A pair is the same forward pass for the same time with polling and
+are Python, which takes longer than a driver's. The load runs in one thread, as the host's part of a load on a GPU does;
+with as many threads as cores every reading takes a core from one of them, and all the others wait for it. A pair is the same forward pass for the same time with polling and
 without, in random order. Shown are the ratios of its median time and of the CPU time that the process spends per call,
 as the median over all pairs with a 95 % order-statistic interval.
 """
@@ -47,7 +48,9 @@ def main() -> None:
     parser.add_argument("--interval", type=float, default=0.02, help="seconds between two readings")
     parser.add_argument("--seconds", type=float, default=0.5, help="length of either half of a pair")
     parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1, help="of torch")
     options = parser.parse_args()
+    torch.set_num_threads(options.threads)
     world, gpu = RealWorld(), Gpu(UUID)
     gpu.switch(world.time, gpu.idle)
     library = Library(world, [gpu], call_seconds=0.0)
