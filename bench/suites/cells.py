@@ -5,12 +5,14 @@ Whoever asks says where messages go: to the run's directory, through a pipe to a
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pytest
+import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.measure.energy import EnergyModel, energy_models
@@ -55,19 +57,24 @@ def measure_cells(work: Work, send: Send, models: Sequence[EnergyModel] | None =
         SuiteInputError: the suite asks for a GPU, and there is none.
     """
     cells = CellRun(work, send, energy_models(work.suite.energy_models) if models is None else models)
-    return run_benchmarks("test_cells.py", cells, *watching(work.watch, cells.device))
+    return run_benchmarks("test_cells.py", cells, *(watching(True, cells.device) if work.watch else []))
 
 
 class CellRun:
     """The pytest plugin that gives test_cells.py its cells, prepares them, and sends off what was measured."""
 
     def __init__(self, work: Work, send: Send, models: Sequence[EnergyModel]) -> None:
-        self.energy_models, self.device = models, timing_device(work.suite.measure)
+        self.energy_models = models
         self._work, self._send = work, send
         self._lost_device: str | None = None
         self._planned = {entry.cell.name: entry for entry in work.planned}
         self._console = terminal()
         self._session: Any = None
+
+    @functools.cached_property
+    def device(self) -> torch.device:
+        """Where latency, memory and power are measured. Raises SuiteInputError where the suite asks for another."""
+        return timing_device(self._work.suite.measure)
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """One test a cell; every benchmark has the same parameter name, which pytest-benchmark's grouping needs."""

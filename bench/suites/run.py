@@ -10,6 +10,7 @@ import pytest
 
 from bench.measure.energy import energy_models
 from bench.suites.cells import Message, Work, measure_cells
+from bench.suites.errors import SuiteInputError
 from bench.suites.harness import run_provenance
 from bench.suites.prepare import Sources
 from bench.suites.shards import Shard
@@ -69,6 +70,8 @@ def run_suite(
         SuiteInputError: the suite asks for a GPU, and there is none; or Ray cannot be reached.
     """
     where = where or Where()
+    if watch and where.ray is not None:
+        raise SuiteInputError("--watch shows the power of this machine, and Ray may measure on others: leave it out.")
     models = energy_models(suite.energy_models)
     device = "cpu" if where.ray is not None else str(timing_device(suite.measure))
     recovered = tuple(recover_unfinished(out))

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from rich.console import Console
-from rich.table import Table
 from torch import nn
 
 from bench.measure.memory import Memory, peak_memory
@@ -75,7 +73,6 @@ def curves(place: Path) -> Iterator[Curve]:
         for axis, sizes in AXES.items():
             labels = [getattr(size, {"T": "timesteps"}.get(axis, axis)) for size in sizes]
             points = [Point(label, size.work, make(size)) for label, size in zip(labels, sizes, strict=True)]
-            # Memory is held for channels, not for pairs of them, so width's work is not that of its memory.
             yield measure(what, axis, points)
     for what, (prepare, counts) in RECORDS.items():
         yield measure(what, "cells", [Point(count, count, prepare(count, place)) for count in counts])
@@ -90,23 +87,20 @@ def shown(value: Growth | None) -> str:
 
 
 def main() -> int:
-    """Print the table, and return 1 if anything grows faster than its work."""
-    errors, found = Console(stderr=True), []
-    with tempfile.TemporaryDirectory() as place, errors.status("starting") as status:
+    """Print a line a curve as it is measured, and return 1 if anything grows faster than its work."""
+    found: list[Growth] = []
+    print(f"{'what':24}{'against':9}{'from':34}{'to':36}{'exponent of time':42}of memory", flush=True)
+    with tempfile.TemporaryDirectory() as place:
         for curve in curves(Path(place)):
-            found.append(curve)
-            status.update(f"{curve.what} against {curve.axis}")
-    table = Table("what", "against", "from", "to", "time's exponent", "memory's exponent", title="Cost against work")
-    for curve in found:
-        ends = [
-            f"{curve.points[at].label}: {sorted(curve.seconds[at])[ROUNDS // 2] * 1e3:.3g} ms, "
-            f"{curve.bytes[at] / 2**20:.3g} MiB"
-            for at in (0, -1)
-        ]
-        table.add_row(curve.what, curve.axis, *ends, shown(curve.time), shown(curve.memory))
-    Console(width=200).print(table)
-    growths = [value for curve in found for value in (curve.time, curve.memory) if value is not None]
-    return int(any(value.faster_than_work for value in growths))
+            ends = [
+                f"{curve.points[at].label}: {sorted(curve.seconds[at])[ROUNDS // 2] * 1e3:.3g} ms, "
+                f"{curve.bytes[at] / 2**20:.3g} MiB"
+                for at in (0, -1)
+            ]
+            growths = f"{shown(curve.time):42}{shown(curve.memory)}"
+            print(f"{curve.what:24}{curve.axis:9}{ends[0]:34}{ends[1]:36}{growths}", flush=True)
+            found += [value for value in (curve.time, curve.memory) if value is not None]
+    return int(any(value.faster_than_work for value in found))
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ def comparing(count: int, place: Path) -> Callable[[], object]:
 
 
 def reporting(count: int, place: Path) -> Callable[[], object]:
-    run = parse_run(Path("head.json"), make_run_document(records(count)))
+    run = read_run(write_run(place / f"reporting{count}.json", records(count)))
 
     def call() -> object:
         out = place / f"report{count}"

@@ -139,6 +139,18 @@ def test_a_cell_that_keeps_failing_is_reported_and_the_rest_completes(place, tra
         assert run.cells[name].record.accuracy == local.cells[name].record.accuracy
 
 
+def test_ctrl_c_keeps_what_has_landed(place):
+    process = place.start(
+        *("run", "--suite", "suite.toml", "--out", "stopped", "--on", "ray"), **place.environment, TRAP="sleep"
+    )
+    wait_for(lambda: len(list((place.directory / "stopped/runs").glob("*/*.cells/*.json"))) >= 1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, out + err
+    assert len(only_run(place, "stopped").cells) >= 1
+    assert not workers(place.directory / "cache")
+
+
 def test_trained_by_ray_the_files_are_the_same_but_for_the_command(place):
     arguments = ("train", "--suite", "suite.toml", "--out")
     place.call(*arguments, "zoo", check=0, **fresh(place, "train-cache"))
