@@ -5,8 +5,8 @@
 Both meters of a fake GPU are read through pynvml, in the thread that reads them in a measurement; the fake's functions
 are Python, which takes longer than a driver's. The load runs in one thread, as the host's part of a load on a GPU does;
 with as many threads as cores every reading takes a core from one of them, and all the others wait for it. A pair is the
-same forward pass for the same time with polling and without, in random order. Shown are the ratios of its median time and of the CPU time that the process spends per call,
-as the median over all pairs with a 95 % order-statistic interval.
+same forward pass for the same time with polling and without, in random order. Shown are the ratios of its median time
+and of the CPU time that the process spends per call, as the median over all pairs with a 95 % order-statistic interval.
 """
 
 from __future__ import annotations
