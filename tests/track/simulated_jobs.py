@@ -97,7 +97,14 @@ def _share(count: int, of: int) -> str:
 
 def main() -> None:
     """Print the tables, in Markdown."""
-    _table("a process varies by", "head over base", "comparisons", "called slower", "share (95 % interval)", "pairs")
+    _table(
+        "a process varies by",
+        "head over base",
+        "comparisons",
+        "called slower",
+        "share (95 % interval)",
+        "pairs, median",
+    )
     rows = [(0.0, 1.0, 2000), (0.0, 1.03, 500), (0.0, 1.05, 500), (0.0, 1.1, 500)]
     rows += [(0.03, 1.0, 1000), (0.03, 1.05, 500), (0.03, 1.1, 500)]
     for seed, (noise, ratio, comparisons) in enumerate(rows, 1):
