@@ -156,7 +156,7 @@ def ancestry(directory: Path, sha: str) -> Ancestry | None:
 def _first_parents(commits: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """Yield the first of the commits, its first parent, and so on; they are given with tree and parents."""
     commit = next(iter(commits), None)
-    while commit in commits:
+    while commit is not None and commit in commits:
         yield commit
         commit = next(iter(commits[commit][1:]), None)
 

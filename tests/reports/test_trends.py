@@ -15,6 +15,7 @@ import pytest
 
 from bench.track.history import run_files
 from bench.track.runs import Run, read_run
+from reports.cells import collect
 from reports.levels import events, lines
 from reports.moments import Moment, from_json, moment, ordered, read_moments, to_json
 from reports.page import build
@@ -165,3 +166,19 @@ def test_time_orders_runs_whatever_offset_it_is_written_with() -> None:
     late = replace(two, created="2026-01-01T10:30:00+00:00")
     assert early.order < late.order
     assert replace(one, created="whenever").order
+
+
+def test_a_moment_leads_to_the_pages_that_a_report_has(run: Run) -> None:
+    found = {cell.record.name: cell for cell in collect([run])}
+    kept = moment(run).cells
+    assert kept.keys() == found.keys()
+    for name, cell in found.items():
+        shown = (cell.slug, cell.dataset, cell.network, cell.neuron, cell.timesteps)
+        assert (
+            kept[name].page,
+            kept[name].dataset,
+            kept[name].network,
+            kept[name].neuron,
+            kept[name].timesteps,
+        ) == shown
+        assert kept[name].skipped == (cell.skipped.reason if cell.skipped else None)

@@ -8,6 +8,7 @@ from bench.track.history import load_history, newest_comparable, run_files
 from bench.track.records import Absent, Git
 from bench.track.runs import Run, read_run, run_path
 from tests.track.builders import make_git, make_machine, make_provenance, make_record, make_suite, write_run
+from tests.track.repository import Repository
 
 NOGIT = Absent(status="unavailable", reason="no git state: not a git repository")
 
@@ -216,3 +217,83 @@ def test_a_history_without_our_names_works_too(tmp_path):
     head = read_run(write_run(tmp_path / "runs" / "head.json", make_suite(provenance={"run_id": "head"})))
     write_run(tmp_path / "runs" / "base.json", make_suite())
     assert newest_comparable(tmp_path / "runs", head).run.run_id == "run0"
+
+
+def test_a_squash_merge_is_the_same_tree_as_the_branch_that_was_measured(history, repository):
+    [root] = commits(repository, "root")
+    repository.git("checkout", "-q", "-b", "feature")
+    [_, last] = commits(repository, "one", "two")
+    repository.git("checkout", "-q", "main")
+    repository.git("merge", "-q", "--squash", "feature")
+    repository.git("commit", "-q", "-m", "Both at once")
+    squashed = git_state(repository.path)
+    repository.git("branch", "-q", "-D", "feature")
+    assert (squashed.tree, squashed.parents) == (last.tree, [root.sha])
+    [next_one] = commits(repository, "next")
+    history.add(last)
+    history.add(make_git("stranger"))
+    head = history.add(next_one)
+    baseline = newest_comparable(history.path, head, repository=repository.path)
+    assert baseline.run.git.sha == last.sha
+    assert "the same tree, rebased" in baseline.reason
+    history.add(root)
+    assert chosen(history, head, repository) == "run4", "an ancestor under its own name comes first"
+
+
+def test_a_pull_request_of_a_fork_stands_on_the_upstream_commit(history, repository, tmp_path):
+    [first, second] = commits(repository, "first", "second")
+    fork = Repository(tmp_path / "fork", tmp_path / "home")
+    fork.git("pull", "-q", str(repository.path), "main")
+    (fork.path / "fix.txt").write_text("fix")
+    fork.git("add", "-A")
+    fork.git("commit", "-q", "-m", "Fix")
+    in_fork = git_state(fork.path)
+    [third] = commits(repository, "third")
+    history.add(first)
+    history.add(second)
+    history.add(third)
+    # In the fork itself, git knows what it was forked from, and nothing of what came after.
+    assert chosen(history, history.add(in_fork), fork) == "run2"
+    # CI merges it: the first parent is what it is compared with.
+    repository.git("fetch", "-q", str(fork.path), "main:pull")
+    repository.git("checkout", "-q", "--detach", "main")
+    repository.git("merge", "-q", "--no-ff", "-m", "Merge", "pull")
+    merged = git_state(repository.path)
+    assert merged.base_sha == third.sha
+    head = history.add(merged)
+    assert chosen(history, head, repository) == "run3"
+    assert chosen(history, head) == "run3", "without a repository, by what the run itself says"
+
+
+def test_a_shallow_merge_checkout_knows_its_base(history, repository, tmp_path):
+    [first] = commits(repository, "first")
+    repository.git("checkout", "-q", "-b", "pull")
+    repository.commit("pull", other="1")
+    repository.git("checkout", "-q", "main")
+    [second] = commits(repository, "second")
+    repository.git("checkout", "-q", "-b", "merged")
+    repository.git("merge", "-q", "--no-ff", "-m", "Merge", "pull")
+    clone = tmp_path / "clone"
+    repository.git("clone", "-q", "--depth", "1", "--branch", "merged", f"file://{repository.path}", str(clone))
+    state = git_state(clone)
+    assert (state.shallow, state.base_sha) == (True, second.sha)
+    history.add(first)
+    history.add(second)
+    history.add(make_git("stranger"))
+    head = history.add(state)
+    baseline = newest_comparable(history.path, head, repository=clone)
+    assert baseline.run.run_id == "run2"
+    assert "the nearest commit that this one stands on" in baseline.reason
+
+
+def test_a_cache_changes_no_choice(history, repository, tmp_path):
+    states = commits(repository, *(f"c{index}" for index in range(8)))
+    for index, state in enumerate(states):
+        dirty = {"dirty": True, "diff_sha256": "0" * 64} if index % 3 == 2 else {}
+        neurons = ("soft",) if index % 4 == 1 else ("soft", "hard")
+        history.add(state.model_copy(update=dirty), machine=("here", "there")[index % 2], neurons=neurons)
+    for run in load_history(history.path).runs:
+        plain = newest_comparable(history.path, run, repository=repository.path)
+        cached = newest_comparable(history.path, run, repository=repository.path, cache=tmp_path / "cache")
+        assert (cached.run and cached.run.run_id, cached.reason) == (plain.run and plain.run.run_id, plain.reason)
+        assert cached.run == plain.run
