@@ -111,7 +111,8 @@ def run(
     if outcome.path is not None:
         head = read_run(outcome.path)
         typer.echo(f"run     {outcome.path}")
-        baseline = newest_comparable(history or runs, head, repository=Path.cwd(), cache=cache_directory())
+        with errors.status("Reading the history"):
+            baseline = newest_comparable(history or runs, head, repository=Path.cwd(), cache=cache_directory())
         if baseline.note:
             errors.print(baseline.note, markup=False)
         for damaged in baseline.damaged:

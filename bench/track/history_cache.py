@@ -15,7 +15,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import cache
 from hashlib import sha256
 from itertools import islice
@@ -100,14 +100,13 @@ def load_tables(
     if cache is None:
         return _refreshed(store, _empty(), progress)
     place = cache / "history" / sha256(store.key.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    try:
-        with writable(place):
-            place.mkdir(parents=True, exist_ok=True)
-        lock = locked(place)
-        lock.__enter__()
-    except TrackInputError as error:
-        return dataclasses.replace(_refreshed(store, _empty(), progress), note=f"No cache was used: {error}")
-    try:
+    with ExitStack() as held:
+        try:
+            with writable(place):
+                place.mkdir(parents=True, exist_ok=True)
+            held.enter_context(locked(place))
+        except TrackInputError as error:
+            return dataclasses.replace(_refreshed(store, _empty(), progress), note=f"No cache was used: {error}")
         old = _read_cache(place)
         new = _refreshed(store, old, progress)
         if new.runs is not old.runs:
@@ -116,8 +115,6 @@ def load_tables(
             except TrackInputError as error:
                 return dataclasses.replace(new, note=f"The cache was not written: {error}")
         return new
-    finally:
-        lock.__exit__(None, None, None)
 
 
 def _refreshed(store: Store, old: Tables, progress: Callable[[int, int], None]) -> Tables:

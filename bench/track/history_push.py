@@ -76,7 +76,7 @@ def _fetched(history: HistoryBranch, remote: str) -> str | None:
         return _commit(history, kept)
     except GitError as error:
         raise TrackInputError(
-            f"{history.branch}: cannot be fetched from {remote} ({error}); what was added here stays here."
+            f"{history.branch}: cannot be fetched from {remote} ({error}), so nothing is pushed there; try again."
         ) from None
     finally:
         git_line(history.repository, "update-ref", "-d", kept)
