@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from bench.measure.memory import Memory, peak_memory
+from bench.measure.memory import RESET_SLACK_BYTES, Memory, peak_memory
 from tests.costs.fit import Growth, growth
 from tests.costs.networks import AXES, NETWORKS
 from tests.costs.records import RECORDS
@@ -62,7 +62,7 @@ def measure(what: str, axis: str, points: Sequence[Point]) -> Curve:
             seconds[index].append(time.perf_counter() - start)
     work = [point.work for point in points]
     # A peak within what the kernel's books are off by says nothing.
-    told = [(amount, peak) for amount, peak in zip(work, peaks, strict=True) if peak > 8 << 20]
+    told = [(amount, peak) for amount, peak in zip(work, peaks, strict=True) if peak > RESET_SLACK_BYTES]
     memory = growth([amount for amount, _ in told], [[float(peak)] for _, peak in told]) if len(told) > 2 else None
     return Curve(what, axis, points, seconds, peaks, growth(work, seconds), memory)
 
@@ -93,8 +93,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as place:
         for curve in curves(Path(place)):
             ends = [
-                f"{curve.points[at].label}: {sorted(curve.seconds[at])[ROUNDS // 2] * 1e3:.3g} ms, "
-                f"{curve.bytes[at] / 2**20:.3g} MiB"
+                f"{curve.points[at].label}: {min(curve.seconds[at]) * 1e3:.3g} ms, {curve.bytes[at] / 2**20:.3g} MiB"
                 for at in (0, -1)
             ]
             growths = f"{shown(curve.time):42}{shown(curve.memory)}"

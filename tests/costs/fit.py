@@ -11,7 +11,7 @@ from scipy import stats
 
 # Caches and allocators make a little more than linear of what is linear; only what is clearly above is a finding.
 TOLERATED = 1.15
-# Of one doubling, which two medians make: a quarter more than double. Noise of a shared machine stays below.
+# Of one doubling, which two points alone make: a quarter more than double.
 TOLERATED_LAST = 1.35
 
 
@@ -31,16 +31,16 @@ class Growth:
 
 
 def growth(work: Sequence[float], costs: Sequence[Sequence[float]]) -> Growth:
-    """Fit costs, several a point, against the work of each point.
+    """Fit costs, several a point, against the work of each point. The least of a point counts: what disturbs only adds.
 
     Raises:
         ValueError: fewer than three points, or a cost or work that is not above 0.
     """
     if len(work) < 3 or any(value <= 0 for value in [*work, *(cost for point in costs for cost in point)]):
         raise ValueError("a growth needs three points, and work and costs above 0")
-    medians = [float(np.median(point)) for point in costs]
-    x, y = np.log(np.asarray(work, dtype=float)), np.log(medians)
+    least = [min(point) for point in costs]
+    x, y = np.log(np.asarray(work, dtype=float)), np.log(least)
     line = stats.linregress(x, y)
     reach = float(stats.t.ppf(0.975, len(work) - 2)) * float(line.stderr)
-    last = math.log(medians[-1] / medians[-2]) / math.log(work[-1] / work[-2])
+    last = math.log(least[-1] / least[-2]) / math.log(work[-1] / work[-2])
     return Growth(float(line.slope), float(line.slope) - reach, float(line.slope) + reach, last)

@@ -122,21 +122,47 @@ def test_a_worker_that_is_killed_midway_does_not_change_the_result(place):
     assert same_results(only_run(place, "local"), only_run(place, "killed")) == 4
 
 
-@pytest.mark.parametrize(
-    ("trap", "arguments", "reason"),
-    [("C", ("--timeout", 40), "it took longer than --timeout 40 (s)"), ("kill", (), "Ray lost its worker 4 times")],
-)
-def test_a_cell_that_keeps_failing_is_reported_and_the_rest_completes(place, trap, arguments, reason):
-    only = ("--only", "digits/resnet8/[rs][eo][lf][ut]/*")  # relu and soft; "soft-mpr" has more letters
-    done = place.run("--on", "ray", *only, *arguments, out=trap, check=2, **place.environment, TRAP=trap)
-    run, local = only_run(place, trap), only_run(place, "local")
-    assert set(run.cells) == {FIRST, SPIKING, LAST}
-    for section in SECTIONS:
-        assert getattr(run.cells[SPIKING].record, section).reason.startswith(reason)
+def check_lost(place, out, done, reason):
+    """The spiking cell is failed for this reason, which is told."""
+    record = only_run(place, out).cells[SPIKING].record
+    assert all(getattr(record, section).status == "failed" for section in SECTIONS)
+    assert all(getattr(record, section).reason.startswith(reason) for section in SECTIONS)
     assert f"{SPIKING}: {reason}" in done.stderr
+
+
+def test_a_cell_that_keeps_failing_is_reported_and_the_rest_completes(place):
+    only = ("--only", "digits/resnet8/[rs][eo][lf][ut]/*")  # relu and soft; "soft-mpr" has more letters
+    done = place.run("--on", "ray", *only, out="kill", check=2, **place.environment, TRAP="kill")
+    check_lost(place, "kill", done, "Ray lost its worker 4 times")
+    run, local = only_run(place, "kill"), only_run(place, "local")
+    assert set(run.cells) == {FIRST, SPIKING, LAST}
     for name in (FIRST, LAST):
         assert run.cells[name].record.synops == local.cells[name].record.synops
         assert run.cells[name].record.accuracy == local.cells[name].record.accuracy
+
+
+def test_a_cell_that_hangs_in_c_code_is_stopped(place):
+    """The other one is skipped at once, so that no slow machine can take longer over it than it may."""
+    (place.directory / "hang.toml").write_text(
+        SUITE + '[[cells]]\ndataset = "fashion-mnist"\nnetwork = "resnet8"\nneurons = ["soft"]\ntimesteps = [2]\n'
+        'seeds = [0]\nweights = "zoo"\n'
+    )
+    arguments = (
+        "run",
+        "--suite",
+        "hang.toml",
+        "--only",
+        "*/soft/*",
+        "--data-root",
+        "site",
+        "--out",
+        "C",
+        "--on",
+        "ray",
+    )
+    done = place.call(*arguments, "--timeout", 20, check=2, **place.environment, TRAP="C")
+    check_lost(place, "C", done, "it took longer than --timeout 20 (s)")
+    assert only_run(place, "C").cells["fashion-mnist/resnet8/soft/T2/s0"].record.accuracy.status == "skipped"
 
 
 def test_ctrl_c_keeps_what_has_landed(place):
