@@ -12,6 +12,7 @@ from rich.console import Console
 
 from bench.ab.command import ab
 from bench.ci.command import export, init_ci
+from bench.one_line import one_line
 from bench.pages import figure, picture, publish, serve
 from bench.suites.cache import cache_directory
 from bench.suites.doctor.command import doctor
@@ -116,7 +117,7 @@ def run(
         if baseline.note:
             errors.print(baseline.note, markup=False)
         for damaged in baseline.damaged:
-            errors.print(f"Left out of the history: {damaged.reason}", markup=False)
+            errors.print(one_line(f"Left out of the history: {damaged.reason}"), markup=False)
         typer.echo(f"base    {baseline.run.path if baseline.run else 'none'}: {baseline.reason}")
         rules = Rules(accepted, loaded.limits, only, suite)
         if baseline.run is not None and part is not None:  # the cells of other shards are not missed
@@ -128,7 +129,7 @@ def run(
         typer.echo(f"report  {page}")
     missing = without_power(outcome.path) if require_power and outcome.path is not None else []
     for sentence in (*missing, *outcome.bad_input):
-        errors.print(sentence)
+        errors.print(one_line(sentence), markup=False)
     raise typer.Exit(2 if outcome.bad_input else max(code, 1 if missing else 0))
 
 
@@ -263,7 +264,7 @@ def _report(run: Run, out: Path, comparison: Comparison | None, history: Path | 
 
     past = read_moments(history, besides=run, cache=cache_directory()) if history else None
     for sentence in past.damaged if past else ():
-        errors.print(f"Left out of the trends: {sentence}", markup=False)
+        errors.print(one_line(f"Left out of the trends: {sentence}"), markup=False)
     return build([run], out, comparison=comparison, history=past.moments if past else ())
 
 
@@ -280,7 +281,7 @@ def main() -> None:
     except Exception as error:
         if isinstance(error, ValueError) and any(kind.__name__.endswith("InputError") for kind in type(error).__mro__):
             # Each package has its own InputError, and importing them all here would cost every command their imports.
-            errors.print(str(error), markup=False)
+            errors.print(one_line(str(error)), markup=False)
         elif hasattr(error, "show"):  # a usage error of the command line parser, which newer typer keeps to itself
             error.show()
         else:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from bench.one_line import one_line
+
 _RUNS = Path(".bench/runs")
 
 
@@ -29,7 +31,7 @@ def publish(
         task = bar.add_task("", total=None)
         done = bring_up_to_date(runs, site, lambda made, total: bar.update(task, completed=made, total=total))
     for sentence in done.damaged:
-        errors.print(f"Left out: {sentence}", markup=False)
+        errors.print(one_line(f"Left out: {sentence}"), markup=False)
     typer.echo(f"{done.index}: {done.built} reports built, {done.kept} were there")
 
 

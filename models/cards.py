@@ -6,9 +6,22 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from models.errors import ModelInputError
+
 
 def model_card(title: str, metadata: Mapping[str, Any]) -> str:
-    """Markdown card of a trained checkpoint's metadata."""
+    """Markdown card of a trained checkpoint's metadata.
+
+    Raises:
+        ModelInputError: the metadata lack something or hold something else than training wrote.
+    """
+    try:
+        return _card(title, metadata)
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
+        raise ModelInputError(f"{title}: what the checkpoint says of its training is damaged: train it anew.") from None
+
+
+def _card(title: str, metadata: Mapping[str, Any]) -> str:
     config, recipe, data = metadata["config"], metadata["recipe"], metadata["dataset"]
     correct, samples = metadata["correct"], metadata["samples"]
     kind = "the ANN twin (ReLU)" if config["neuron"] == "relu" else f"spiking neurons `{config['neuron']}`"

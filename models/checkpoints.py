@@ -116,12 +116,37 @@ def model_config(path: Path, metadata: Mapping[str, Any]) -> ModelConfig:
     """
     config = metadata.get("config")
     try:
-        return ModelConfig(**config)  # type: ignore[arg-type]
+        made = ModelConfig(**config)  # type: ignore[arg-type]
     except TypeError:
-        raise ModelInputError(f"{path}: the key 'config' does not describe a network: train it anew.") from None
+        made = None
+    if made is None or not _describes_a_network(made):
+        raise ModelInputError(f"{path}: the key 'config' does not describe a network: train it anew.")
+    return made
 
 
-_OF_TRAINING = ("recipe", "dataset", "seed", "training_key", "weights_sha256", "curve", "correct", "samples", "command")
+def _describes_a_network(config: ModelConfig) -> bool:
+    """Whether every value is of its type and no size is absurd: a stranger's file may not fill the memory."""
+    sizes = ((config.timesteps, 1000), (config.num_classes, 100_000), (config.in_channels, 10_000))
+    constants: Any = config.hyperparameters
+    return (
+        all(isinstance(name, str) for name in (config.network, config.neuron))
+        and all(type(size) is int and 1 <= size <= most for size, most in sizes)
+        and isinstance(constants, dict)
+        and all(type(value) in (int, float) and abs(value) < 1e6 for value in constants.values())
+    )
+
+
+_OF_TRAINING: dict[str, type] = {
+    "recipe": dict,
+    "dataset": dict,
+    "seed": int,
+    "training_key": str,
+    "weights_sha256": str,
+    "curve": list,
+    "correct": int,
+    "samples": int,
+    "command": list,
+}
 
 
 def read_trained(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -142,9 +167,15 @@ def check_trained(path: Path, metadata: Mapping[str, Any]) -> None:
         ModelInputError: it does not.
     """
     model_config(path, metadata)
-    for key in _OF_TRAINING:
+    for key, kind in _OF_TRAINING.items():
         if key not in metadata:
             raise ModelInputError(f"{path}: the key {key!r} is missing: it was not written by `inflor-bench train`.")
+        if type(metadata[key]) is not kind:
+            raise ModelInputError(f"{path}: the key {key!r} is damaged: copy or train it anew.")
+    anytime = metadata.get("anytime", [])
+    counts = [metadata["correct"], *anytime] if isinstance(anytime, list) else [None]
+    if not all(type(count) is int and 0 <= count <= metadata["samples"] > 0 for count in counts):
+        raise ModelInputError(f"{path}: the key 'correct', 'anytime' or 'samples' is damaged: copy or train it anew.")
 
 
 def load_model(path: str | Path) -> nn.Module:

@@ -111,7 +111,7 @@ def _kept(site: Path, place: str, digest: str) -> Moment | None:
 def _summary(site: Path, place: str) -> Mapping[str, Any]:
     try:
         document = json.loads((site / "runs" / place / "summary.json").read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
 

@@ -100,14 +100,14 @@ def load_suite(name: str) -> Suite:
         raise SuiteInputError(
             f"The suite {name!r} cannot be read ({reason}): name a TOML file or one of {', '.join(sorted(shipped))}."
         ) from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise SuiteInputError(f"{name}: this is not TOML ({error}): correct it.") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         raise SuiteInputError(
             f"{name}: key {key!r}: {first['msg'][0].lower()}{first['msg'][1:]}: correct it."
         ) from None
+    except (ValueError, RecursionError) as error:  # also a number of more digits than Python reads
+        raise SuiteInputError(f"{name}: this is not TOML ({error}): correct it.") from None
     parse_budgets(Path(name), suite.budgets)
     return suite.model_copy(update={"energy_models": [str(Path(name).parent / file) for file in suite.energy_models]})
 

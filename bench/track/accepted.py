@@ -50,16 +50,17 @@ def read_accepted(path: Path) -> tuple[Accepted, ...]:
         TrackInputError: The file cannot be read, is not TOML, or a key is unknown, missing or wrong.
     """
     remedy = "correct it, or remove the file to accept nothing"
+    text = read_text(Path(path), remedy)
     try:
-        return tuple(_File.model_validate(tomllib.loads(read_text(Path(path), remedy))).accepted)
-    except tomllib.TOMLDecodeError as error:
-        raise TrackInputError(f"{path}: is not TOML ({error}); {remedy}.") from None
-    except RecursionError:
-        raise TrackInputError(f"{path}: is nested too deeply; {remedy}.") from None
+        return tuple(_File.model_validate(tomllib.loads(text)).accepted)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         raise TrackInputError(f"{path}: key {key}: {first['msg']}; {remedy}.") from None
+    except ValueError as error:  # also a number of more digits than Python reads
+        raise TrackInputError(f"{path}: is not TOML ({error}); {remedy}.") from None
+    except RecursionError:
+        raise TrackInputError(f"{path}: is nested too deeply; {remedy}.") from None
 
 
 def apply_accepted(

@@ -155,7 +155,9 @@ class Accuracy(Section):
         import numpy as np
 
         expected = (self.n + 7) // 8
-        packed = zlib.decompressobj().decompress(base64.b64decode(self.bits, validate=True), expected + 1)
+        compressed = base64.b64decode(self.bits, validate=True)
+        most = 1032 * len(compressed) + 1032  # zlib makes at most 1032 bytes of one
+        packed = zlib.decompressobj().decompress(compressed, min(expected, most) + 1)
         if len(packed) != expected:
             raise ValueError("accuracy.bits does not hold n bits")
         return np.unpackbits(np.frombuffer(packed, dtype=np.uint8), count=self.n).astype(bool)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,13 +58,14 @@ def restore(state: State, path: Path) -> None:
     weights = {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")}
     load_weights(state.model, weights, path)
     for name, parameter in state.model.named_parameters():
-        if f"momentum.{name}" in tensors:
-            state.optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(
-                tensors[f"momentum.{name}"]
-            )
-    progress: dict[str, Any] = metadata.get("progress", {})
-    try:
-        state.step, state.loss_sum = progress["step"], progress["loss_sum"]
-        state.correct, state.seen, state.curve = progress["correct"], progress["seen"], progress["curve"]
-    except KeyError as error:
-        raise ModelInputError(f"{path}: the key {error} is missing: delete the file to train from the start.") from None
+        momentum = tensors.get(f"momentum.{name}")
+        if momentum is not None:
+            if momentum.shape != parameter.shape or not torch.isfinite(momentum).all():
+                raise ModelInputError(f"{path}: 'momentum.{name}' is damaged: delete the file to train from the start.")
+            state.optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(momentum)
+    progress: Any = metadata.get("progress")
+    for key, kind in (("step", int), ("loss_sum", float), ("correct", int), ("seen", int), ("curve", list)):
+        value: Any = progress.get(key) if isinstance(progress, dict) else None
+        if type(value) is not kind or (kind is not list and not 0 <= value < math.inf):
+            raise ModelInputError(f"{path}: the key {key!r} is missing or damaged: delete it to train from the start.")
+        setattr(state, key, value)
