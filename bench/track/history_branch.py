@@ -19,7 +19,7 @@ from pathlib import Path
 from bench.track.errors import TrackInputError
 from bench.track.files import MAX_BYTES
 from bench.track.git_command import GitError, command, environment, git, git_line
-from bench.track.history_store import SET_ASIDE, Entry, Stranger, is_run_file, is_same, refuse_other
+from bench.track.history_store import SET_ASIDE, Entry, Stranger, is_run_file, refuse_another, refuse_other
 
 _ATTEMPTS = 40
 _FILE_MODES = ("100644", "100755")
@@ -38,7 +38,8 @@ Change = Callable[[str | None], Files | None]
 class HistoryBranch:
     """A branch of run files in a repository. One that is not there is an empty history, until something is added.
 
-    Where there is no local branch of the name, the one of `origin` as last fetched is read, and built upon.
+    Where there is no local branch of the name, or one that is behind, the one of `origin` as last fetched is read, and
+    built upon.
     """
 
     def __init__(self, repository: Path, branch: str) -> None:
@@ -72,11 +73,19 @@ class HistoryBranch:
         return self.tip() is not None
 
     def tip(self) -> str | None:
-        """Return the commit that is the history now."""
-        return self._commit(self.ref) or self._commit(f"refs/remotes/origin/{self.branch}")
+        """Return the commit that is the history now: the local one, unless the one fetched from `origin` is ahead."""
+        local, fetched = self.resolve(self.ref), self.resolve(f"refs/remotes/origin/{self.branch}")
+        if local is None or (fetched is not None and self.is_ancestor(local, fetched)):
+            return fetched
+        return local
 
-    def _commit(self, name: str) -> str | None:
+    def resolve(self, name: str) -> str | None:
+        """Return the commit of a ref, None if there is none."""
         return git_line(self.repository, "rev-parse", "--verify", "-q", f"{name}^{{commit}}")
+
+    def is_ancestor(self, old: str, new: str) -> bool:
+        """Say whether a commit is another or stands behind it."""
+        return old == new or git_line(self.repository, "merge-base", "--is-ancestor", old, new) is not None
 
     def files(self, commit: str | None) -> Files:
         """Return mode and blob of all files of a commit; none where there is no commit."""
@@ -132,8 +141,8 @@ class HistoryBranch:
         def change(tip: str | None) -> Files | None:
             files = self.files(tip)
             if name in files:
-                there = self._content(files[name][1])
-                return None if is_same(Path(f"{self.branch}:{name}"), there, content) else files
+                refuse_another(Path(f"{self.branch}:{name}"), self._content(files[name][1]), content)
+                return None
             refuse_other(self.branch, name, files)
             return files | {name: (_FILE_MODES[0], blob)}
 
@@ -169,8 +178,7 @@ class HistoryBranch:
         self.refuse_checked_out()
         reason = ""
         for attempt in range(_ATTEMPTS):
-            local = self._commit(self.ref)
-            tip = local or self.tip()
+            local, tip = self.resolve(self.ref), self.tip()
             files = change(tip)
             if files is None:
                 return False
@@ -192,7 +200,8 @@ class HistoryBranch:
                 f"{mode} {blob}\t".encode("ascii") + os.fsencode(name) + b"\0" for name, (mode, blob) in files.items()
             )
             self._ask("update-index", "-z", "--index-info", index=index, given=lines)
-            tree = self._ask("write-tree", index=index)
+            # A blob that git lost is named by whoever reads it, and hinders nobody who adds others.
+            tree = self._ask("write-tree", "--missing-ok", index=index)
         named = git_line(self.repository, "var", "GIT_COMMITTER_IDENT") and git_line(
             self.repository, "var", "GIT_AUTHOR_IDENT"
         )

@@ -27,10 +27,10 @@ def fetch(history: HistoryBranch, remote: str) -> None:
     history.refuse_checked_out()
     theirs = _fetched(history, remote)
     for attempt in range(_ATTEMPTS):
-        mine = _commit(history, history.ref)
-        if theirs is None or (mine and _is_ancestor(history, theirs, mine)):
+        mine = history.resolve(history.ref)
+        if theirs is None or (mine and history.is_ancestor(theirs, mine)):
             return
-        if mine is None or _is_ancestor(history, mine, theirs):
+        if mine is None or history.is_ancestor(mine, theirs):
             new = theirs
         else:
             new = history.commit(_merged(history, remote, mine, theirs), [theirs, mine], f"Merge what {remote} added")
@@ -73,21 +73,13 @@ def _fetched(history: HistoryBranch, remote: str) -> str | None:
         if not git(history.repository, "ls-remote", remote, history.ref).strip():
             return None
         git(history.repository, "fetch", "-q", "--no-tags", "--no-write-fetch-head", remote, f"+{history.ref}:{kept}")
-        return _commit(history, kept)
+        return history.resolve(kept)
     except GitError as error:
         raise TrackInputError(
             f"{history.branch}: cannot be fetched from {remote} ({error}), so nothing is pushed there; try again."
         ) from None
     finally:
         git_line(history.repository, "update-ref", "-d", kept)
-
-
-def _commit(history: HistoryBranch, name: str) -> str | None:
-    return git_line(history.repository, "rev-parse", "--verify", "-q", f"{name}^{{commit}}")
-
-
-def _is_ancestor(history: HistoryBranch, old: str, new: str) -> bool:
-    return git_line(history.repository, "merge-base", "--is-ancestor", old, new) is not None
 
 
 def _merged(history: HistoryBranch, remote: str, mine: str, theirs: str) -> Files:

@@ -85,15 +85,14 @@ def is_run_file(name: str) -> bool:
     )
 
 
-def is_same(path: Path, there: bytes, content: str) -> bool:
-    """Say whether a file holds the same run as the one to add, however it is written.
+def refuse_another(path: Path, there: bytes, content: str) -> None:
+    """Refuse a run whose name is taken, unless what is there says the same, however it is written.
 
     Raises:
-        TrackInputError: The file holds another run, or cannot be read.
+        TrackInputError: The file that is there holds another run, or cannot be read.
     """
-    if there == content.encode("utf-8") or parse_json(path, there, _REMEDY) == json.loads(content):
-        return True
-    raise TrackInputError(f"{path}: is there with another content, so nothing was added; measure again.")
+    if there != content.encode("utf-8") and parse_json(path, there, _REMEDY) != json.loads(content):
+        raise TrackInputError(f"{path}: is there with another content, so nothing was added; measure again.")
 
 
 def refuse_other(title: str, name: str, there: Iterable[str]) -> None:
@@ -193,7 +192,8 @@ class HistoryDirectory:
             self.directory.mkdir(parents=True, exist_ok=True)
         with locked(self.directory):
             if path.exists():
-                return not is_same(path, read_bytes(path, _REMEDY), content)
+                refuse_another(path, read_bytes(path, _REMEDY), content)
+                return False
             refuse_other(self.title, name, [entry.name for entry in self.entries()])
             write_text(path, content)
         return True

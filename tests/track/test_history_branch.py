@@ -165,8 +165,13 @@ def test_what_only_the_remote_has_is_built_upon(store, repository, remote, tmp_p
     add_run(other, run_file(tmp_path, 2))
     push(other, "origin")
     assert repository.git("rev-list", "--count", BRANCH, cwd=path) == "2", "forward, without a merge"
+    assert ids(store) == ["run1"]
+    repository.git("fetch", "-q", "origin")
+    assert ids(store) == ["run1", "run2"], "a local branch that is behind what was fetched"
+    add_run(store, run_file(tmp_path, 3))
+    assert repository.git("rev-list", "--count", "--first-parent", BRANCH) == "3"
     push(store, "origin")
-    assert ids(store) == ["run1", "run2"]
+    assert ids(HistoryBranch(path, BRANCH)) == ids(store) == ["run1", "run2", "run3"]
 
 
 def test_what_was_set_aside_on_one_side_stays_so_in_a_merge(store, repository, remote, tmp_path):
@@ -267,6 +272,10 @@ def test_a_damaged_and_a_missing_object_are_named_and_the_rest_is_read(store, re
     assert [run.run_id for run in loaded.runs] == ["run1", "run3"]
     assert [item.name for item in loaded.damaged] == [names[0], names[2]]
     assert all(f"{BRANCH}:{item.name}" in item.reason for item in loaded.damaged)
+    assert add_run(store, run_file(tmp_path, 5))[1], "what is lost hinders nobody who adds"
+    store.set_aside([entry for entry in store.entries() if entry.name in (names[0], names[2])])
+    loaded = load_history(store)
+    assert ([run.run_id for run in loaded.runs], loaded.damaged) == (["run1", "run3", "run5"], ())
 
 
 def test_links_and_files_elsewhere_are_never_read(store, repository, tmp_path):

@@ -114,6 +114,18 @@ def test_many_files_are_read_by_several_processes_as_by_one(tmp_path, cache):
     same(ours(load_tables(HistoryDirectory(tmp_path / "runs"), cache)), by_hand(tmp_path / "runs"))
 
 
+@pytest.mark.slow
+def test_ten_thousand_records_of_500_commits_on_3_machines(tmp_path, cache):
+    write_history(tmp_path / "runs", 500, 20)
+    store, expected = HistoryDirectory(tmp_path / "runs"), by_hand(tmp_path / "runs")
+    assert len(expected[1]) == 10_000
+    for _ in range(2):
+        found = load_tables(store, cache)
+        same(ours(found), expected)
+        assert len({run.machine for run in found.run_rows()}) == 3
+        assert len({run.sha for run in found.run_rows()}) == 500
+
+
 def test_only_what_is_new_or_changed_is_read(store, cache, tmp_path):
     files = [entry.name for entry in store.entries()]
     store.load(cache)
