@@ -26,8 +26,13 @@ class Growth:
 
     @property
     def faster_than_work(self) -> bool:
-        """Whether the cost grows faster than the work: also at the large end, where fixed costs do not hide it."""
-        return self.low > TOLERATED or self.last > TOLERATED_LAST
+        """Whether the cost grows faster than the work, over the whole range."""
+        return self.low > TOLERATED
+
+    @property
+    def faster_at_the_end(self) -> bool:
+        """Whether it does so where it is largest, and fixed costs do not hide it."""
+        return self.last > TOLERATED_LAST
 
 
 def growth(work: Sequence[float], costs: Sequence[Sequence[float]]) -> Growth:
