@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from bench.one_line import one_line
 from bench.suites.cache import cache_directory
 from bench.suites.terminal import terminal
 
@@ -129,19 +130,18 @@ def doctor(
 ) -> None:
     """Read everything and name what is wrong. Exit 2 if a damaged file is left, else 0."""
     from bench.track.history_doctor import examine
-    from bench.track.render import plain
 
     store = _there(place, branch)
     with _progress("reading") as progress:
         found = examine(store, progress)
     console = Console(highlight=False, emoji=False, markup=False, soft_wrap=True)
     for complaint in found.complaints:
-        console.print(f"{complaint.kind}  {plain(complaint.name)}: {plain(complaint.sentence)}")
+        console.print(f"{complaint.kind}  {one_line(complaint.name)}: {one_line(complaint.sentence)}")
     left = {item.name for item in found.damaged}
     if set_aside and found.damaged:
         entries = [entry for entry in store.entries() if entry.name in left]
         for name, target in store.set_aside(entries).items():
-            console.print(f"set aside  {plain(name)} as {plain(target)}")
+            console.print(f"set aside  {one_line(name)} as {one_line(target)}")
             left.discard(name)
     runs = f"{found.readable} run{'' if found.readable == 1 else 's'} can be read"
     typer.echo(f"{store.title}: {runs}, {f'{len(left)} damaged' if left else 'none is damaged'}.")
@@ -174,7 +174,7 @@ def _loaded(store: Store) -> Tables:
     with _progress("reading") as progress:
         tables = load_tables(store, cache_directory(), progress)
     for sentence in ([tables.note] if tables.note else []) + [f"Left out: {item.reason}" for item in tables.damaged]:
-        terminal().print(sentence, markup=False, highlight=False)
+        terminal().print(one_line(sentence), markup=False, highlight=False)
     return tables
 
 
