@@ -115,7 +115,7 @@ def run(
         with errors.status("Reading the history"):
             baseline = newest_comparable(history or runs, head, repository=Path.cwd(), cache=cache_directory())
         if baseline.note:
-            errors.print(baseline.note, markup=False)
+            errors.print(one_line(baseline.note), markup=False)
         for damaged in baseline.damaged:
             errors.print(one_line(f"Left out of the history: {damaged.reason}"), markup=False)
         typer.echo(f"base    {baseline.run.path if baseline.run else 'none'}: {baseline.reason}")
@@ -263,6 +263,8 @@ def _report(run: Run, out: Path, comparison: Comparison | None, history: Path | 
     from reports.page import build
 
     past = read_moments(history, besides=run, cache=cache_directory()) if history else None
+    if past and past.note:
+        errors.print(one_line(past.note), markup=False)
     for sentence in past.damaged if past else ():
         errors.print(one_line(f"Left out of the trends: {sentence}"), markup=False)
     return build([run], out, comparison=comparison, history=past.moments if past else ())
