@@ -1,7 +1,7 @@
 """Cost curves: `python -m tests.costs` says how wall time and memory grow with what they should grow with.
 
 Each point is called once for the caches and once for its memory, then the points of a curve are timed in turn. The
-exponent is that of wall time, of CPU time of all threads, and of peak memory above what stood before, against work: 1 is
+exponent is that of wall time, of CPU time of all threads, and of peak memory above what stood before, to work: 1 is
 in proportion, below 1 there are fixed costs. CPU time or memory that clearly grows faster than its work is flagged and
 gives exit code 1. Wall time is not judged: others on the machine take their share of long calls first.
 """
