@@ -112,6 +112,19 @@ def test_each_way_to_break_that_is_seen(words):
     assert any(words in complaint for complaint in complaints(workflow))
 
 
+def test_a_regression_is_kept_published_and_commented_on_all_the_same():
+    bench, *others = jobs(parsed("github")).values()
+    assert all(job["needs"] == "bench" and "!cancelled()" in job["if"] for job in others)
+    after = [step["name"].split()[0] for step in bench["steps"] if "!cancelled()" in str(step.get("if"))]
+    assert after == ["Collect", "Keep", "Keep"]
+
+
+def test_only_a_pull_request_of_the_repository_itself_is_commented_on():
+    condition = jobs(parsed("github"))["comment"]["if"]
+    assert "github.event.pull_request.head.repo.full_name == github.repository" in condition
+    assert "||" not in condition
+
+
 def scripts():
     for name, job in parsed("github")["jobs"].items():
         for step in job["steps"]:
