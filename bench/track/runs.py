@@ -12,6 +12,7 @@ import hashlib
 import math
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -141,13 +142,14 @@ def _rounds(path: Path, index: int, benchmark: Mapping[str, Any], record: Record
         return ()  # the harness timed something, but not this cell
     stats = benchmark.get("stats")
     data = stats.get("data", []) if isinstance(stats, dict) else None
-    valid = isinstance(data, list) and all(
-        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
-        for value in data
-    )
-    if not valid:
-        raise TrackInputError(f"{path}: key benchmarks[{index}].stats.data holds no list of seconds; {_REMEDY}.")
-    return tuple(float(value) for value in data)  # type: ignore[union-attr]
+    if isinstance(data, list) and all(
+        kind is not bool and issubclass(kind, int | float) for kind in set(map(type, data))
+    ):
+        with suppress(OverflowError):  # an integer beyond a double
+            rounds = tuple(map(float, data))
+            if all(map(math.isfinite, rounds)) and min(rounds, default=0.0) >= 0:
+                return rounds
+    raise TrackInputError(f"{path}: key benchmarks[{index}].stats.data holds no list of seconds; {_REMEDY}.")
 
 
 def attach_record(benchmark: Mapping[str, Any], record: Record) -> dict[str, Any]:

@@ -192,6 +192,28 @@ def test_another_schema_version_and_a_count_beyond_64_bits_are_named(store, cach
     assert "more than 64 bits" in found[two].reason
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"name":"digits/', '"name":"\\ud800/'),  # half a character, which no table can hold
+        ('"branch":"main"', '"branch":"\\udfff"'),
+        ('"first_parent_index":7', '"first_parent_index":1e400'),
+        ('"seed":0', f'"seed":{10**30}'),
+        ('"samples":10000', f'"samples":{10**400}'),
+        ('"neurons":4096', f'"neurons":{10**400}'),
+        ('"created":"2025', '"created":"99999'),
+    ],
+)
+def test_no_value_of_a_file_ends_the_reading_of_the_others(store, cache, old, new):
+    path = store.entries()[0].path
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    found = store.load(cache)
+    assert len(found.run_rows()) + len(found.damaged) == 6
+    assert all(str(path) in item.reason for item in found.damaged)
+
+
 def truncated(place):
     path = place / "records.parquet"
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
