@@ -1,6 +1,6 @@
 """Jobs and histories with known noise, to see how often the gate and the change points cry wolf, and what they find.
 
-`python -m tests.track.simulated_jobs` prints the tables of docs/gate.md; it takes about half an hour.
+`python -m tests.track.simulated_jobs` prints the tables of docs/gate.md; it takes about ten minutes.
 """
 
 from __future__ import annotations
