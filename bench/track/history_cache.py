@@ -13,9 +13,10 @@ from __future__ import annotations
 import dataclasses
 import os
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import signal
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import cache
 from hashlib import sha256
 from itertools import islice
@@ -128,12 +129,13 @@ def _refreshed(store: Store, old: Tables, progress: Callable[[int, int], None]) 
     kept = [entry.name for entry in entries if known.get(entry.name) == entry.state]
     parts: list[tuple[pa.Table, ...]] = []
     damaged = []
-    for done, result in enumerate(_read_all(store, fresh), 1):
-        progress(done, len(fresh))
-        if isinstance(result, Damaged):
-            damaged.append(result)
-        else:
-            parts.append(result)
+    with closing(_read_all(store, fresh)) as results:
+        for done, result in enumerate(results, 1):
+            progress(done, len(fresh))
+            if isinstance(result, Damaged):
+                damaged.append(result)
+            else:
+                parts.append(result)
     if not parts and len(kept) == len(known):
         return dataclasses.replace(old, damaged=tuple(damaged))
     if len(kept) < len(known):
@@ -145,15 +147,30 @@ def _refreshed(store: Store, old: Tables, progress: Callable[[int, int], None]) 
     return Tables(runs, records, layers, tuple(damaged), old.note)
 
 
-def _read_all(store: Store, entries: Sequence[Entry]) -> Iterator[tuple[pa.Table, ...] | Damaged]:
+def _read_all(store: Store, entries: Sequence[Entry]) -> Generator[tuple[pa.Table, ...] | Damaged, None, None]:
     contents = store.read(entries)
     workers = os.cpu_count() or 1
     if len(entries) < _POOLED or workers < 2:
         yield from map(_read, contents)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    try:
         while batch := list(islice(contents, _AT_ONCE)):
-            yield from pool.map(_read, batch, chunksize=8)
+            with _ctrl_c_is_ours():
+                results = pool.map(_read, batch, chunksize=8)
+            yield from results
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _ctrl_c_is_ours() -> Iterator[None]:
+    """Start processes that Ctrl-C does not reach: one that it ends while it writes a result is waited for forever."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _read(given: tuple[Entry, bytes | TrackInputError]) -> tuple[pa.Table, ...] | Damaged:

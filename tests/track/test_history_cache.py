@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -323,3 +324,39 @@ print(len(store.was_read))
         process.stdin.flush()
     assert sorted(int(process.communicate(timeout=120)[0]) for process in processes) == [0, 6]
     assert {path.suffix for path in cache.rglob("*") if path.is_file()} == {".parquet"}
+
+
+def test_ctrl_c_ends_the_reading_and_the_next_call_reads_it_all(tmp_path, cache):
+    write_history(tmp_path / "runs", 70, 1)
+    code = """
+import sys
+from pathlib import Path
+from bench.track.history_cache import load_tables
+from bench.track.history_store import HistoryDirectory
+def progress(done, total):
+    if done == 1:
+        print("reading", flush=True)
+        sys.stdin.readline()
+try:
+    load_tables(HistoryDirectory(Path(sys.argv[1])), Path(sys.argv[2]), progress)
+except KeyboardInterrupt:
+    print("stopped")
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "runs"), str(cache)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        start_new_session=True,
+        # A test run in the background of a shell ignores Ctrl-C, and hands that down.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    try:
+        assert process.stdout.readline() == "reading\n"
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers, too
+        assert process.communicate(timeout=300) == ("stopped\n", "")
+    finally:
+        process.kill()
+    assert len(load_tables(HistoryDirectory(tmp_path / "runs"), cache).run_rows()) == 70
