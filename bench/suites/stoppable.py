@@ -22,9 +22,12 @@ import pytest
 
 from bench.suites.cells import Message, Send, Work, measure_cells
 from bench.suites.suite import PlannedCell
+from models.training.interruption import Interruption
 
 # How long a training may take to write down where it is, before its process is killed, s.
-GRACE_SECONDS = 10.0
+GRACE_SECONDS = 30.0
+# How soon Ctrl-C is seen, s.
+POLL_SECONDS = 0.5
 
 
 def measure_stoppable(work: Work, seconds: float, send: Send) -> int:
@@ -89,34 +92,34 @@ class _Process:
     def follow(self, seconds: float, send: Send) -> tuple[int, str | None]:
         """Pass messages on until the process is done. Returns pytest's exit code, and why the process ended too early.
 
-        Raises:
-            KeyboardInterrupt: Ctrl-C was pressed twice.
+        Ctrl-C, or the SIGTERM of a scheduler, is passed on between two messages; a second one acts at once.
         """
         deadline: float | None = None
         remaining = seconds
-        while True:
-            try:
-                if not self._messages.poll(None if deadline is None else max(0.0, deadline - time.monotonic())):
-                    return self._stop(seconds, send)
-                kind, value = self._messages.recv()
-            except KeyboardInterrupt:
+        with Interruption() as interruption:
+            while True:
+                if interruption.requested and not self._interrupted:
+                    self._interrupted, deadline = True, time.monotonic() + GRACE_SECONDS
+                    self._signal(signal.SIGINT)
+                left = POLL_SECONDS if deadline is None else deadline - time.monotonic()
+                try:
+                    if not self._messages.poll(min(POLL_SECONDS, max(0.0, left))):
+                        if left <= 0:
+                            return self._stop(seconds, send)
+                        continue
+                    kind, value = self._messages.recv()
+                except (EOFError, OSError):
+                    return self._ended()
+                if kind == "end":
+                    return value, None
+                self._pass_on((kind, value), send)
                 if self._interrupted:
-                    raise
-                self._interrupted, deadline = True, time.monotonic() + GRACE_SECONDS
-                self._signal(signal.SIGINT)
-                continue
-            except (EOFError, OSError):
-                return self._ended()
-            if kind == "end":
-                return value, None
-            self._pass_on((kind, value), send)
-            if self._interrupted:
-                continue
-            if kind == "begin":
-                remaining = seconds
-            elif kind == "hold" and deadline is not None:
-                remaining = deadline - time.monotonic()
-            deadline = None if self.landed or kind == "hold" else time.monotonic() + remaining
+                    continue
+                if kind == "begin":
+                    remaining = seconds
+                elif kind == "hold" and deadline is not None:
+                    remaining = deadline - time.monotonic()
+                deadline = None if self.landed or kind == "hold" else time.monotonic() + remaining
 
     def _pass_on(self, message: Message, send: Send) -> None:
         kind, value = message

@@ -19,6 +19,7 @@ from bench.suites.suite import PlannedCell
 from bench.suites.terminal import terminal
 from bench.suites.timing import timing_device
 from bench.track.provenance import machine, versions
+from models.training.interruption import Interruption
 
 
 def measure_on_ray(work: Work, models: Sequence[EnergyModel], address: str, timeout: float | None, send: Send) -> int:
@@ -32,21 +33,20 @@ def measure_on_ray(work: Work, models: Sequence[EnergyModel], address: str, time
     by_name = {entry.cell.name: entry for entry in work.planned}
     console = terminal()
     gpu = {"cpu": False, "cuda": True, "auto": None}[work.suite.measure.device]
-    try:
-        with Pool(address, gpu=gpu) as pool, console.status("waiting for Ray") as status:
-            common = (everywhere, tuple(models), pool.shared)
-            results = pool.run(measure_one, common, list(by_name.items()), timeout)
-            for count, (name, result) in enumerate(results, 1):
-                if isinstance(result, Lost):
-                    code = max(code, send_lost(work, by_name[name], result.reason, send))
-                else:
-                    send(("cell", result[1]))
-                    code = max(code, result[0])
-                console.print(f"{name}: {'lost' if isinstance(result, Lost) else 'done'}", markup=False)
-                status.update(f"{count} of {len(by_name)} cells done")
-    except KeyboardInterrupt:
-        return int(pytest.ExitCode.INTERRUPTED)
-    return code
+    status = console.status("waiting for Ray")
+    with Pool(address, gpu=gpu) as pool, status, Interruption() as interruption:
+        common = (everywhere, tuple(models), pool.shared)
+        jobs = list(by_name.items())
+        results = pool.run(measure_one, common, jobs, timeout, lambda: interruption.requested)
+        for count, (name, result) in enumerate(results, 1):
+            if isinstance(result, Lost):
+                code = max(code, send_lost(work, by_name[name], result.reason, send))
+            else:
+                send(("cell", result[1]))
+                code = max(code, result[0])
+            console.print(f"{name}: {'lost' if isinstance(result, Lost) else 'done'}", markup=False)
+            status.update(f"{count} of {len(by_name)} cells done")
+        return int(pytest.ExitCode.INTERRUPTED) if interruption.requested else code
 
 
 def measure_one(

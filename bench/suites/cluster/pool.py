@@ -113,8 +113,12 @@ class Pool:
         common: tuple[Any, ...],
         jobs: Sequence[tuple[str, Any]],
         timeout: float | None = None,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> Iterator[tuple[str, Any]]:
-        """Call `function(note, *common, job)` of every job and give its name and result, or `Lost`, as they come."""
+        """Call `function(note, *common, job)` of every job and give its name and result, or `Lost`, as they come.
+
+        It ends early once `stopped` says so, which is asked about every second.
+        """
         options = {"num_cpus": self.threads, "num_gpus": int(self._gpu), "max_retries": RETRIES}
         remote: Any = ray.remote
         task = remote(**options, retry_exceptions=[InterruptedTaskError])(_call)
@@ -126,7 +130,7 @@ class Pool:
         while True:
             for name, job in islice(waiting, IN_FLIGHT - len(running)):
                 running[task.remote(function, name, clock, *shared, job)] = name
-            if not running:
+            if not running or stopped():
                 return
             done, _ = ray.wait(list(running), num_returns=1, timeout=_POLL_SECONDS)
             for reference in done:
