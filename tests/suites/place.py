@@ -20,11 +20,12 @@ class Place:
     def __init__(self, directory: Path, suite: str) -> None:
         self.directory = directory
         (directory / "suite.toml").write_text(suite)
+        self._started: list[subprocess.Popen[str]] = []
 
     def start(self, *arguments, **environment):
         """Start the command; its output is read by `communicate`."""
         environment = {"INFLOR_BENCH_CACHE": str(self.directory / "cache"), "INFLOR_BENCH_EAGER": "1", **environment}
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "bench.cli", *map(str, arguments)],
             cwd=self.directory,
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **environment},
@@ -34,6 +35,15 @@ class Place:
             # A test run in the background of a shell ignores Ctrl-C, and so would the command.
             preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
+        self._started.append(process)
+        return process
+
+    def close(self):
+        """End what a test that failed has left running."""
+        for process in self._started:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
 
     def call(self, *arguments, check=None, **environment):
         process = self.start(*arguments, **environment)

@@ -68,7 +68,8 @@ def place(tmp_path_factory):
     (package / "trap.py").write_text(TRAP)
     place.path = f"{package}{os.pathsep}{os.environ.get('PYTHONPATH', '')}{os.pathsep}{os.getcwd()}"
     place.run(out="whole", PYTHONPATH=place.path)
-    return place
+    yield place
+    place.close()
 
 
 def only_run(place, out):
@@ -122,7 +123,7 @@ def children(process):
     return [int(number) for number in out.split()]
 
 
-def wait_for(condition, seconds=120):
+def wait_for(condition, seconds=600):
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "it did not come"
@@ -155,7 +156,7 @@ def test_ctrl_c_keeps_what_was_measured_and_leaves_no_process(place):
     wait_for(lambda: measured_cells(place, "stopped"))
     found = children(process.pid)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 130, out + err
     assert "run the same command to go on" in err
     assert [len(read_run(path).cells) for path in place.runs("stopped")] == [1]

@@ -58,7 +58,8 @@ def place(tmp_path_factory):
     (package / "trap.py").write_text(TRAP)
     place.environment = {"PYTHONPATH": f"{package}{os.pathsep}{os.getcwd()}", **ONE}
     place.run(out="local", **place.environment)
-    return place
+    yield place
+    place.close()
 
 
 def only_run(place, out):
@@ -87,7 +88,7 @@ def workers(directory):
     return found
 
 
-def wait_for(condition, seconds=120):
+def wait_for(condition, seconds=600):
     until = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < until, "it did not come"
@@ -171,10 +172,10 @@ def test_ctrl_c_keeps_what_has_landed(place):
     )
     wait_for(lambda: len(list((place.directory / "stopped/runs").glob("*/*.cells/*.json"))) >= 1)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 130, out + err
     assert len(only_run(place, "stopped").cells) >= 1
-    assert not workers(place.directory / "cache")
+    wait_for(lambda: not workers(place.directory / "cache"), 60)
 
 
 def test_trained_by_ray_the_files_are_the_same_but_for_the_command(place):
