@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -71,6 +73,7 @@ class Pool:
         if self._address:  # other machines get the very code that runs here
             environment["py_modules"] = [str(Path(package.__file__ or "").parent) for package in (bench, models)]
         try:
+            _check_reachable(self._address)
             ray.init(
                 address=self._address or "local",
                 runtime_env=environment,
@@ -78,8 +81,8 @@ class Pool:
                 log_to_driver=False,
                 logging_level=logging.ERROR,
             )
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            reason = str(error).strip().splitlines()[0]
+        except (OSError, ValueError, RuntimeError) as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise SuiteInputError(
                 f"Ray at {self._address or 'this machine'!r} cannot be reached ({reason}): start it by `ray start`, or "
                 "leave the address out."
@@ -142,6 +145,13 @@ class Pool:
                     if name in by_name and name not in late:
                         late.add(name)
                         ray.cancel(by_name[name], force=True)  # kills the worker, whatever it does
+
+
+def _check_reachable(address: str) -> None:
+    """Raise OSError where nobody listens at an address host:port. Ray itself would end this process then."""
+    match = re.fullmatch(r"(?:ray://)?([^/:]+):([0-9]{1,5})", address)
+    if match is not None:
+        socket.create_connection((match[1], int(match[2])), timeout=10).close()
 
 
 def _result(reference: Any, stopped: str | None) -> Any:
