@@ -160,7 +160,8 @@ def test_ctrl_c_keeps_what_was_measured_and_leaves_no_process(place):
     assert process.returncode == 130, out + err
     assert "run the same command to go on" in err
     assert [len(read_run(path).cells) for path in place.runs("stopped")] == [1]
-    assert not any(os.path.exists(f"/proc/{number}") for number in found)
+    # multiprocessing's own helper ends a moment after its parent
+    wait_for(lambda: not any(os.path.exists(f"/proc/{number}") for number in found), 60)
 
 
 def test_a_wrong_time_is_one_sentence():
