@@ -31,6 +31,7 @@ from bench.suites.options import (
     without_power,
 )
 from bench.suites.own.command import measure
+from bench.suites.rerun import rerun
 from bench.suites.shards import Shard, ShardOption, among
 
 if TYPE_CHECKING:
@@ -250,6 +251,7 @@ app.add_typer(history_commands, name="history")
 app.command()(merge)
 app.command()(measure)
 app.command()(doctor)
+app.command()(rerun)
 for command in (publish, serve, figure, picture):
     app.command()(command)
 app.command()(ab)

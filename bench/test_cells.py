@@ -10,7 +10,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.measure.errors import MeasureInputError
 from bench.suites.cells import CellRun
-from bench.suites.errors import CellLostError
+from bench.suites.errors import CellLostError, enough_memory
 from bench.suites.measuring import measure_test_set
 from models.datasets import DatasetUnavailableError
 from models.errors import ModelInputError
@@ -18,7 +18,8 @@ from models.errors import ModelInputError
 
 def test_cell(cell: str, cells: CellRun, benchmark: BenchmarkFixture) -> None:
     try:
-        prepared = cells.prepare(cell)
+        with enough_memory():
+            prepared = cells.prepare(cell)
     except DatasetUnavailableError as error:
         cells.store_absent(cell, "skipped", str(error), benchmark)
         return
@@ -26,9 +27,9 @@ def test_cell(cell: str, cells: CellRun, benchmark: BenchmarkFixture) -> None:
         cells.store_absent(cell, "failed", str(error), benchmark)
         pytest.fail(str(error), pytrace=False)
     try:
-        with cells.progress(cell) as show:
+        with enough_memory(), cells.progress(cell) as show:
             sections = measure_test_set(prepared.model, prepared.dataset, show, cells.energy_models)
-    except MeasureInputError as error:
+    except (MeasureInputError, CellLostError) as error:
         cells.store_absent(cell, "failed", str(error), benchmark, prepared)
         pytest.fail(str(error), pytrace=False)
 

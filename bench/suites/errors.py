@@ -1,5 +1,10 @@
 """What is raised where a suite, or a cell name, is bad; and where a cell is lost."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class SuiteInputError(ValueError):
     """One sentence that names the file, the key and the remedy; the command line prints it and exits with 2."""
@@ -7,3 +12,19 @@ class SuiteInputError(ValueError):
 
 class CellLostError(Exception):
     """A cell whose process took too long, or ended; the message says why."""
+
+
+@contextmanager
+def enough_memory() -> Iterator[None]:
+    """Turn memory that cannot be had, of this machine or of a GPU, into a cell that is lost; the others go on.
+
+    Raises:
+        CellLostError: the memory did not suffice.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        said = str(error)
+        if isinstance(error, MemoryError) or "can't allocate memory" in said or "out of memory" in said:
+            raise CellLostError("the memory did not suffice: take a smaller batch size, or a larger machine") from None
+        raise

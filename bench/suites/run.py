@@ -17,6 +17,7 @@ from bench.suites.shards import Shard
 from bench.suites.stoppable import measure_stoppable
 from bench.suites.suite import PlannedCell, Suite
 from bench.suites.timing import timing_device
+from bench.track.errors import TrackInputError
 from bench.track.records import SECTIONS
 from bench.track.runs import record_of
 from bench.track.unfinished import OpenRun, open_run, recover_unfinished
@@ -75,7 +76,8 @@ def run_suite(
     models = energy_models(suite.energy_models)
     device = "cpu" if where.ray is not None else str(timing_device(suite.measure))
     recovered = tuple(recover_unfinished(out))
-    provenance = run_provenance(out, command, device).model_copy(update={"shard": str(shard) if shard else None})
+    asked = {"shard": str(shard) if shard else None, "settings": suite.measure.model_dump()}
+    provenance = run_provenance(out, command, device).model_copy(update=asked)
     work = Work(suite, tuple(planned), sources, provenance, watch)
     with open_run(out, provenance) as run:
         landing = Landing(run)
@@ -104,8 +106,12 @@ class Landing:
         kind, document = message
         if kind != "cell":
             return
-        self._run.write_cell(document)
-        self.stored += 1
         (record,) = map(record_of, document["benchmarks"])
+        try:
+            self._run.write_cell(document)
+        except TrackInputError as error:  # a full disk; there may be room again for the next cell
+            self.bad_input.append(f"{record['name']}: was measured and is lost: {error}")
+            return
+        self.stored += 1
         if all(record[section]["status"] == "failed" for section in SECTIONS):
             self.bad_input.append(f"{record['name']}: {record[SECTIONS[0]]['reason']}")

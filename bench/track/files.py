@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import os
 import secrets
@@ -119,7 +120,7 @@ def write_text(path: Path, text: str) -> None:
             with open(path, "w", encoding="utf-8", newline="\n") as stream:
                 stream.write(text)
             return
-        temporary = path.parent / f".{path.name[:80]}.{secrets.token_hex(8)}.tmp"
+        temporary = path.parent / f"{_temporary(path)}{secrets.token_hex(8)}.tmp"
         try:
             with open(temporary, "x", encoding="utf-8", newline="\n") as file:
                 file.write(text)
@@ -131,6 +132,17 @@ def write_text(path: Path, text: str) -> None:
                 temporary.unlink()
             raise
         sync_directory(path.parent)
+
+
+def _temporary(path: Path) -> str:
+    return f".{path.name[:80]}."
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what processes that were killed while they wrote `path` have left beside it. Nobody else may write it."""
+    with writable(path.parent):
+        for leftover in path.parent.glob(f"{glob.escape(_temporary(path))}{'[0-9a-f]' * 16}.tmp"):
+            leftover.unlink(missing_ok=True)
 
 
 def sync_directory(directory: Path) -> None:

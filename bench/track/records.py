@@ -87,7 +87,8 @@ class Provenance(Section):
     """Everything that determines a record.
 
     `shard` is the part of the suite that the run was asked for, such as "2/8"; None for all of it. `merged_from` is the
-    id of the run that measured the cell, where several were merged into this one.
+    id of the run that measured the cell, where several were merged into this one. `settings` is the table [measure] of
+    its suite, with what the command line replaced; None in older files, and of a user's own model.
     """
 
     run_id: str
@@ -100,6 +101,7 @@ class Provenance(Section):
     device: str
     shard: str | None = None
     merged_from: str | None = None
+    settings: dict[str, Any] | None = None
     dataset: DatasetProvenance | None = None
     weights: WeightsProvenance | None = None
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from bench.track.errors import TrackInputError
-from bench.track.files import dumps, read_json, sync_directory, writable, write_json
+from bench.track.files import dumps, read_json, remove_leftovers, sync_directory, writable, write_json
 from bench.track.records import Provenance
 from bench.track.runs import cell_slug, cells_dir, merge_documents, parse_run, record_of, run_path
 
@@ -145,6 +145,7 @@ def finish_run(cells: Path) -> Path:
         else:
             entries.update(_split(document))
     if entries:
+        remove_leftovers(path)  # of the attempt that was killed: nobody else writes this file
         write_json(path, merge_documents(entries.values()))
     with writable(cells.parent):
         shutil.rmtree(cells)

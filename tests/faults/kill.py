@@ -206,7 +206,7 @@ def chain(place: Place, rng: random.Random, kills: int, seconds: float, changes:
             f"{name}: a measured record is lost" for name in there if not set(there[name]) <= set(now.get(name, ()))
         ]
         there = now
-    code, said = place.finish()
+    code, said = place.finish() if killed == kills else (0, "")
     if code not in (0, 1) or "Traceback" in said:
         tally.wrong.append(f"{place.directory}: ended by {code}: {said[-2000:]}")
     tally.wrong += [f"{path}: was finished and is gone" for path in trained if not path.exists()]
@@ -239,7 +239,7 @@ def compare(place: Place, undisturbed: Place, tally: Tally) -> None:
 
 def kill_often(moments: int, seed: int, directory: Path, commands: tuple[str, ...] = tuple(COMMANDS)) -> Tally:
     """Kill each command at its share of the moments."""
-    tally = Tally()
+    tally, told = Tally(), 0
     for index, command in enumerate(commands):
         undisturbed = Place(directory / command / "undisturbed", command)
         began = time.monotonic()
@@ -259,6 +259,9 @@ def kill_often(moments: int, seed: int, directory: Path, commands: tuple[str, ..
             compare(place, undisturbed, tally)
             done += killed
             print(f"{command}: killed at {done} of {share} moments, {len(tally.wrong)} losses", flush=True)
+            for line in tally.wrong[told:]:
+                print(line, flush=True)
+            told = len(tally.wrong)
             if not killed:  # it was done before the moment came
                 place.directory.rename(place.directory.with_name(f"quick-{time.monotonic_ns()}"))
                 seconds *= 0.8
@@ -275,8 +278,6 @@ def main() -> int:
     for where, count in sorted(tally.killed.items()):
         print(f"{count:4}  {where}")
     print(f"{sum(tally.killed.values())} moments, {len(tally.wrong)} losses")
-    for line in tally.wrong:
-        print(line)
     return 1 if tally.wrong else 0
 
 

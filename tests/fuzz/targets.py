@@ -21,15 +21,16 @@ import torch
 from rich.console import Console
 from torch import nn
 
-from bench.measure.energy.user import energy_models
+from bench.measure.energy.user import read_models
 from bench.suites.own.inputs import from_file
 from bench.suites.suite import check_names, load_suite, plan
 from bench.track.accepted import read_accepted
 from bench.track.compare import compare
+from bench.track.files import dumps
 from bench.track.history import load_history, newest_comparable
 from bench.track.outputs import bencher_metric_format, github_action_benchmark, workflow_commands
 from bench.track.render import render_markdown, render_terminal, to_json
-from bench.track.runs import Run, read_run, write_json
+from bench.track.runs import Run, read_run
 from bench.track.unfinished import recover_unfinished
 from models.cards import model_card
 from models.checkpoints import load_model, read_trained, weights_sha256
@@ -40,6 +41,7 @@ from models.released import _tensors, convert
 from models.training import state
 from reports import site, siteindex
 from reports.moments import moment, read_moments
+from reports.moments import to_json as to_kept
 from reports.page import build as build_report
 from reports.site import publish
 from tests.fuzz import mutate
@@ -85,16 +87,18 @@ def _good_run(directory: Path) -> Run:
 
 def _run(path: Path, out: Path, number: int) -> None:
     run, good = read_run(path), _good_run(out)
-    for base, head in ((good, run), (run, good)):
-        comparison = compare(base, head)
-        render_terminal(comparison, Console(file=io.StringIO()), everything=True)
-        render_markdown(comparison)
-        write_json(out / "comparison.json", to_json(comparison))
-        workflow_commands(comparison.findings)
-    write_json(out / "bencher.json", bencher_metric_format(run))
-    write_json(out / "action.json", github_action_benchmark(run, smaller_is_better=True))
-    moment(run)
-    if number % 25 == 0:
+    comparison = compare(good, run) if number % 2 else compare(run, good)
+    render_terminal(comparison, Console(file=io.StringIO()), everything=True)
+    render_markdown(comparison)
+    workflow_commands(comparison.findings)
+    for document in (
+        to_json(comparison),
+        bencher_metric_format(run),
+        github_action_benchmark(run, smaller_is_better=True),
+        to_kept(moment(run)),
+    ):
+        dumps(document)
+    if number % 100 == 0:
         build_report([run], out / "report", comparison=compare(good, run), history=[moment(good), moment(run)])
 
 
@@ -429,12 +433,12 @@ def _photograph(path: Path, out: Path, number: int) -> None:
 
 
 TARGETS = {
-    "run": Target(9000, "run.json", _run_files, mutate.json_text, _run),
-    "history": Target(2000, "damaged", _run_files, mutate.json_text, _history),
+    "run": Target(8000, "run.json", _run_files, mutate.json_text, _run),
+    "history": Target(1000, "damaged", _run_files, mutate.json_text, _history),
     "kept": Target(1000, "kept", _cache_files, mutate.raw, _kept),
     "summary": Target(1500, "summary.json", _summaries, mutate.json_text, _summary),
-    "suite": Target(8000, "suite.toml", _suites, mutate.toml_text, _suite),
-    "energy": Target(6000, "chip.toml", lambda _: [_CHIP], mutate.toml_text, lambda p, o, n: energy_models([p])),
+    "suite": Target(7000, "suite.toml", _suites, mutate.toml_text, _suite),
+    "energy": Target(9000, "chip.toml", lambda _: [_CHIP], mutate.toml_text, lambda p, o, n: read_models(p)),
     "accepted": Target(
         6000, "accepted.toml", lambda _: [_ACCEPTED], mutate.toml_text, lambda p, o, n: read_accepted(p)
     ),
@@ -443,7 +447,7 @@ TARGETS = {
     "released-safetensors": Target(2000, "released.pth", _released_safetensors, mutate.safetensors, _released),
     "npz": Target(3000, "inputs.npz", _archives, mutate.zipped, _inputs),
     "inputs": Target(2000, "inputs.safetensors", _tensor_inputs, mutate.safetensors, _inputs),
-    "idx": Target(2000, "images-idx3", _idx_files, mutate.raw, _idx),
+    "idx": Target(3000, "images-idx3", _idx_files, mutate.raw, _idx),
     "idx-gz": Target(1000, "images-idx3.gz", _idx_archives, mutate.gzipped, _idx),
     "cifar": Target(1000, "damaged", _cifar_files, mutate.raw, _cifar),
     "frames": Target(3000, "damaged", _frame_files, mutate.zipped, _frames),

@@ -1,0 +1,317 @@
+"""What can go wrong around a run, in real processes: each gives a sentence, an honest record, and costs no other cell.
+
+python -m pytest tests/faults -m "slow or not slow"
+"""
+
+import gzip
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from bench.track.records import Absent
+from bench.track.runs import read_run
+from models.datasets.fashion_mnist import FILES
+from tests.faults.kill import EXACT, ROOT
+
+pytestmark = pytest.mark.slow
+
+CELLS = """
+[[cells]]
+dataset = "{dataset}"
+network = "{network}"
+neurons = ["{neuron}"]
+timesteps = [1]
+seeds = [0]
+weights = "{weights}"
+"""
+MEASURE = """
+[training.digits]
+epochs = 1
+batch_size = {batch}
+[training.digits-dvs]
+epochs = 1
+batch_size = 256
+learning_rate = 1e30
+[measure]
+batch_size = 2
+rounds = 5
+profile = "quick"
+"""
+
+
+def suite(*cells, batch=256):
+    keys = ("dataset", "network", "neuron", "weights")
+    tables = [CELLS.format(**dict(zip(keys, cell, strict=True))) for cell in cells]
+    return 'name = "small"\n' + "".join(tables) + MEASURE.format(batch=batch)
+
+
+DIGITS = ("digits", "resnet8", "relu", "train")
+OTHER = ("digits", "resnet8", "soft", "train")
+EVENTS = ("digits-dvs", "resnet8", "soft", "train")
+FASHION = ("fashion-mnist", "resnet8", "soft", "train")
+
+
+class Place:
+    def __init__(self, directory, text):
+        self.directory = directory
+        (directory / "suite.toml").write_text(text)
+
+    def start(self, *more, before="", **options):
+        environment = {
+            "PYTHONPATH": str(ROOT),
+            "INFLOR_BENCH_EAGER": "1",
+            "INFLOR_BENCH_CACHE": str(self.directory / "cache"),
+        }
+        return subprocess.Popen(
+            [
+                *(sys.executable, "-c", f"{before}\nfrom bench.cli import main; main()"),
+                *("run", "--suite", "suite.toml", "--out", "out", *map(str, more)),
+            ],
+            cwd=self.directory,
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **options,
+        )
+
+    def call(self, *more, **options):
+        return finished(self.start(*more, **options))
+
+    def cells(self):
+        """All records that lie here, by name."""
+        found = {}
+        for path in sorted((self.directory / "out/runs").rglob("*.json")):
+            for name, cell in read_run(path).cells.items():
+                found.setdefault(name, []).append(cell.record)
+        return found
+
+
+def finished(process):
+    said, complained = process.communicate()
+    assert "Traceback" not in said + complained, said + complained
+    return subprocess.CompletedProcess(process.args, process.returncode, said, complained)
+
+
+def measured(records):
+    return [record for record in records if not isinstance(record.accuracy, Absent)]
+
+
+def reasons(records):
+    return [record.accuracy.reason for record in records if isinstance(record.accuracy, Absent)]
+
+
+def test_a_loss_that_is_no_number_and_data_that_were_cut_or_swapped_cost_their_own_cells(tmp_path):
+    place = Place(tmp_path, suite(EVENTS, FASHION, DIGITS))
+    for kind in ("cut", "swapped"):
+        (tmp_path / kind).mkdir()
+        for images, labels, count in FILES.values():
+            pixels = 28 * 28 * count
+            header = bytes((0, 0, 8, 3)) + b"".join(size.to_bytes(4, "big") for size in (count, 28, 28))
+            with gzip.open(tmp_path / kind / f"{images}.gz", "wb", 1) as file:
+                file.write(header + bytes(pixels if kind == "swapped" else 1000))
+            with gzip.open(tmp_path / kind / f"{labels}.gz", "wb", 1) as file:
+                file.write(bytes((0, 0, 8, 1)) + count.to_bytes(4, "big") + bytes(count))
+    for kind, said in (("cut", "is damaged"), ("swapped", "has the hash")):
+        shutil.rmtree(tmp_path / "out", ignore_errors=True)
+        done = place.call("--data-root", kind)
+        assert done.returncode == 2, done.stderr
+        cells = place.cells()
+        (why,) = reasons(cells["digits-dvs/resnet8/soft/T1/s0"])
+        assert "The loss is not finite at step" in why
+        (why,) = reasons(cells["fashion-mnist/resnet8/soft/T1/s0"])
+        assert said in why
+        assert measured(cells["digits/resnet8/relu/T1/s0"])
+        assert "loss is not finite" in done.stderr
+        assert said in done.stderr
+
+
+def limited_files():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+
+def test_a_disk_that_takes_no_more(tmp_path):
+    """No file may grow beyond 100 kB: the run file can be written, weights cannot."""
+    place = Place(tmp_path, suite(DIGITS, OTHER))
+    done = place.call(preexec_fn=limited_files)
+    assert done.returncode == 2, done.stderr
+    cells = place.cells()
+    assert len(cells) == 2
+    for records in cells.values():
+        (why,) = reasons(records)
+        assert "cannot be written (File too large)" in why
+    left = [path for path in tmp_path.rglob(".*") if path.is_file()]
+    assert left == []
+    assert place.call().returncode in (0, 1), "there is room again"
+    assert all(measured(records) for records in place.cells().values())
+
+
+def test_a_disk_that_takes_no_record(tmp_path):
+    """All are trained; then no file may grow beyond 2 kB. What cannot be kept is said to be lost, cell by cell."""
+    place = Place(tmp_path, suite(DIGITS, OTHER))
+    assert place.call().returncode == 0
+    shutil.rmtree(tmp_path / "out")
+    done = place.call(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)))
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert done.stderr.count("was measured and is lost") == 2
+    assert place.cells() == {}
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="takes root to become somebody who may not write")
+def test_a_directory_that_must_not_be_written():
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        place = Place(Path(name), suite(DIGITS))
+        done = place.call(user=65534, group=65534)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "cannot be written (Permission denied)" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_cells_that_are_removed_under_our_feet(tmp_path):
+    """What somebody removes is gone; the other cell is kept, and the run ends in order."""
+    place = Place(tmp_path, suite(DIGITS, OTHER))
+    process = place.start()
+    while process.poll() is None and not list((tmp_path / "out").rglob("*.cells/*.json")):
+        time.sleep(0.01)
+    for folder in (tmp_path / "out").rglob("*.cells"):
+        shutil.rmtree(folder)
+    done = finished(process)
+    assert done.returncode == 0, done.stderr
+    assert measured(place.cells()["digits/resnet8/soft/T1/s0"])
+
+
+BACKWARDS = """
+import datetime, itertools
+import bench.suites.harness as harness
+steps = itertools.count()
+class Clock(datetime.datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return datetime.datetime(2026, 1, 1, tzinfo=tz) - datetime.timedelta(days=next(steps))
+harness.datetime = Clock
+"""
+
+
+def test_a_clock_that_goes_backwards(tmp_path):
+    """Each time that is asked for is a day before the last one; a run of a later time is there already."""
+    place = Place(tmp_path, suite(DIGITS))
+    for before in ("", BACKWARDS, BACKWARDS):
+        done = place.call(before=before)
+        assert done.returncode == 0, done.stderr
+    (records,) = place.cells().values()
+    assert len({record.provenance.run_id for record in records}) == 3
+    assert len({record.accuracy.bits for record in records}) == 1
+
+
+def test_two_runs_in_one_directory(tmp_path):
+    place = Place(tmp_path, suite(DIGITS, OTHER))
+    done = [finished(process) for process in [place.start(), place.start()]]
+    assert [process.returncode for process in done] == [0, 0], [process.stderr for process in done]
+    for records in place.cells().values():
+        assert len({record.provenance.run_id for record in records}) == 2
+        assert len({record.provenance.weights.sha256 for record in records}) == 1
+        for section in EXACT:
+            one, other = (getattr(record, section) for record in records)
+            assert one == other
+    assert [path for path in (tmp_path / "out").rglob(".*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.05, 0.5])
+def test_ctrl_c_twice(tmp_path, pause):
+    """The first cell is kept, no traceback is seen, and the next run finishes what was stopped."""
+    place = Place(tmp_path, suite(DIGITS, OTHER))
+    process = place.start(start_new_session=True)
+    while process.poll() is None and not list((tmp_path / "out").rglob("*.cells/*.json")):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    time.sleep(pause)
+    process.send_signal(signal.SIGINT)
+    done = finished(process)
+    assert done.returncode in (130, -signal.SIGINT), done.stderr
+    again = place.call()
+    assert again.returncode == 0, again.stderr
+    records = place.cells()
+    assert len(measured(records["digits/resnet8/relu/T1/s0"])) == 2
+    assert len(measured(records["digits/resnet8/soft/T1/s0"])) >= 1
+
+
+SMALL_MEMORY = """
+import resource
+import torch, bench.suites.run, bench.suites.prepare, sklearn.datasets
+mapped = int(open('/proc/self/statm').read().split()[0]) * 4096
+resource.setrlimit(resource.RLIMIT_AS, (mapped + 1200 * 2**20,) * 2)
+"""
+
+
+def test_a_network_that_does_not_fit_into_memory_costs_its_own_cell(tmp_path):
+    large = ("digits", "resnet19", "relu", "train")
+    place = Place(tmp_path, suite(large, DIGITS, batch=1024))
+    done = place.call(before=SMALL_MEMORY)
+    assert done.returncode == 2, done.stdout + done.stderr
+    cells = place.cells()
+    (why,) = reasons(cells["digits/resnet19/relu/T1/s0"])
+    assert "memory did not suffice" in why
+    assert measured(cells["digits/resnet8/relu/T1/s0"])
+
+
+OWN = """
+import torch
+class Odd(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = torch.nn.Linear(64, 10)
+    def forward(self, x):
+        out = self.linear(x.flatten(1))
+        return {what}
+def build():
+    return Odd()
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("out * float('nan')", "NaN"),
+        ("out.reshape(-1)", "shape"),
+        ("out[:-1]", "shape"),
+        ("out[:, :3]", "label"),
+        ("out.long()", "int64"),
+        ("None", ""),
+        ("1 / 0", "ZeroDivisionError"),
+    ],
+)
+def test_a_model_that_gives_something_else(tmp_path, what, said):
+    (tmp_path / "net.py").write_text(OWN.format(what=what))
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "bench.cli",
+            "measure",
+            "net.py:build",
+            "--dataset",
+            "digits",
+            "--quick",
+            "--out",
+            "out",
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert said in done.stderr
+    for path in (tmp_path / "out").rglob("*.json"):
+        for cell in read_run(path).cells.values():
+            assert isinstance(cell.record.accuracy, Absent), "no accuracy was made up"
