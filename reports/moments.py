@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from functools import lru_cache
+from dataclasses import asdict, dataclass
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from bench.track.history import open_history
 from bench.track.history_cache import load_tables
@@ -127,12 +129,14 @@ def from_json(document: Mapping[str, Any]) -> Moment:
     """The moment of such a JSON.
 
     Raises:
-        KeyError, TypeError, ValueError, AttributeError: It is not one.
+        ValueError: It is not one.
     """
-    values = {field.name: document[field.name] for field in fields(Moment)}
-    values["parents"] = tuple(values["parents"])
-    values["cells"] = {name: Figures(**figures) for name, figures in values["cells"].items()}
-    return Moment(**values)
+    return _moments().validate_python(document)
+
+
+@cache
+def _moments() -> TypeAdapter[Moment]:
+    return TypeAdapter(Moment)
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def publish(runs: Path, site: Path, progress: Callable[[int, int], None] | None 
     _build_all(site, stale, bases, progress or (lambda done, total: None))
     summaries = {entry.place: _summary(site, entry.place) for entry in entries}
     with canvas.for_page():
-        write(site, siteindex.files([(e.place, e.moment, summaries[e.place].get("counts")) for e in entries], damaged))
+        write(site, siteindex.files([(e.place, e.moment, _counts(summaries[e.place])) for e in entries], damaged))
     newest = site / "runs" / entries[-1].place
     write(site, {name: (newest / name).read_bytes() for name in ("badge.json", "badge.svg")})
     return Published(site / "index.html", len(stale), len(entries) - len(stale), damaged)
@@ -114,6 +114,12 @@ def _summary(site: Path, place: str) -> Mapping[str, Any]:
     except (OSError, ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
+
+
+def _counts(summary: Mapping[str, Any]) -> Mapping[str, int] | None:
+    """The verdicts that an earlier call kept; None where there are none, or somebody damaged them."""
+    counts = summary.get("counts")
+    return counts if isinstance(counts, dict) and all(type(count) is int for count in counts.values()) else None
 
 
 def _base(head: Entry, older: Sequence[Entry]) -> Entry | None:

@@ -74,7 +74,7 @@ def parse_json(path: Path, content: bytes, remedy: str) -> Any:
     if not text.strip():
         raise TrackInputError(f"{path}: is empty; {remedy}.")
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=_refuse_constant, parse_int=_integer)
     except RecursionError:
         raise TrackInputError(f"{path}: is nested too deeply for JSON of ours; {remedy}.") from None
     except json.JSONDecodeError as error:
@@ -82,6 +82,12 @@ def parse_json(path: Path, content: bytes, remedy: str) -> Any:
         raise TrackInputError(f"{path}: is damaged or truncated JSON ({where}); {remedy}.") from None
     except ValueError as error:
         raise TrackInputError(f"{path}: is not strict JSON ({error}); {remedy}.") from None
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > 20 or not -(2**64) < (number := int(digits)) < 2**64:  # arithmetic with it would leave a double
+        raise ValueError(f"{digits[:20]}... is an integer of more than 64 bits")
+    return number
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -26,6 +26,7 @@ from bench.suites.own.inputs import from_file
 from bench.suites.suite import check_names, load_suite, plan
 from bench.track.accepted import read_accepted
 from bench.track.compare import compare
+from bench.track.errors import TrackInputError
 from bench.track.files import dumps
 from bench.track.history import load_history, newest_comparable
 from bench.track.outputs import bencher_metric_format, github_action_benchmark, workflow_commands
@@ -85,6 +86,14 @@ def _good_run(directory: Path) -> Run:
     return sample.run_of([sample.record(name, layers=2, n=40) for name in _CELLS], directory / "base" / "base.json")
 
 
+def strict(document: object) -> None:
+    """As `write_json` refuses what is no strict JSON, without a file."""
+    try:
+        dumps(document)
+    except ValueError as error:
+        raise TrackInputError(f"It cannot be written as strict JSON ({error}).") from None
+
+
 def _run(path: Path, out: Path, number: int) -> None:
     run, good = read_run(path), _good_run(out)
     comparison = compare(good, run) if number % 2 else compare(run, good)
@@ -97,7 +106,7 @@ def _run(path: Path, out: Path, number: int) -> None:
         github_action_benchmark(run, smaller_is_better=True),
         to_kept(moment(run)),
     ):
-        dumps(document)
+        strict(document)
     if number % 100 == 0:
         build_report([run], out / "report", comparison=compare(good, run), history=[moment(good), moment(run)])
 
@@ -162,7 +171,7 @@ def _summary(path: Path, out: Path, number: int) -> None:
     document = site._summary(out / "site", "place")
     kept = site._kept(out / "site", "place", document.get("run", ""))
     if number % 10 == 0:
-        siteindex.files([("place", kept or moment(_good_run(out)), document.get("counts"))], [])
+        siteindex.files([("place", kept or moment(_good_run(out)), site._counts(document))], [])
 
 
 # TOML.

@@ -20,6 +20,7 @@ from bench.suites.suite import load_suite
 from bench.track.accepted import read_accepted
 from bench.track.errors import TrackInputError
 from bench.track.records import Accuracy
+from bench.track.runs import read_run
 from models.cards import model_card
 from models.checkpoints import load_model, read_tensors, read_trained, save_tensors
 from models.datasets.cifar10_dvs import _read_pair, check_sizes
@@ -27,6 +28,7 @@ from models.errors import ModelInputError
 from models.training import state
 from models.zoo import shipped_checkpoint
 from reports import site
+from reports.moments import from_json, moment, to_json
 from tests.fuzz.targets import _CONFIG, _RECIPE, TARGETS
 from tests.models import aedat4
 
@@ -186,3 +188,31 @@ def test_a_line_keeps_both_ends():
     assert one_line(f"start {'x' * 5000} end").startswith("start")
     assert one_line(f"start {'x' * 5000} end").endswith("end")
     assert one_line("a\tb\r\nc") == "a b c"
+
+
+def test_an_integer_that_arithmetic_cannot_bear(tmp_path):
+    """Ratios of such counts would leave a double, and showing them would leave Python's own limit."""
+    path = tmp_path / "run.json"
+    path.write_bytes(TARGETS["run"].seeds(tmp_path)[0])
+    text = path.read_text()
+    assert '"n":40' in text
+    for number in (10**400, 2**64, -(2**64), int("9" * 4000)):
+        path.write_text(text.replace('"ac":', f'"ac":{number},"x":', 1))
+        with pytest.raises(TrackInputError, match="64 bits"):
+            read_run(path)
+
+
+@pytest.mark.parametrize("counts", [3, "regressed", ["a"], {"regressed": "1"}, {"regressed": None}])
+def test_counts_of_a_site_that_are_no_counts(counts):
+    assert site._counts({"counts": counts}) is None
+    assert site._counts({"counts": {"regressed": 2}}) == {"regressed": 2}
+
+
+def test_a_kept_moment_with_a_value_of_another_type(tmp_path):
+    path = tmp_path / "run.json"
+    path.write_bytes(TARGETS["run"].seeds(tmp_path)[0])
+    kept = to_json(moment(read_run(path)))
+    assert to_json(from_json(json.loads(json.dumps(kept)))) == kept
+    for key, value in (("sha", 1.5), ("parents", 3), ("cells", {"a": 1}), ("created", None)):
+        with pytest.raises(ValueError, match=key):
+            from_json({**kept, key: value})
