@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +13,10 @@ class SuiteInputError(ValueError):
 
 class CellLostError(Exception):
     """A cell whose process took too long, or ended; the message says why."""
+
+
+# As torch's allocators of the CPU and of a GPU, and oneDNN, say it.
+_NO_MEMORY = ("can't allocate memory", "out of memory", "could not create a primitive")
 
 
 @contextmanager
@@ -25,6 +30,7 @@ def enough_memory() -> Iterator[None]:
         yield
     except (MemoryError, RuntimeError) as error:
         said = str(error)
-        if isinstance(error, MemoryError) or "can't allocate memory" in said or "out of memory" in said:
+        if isinstance(error, MemoryError) or any(words in said for words in _NO_MEMORY):
+            traceback.clear_frames(error.__traceback__)  # they hold the tensors that filled it
             raise CellLostError("the memory did not suffice: take a smaller batch size, or a larger machine") from None
         raise
