@@ -7,6 +7,7 @@ input error if it is not. Whatever else it does is a defect.
 from __future__ import annotations
 
 import gzip
+import importlib.util
 import io
 import random
 import shutil
@@ -56,7 +57,8 @@ Read = Callable[[Path, Path, int], object]
 class Target:
     """How many inputs the slow test tries; the file's name; good contents; how they are damaged; and what reads them.
 
-    `read` is called with the file, an output directory and the number of the input.
+    `read` is called with the file, an output directory and the number of the input. `package`: what must be installed
+    for it beside what the project needs.
     """
 
     inputs: int
@@ -64,6 +66,10 @@ class Target:
     seeds: Callable[[Path], Sequence[bytes]]
     mutate: mutate.Mutator
     read: Read
+    package: str | None = None
+
+    def can_be_read(self) -> bool:
+        return self.package is None or importlib.util.find_spec(self.package) is not None
 
 
 # Run files and what is made of them.
@@ -460,7 +466,7 @@ TARGETS = {
     "idx-gz": Target(1000, "images-idx3.gz", _idx_archives, mutate.gzipped, _idx),
     "cifar": Target(1000, "damaged", _cifar_files, mutate.raw, _cifar),
     "frames": Target(3000, "damaged", _frame_files, mutate.zipped, _frames),
-    "recording": Target(1000, "damaged", _recording_files, mutate.raw, _recording),
+    "recording": Target(1000, "damaged", _recording_files, mutate.raw, _recording, "tonic"),
     "photograph": Target(2000, "photograph.JPEG", _photographs, mutate.raw, _photograph),
 }
 

@@ -36,6 +36,8 @@ def read_damaged(directory: Path, *parts: str) -> dict:
 
 @pytest.mark.parametrize("target", [pytest.param(name, marks=pytest.mark.slow) for name in TARGETS])
 def test_every_damaged_file_is_read_or_refused_by_a_sentence(target, tmp_path):
+    if not TARGETS[target].can_be_read():
+        pytest.skip(f"{TARGETS[target].package} is not installed")
     inputs = TARGETS[target].inputs
     answer = read_damaged(tmp_path, f"{target}:0:{inputs}")[target]
     print(f"{target}: {inputs} inputs, {answer['read']} read, {answer['refused']} refused")
@@ -45,8 +47,9 @@ def test_every_damaged_file_is_read_or_refused_by_a_sentence(target, tmp_path):
 
 
 def test_a_few_of_every_kind(tmp_path):
-    answers = read_damaged(tmp_path, *(f"{target}:1000000:1000020" for target in TARGETS))
-    assert {name: answer["finds"] for name, answer in answers.items()} == {name: [] for name in TARGETS}
+    readable = [name for name, target in TARGETS.items() if target.can_be_read()]
+    answers = read_damaged(tmp_path, *(f"{target}:1000000:1000020" for target in readable))
+    assert {name: answer["finds"] for name, answer in answers.items()} == {name: [] for name in readable}
 
 
 def test_there_are_enough():
