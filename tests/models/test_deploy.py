@@ -59,3 +59,18 @@ def test_every_shipped_prediction_stays_the_same(cell):
 def test_a_normalisation_that_nothing_can_carry_is_named():
     with pytest.raises(ModelInputError, match="'1' does not follow a convolution"):
         deploy(nn.Sequential(nn.ReLU(), nn.BatchNorm2d(3)))
+
+
+def test_wide_convolutions_are_contiguous_and_others_channels_last_with_the_same_results():
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(2, 16, 3), nn.BatchNorm2d(16), nn.Conv2d(16, 256, 3, stride=2), nn.BatchNorm2d(256)]
+    model = nn.Sequential(*layers, nn.Conv2d(256, 8, 3)).double().eval()
+    nn.init.uniform_(layers[1].running_var, 0.3, 2)
+    deployed = deploy(model)
+    layouts = []
+    for module in deployed:
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(lambda _, __, out: layouts.append(out.is_contiguous()))
+    x = torch.randn(3, 2, 12, 12, dtype=torch.float64)
+    torch.testing.assert_close(deployed(x), model(x), rtol=0, atol=1e-12)
+    assert layouts == [False, True, False]
