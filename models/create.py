@@ -38,8 +38,8 @@ def create_model(
     """Make the named network with freshly initialised weights (from torch's global random state).
 
     Args:
-        name: "resnet8" or "resnet20" (classic), or a network of Guo et al. (ECCV 2022): "resnet19",
-            "resnet20-modified", "vgg16", and for ImageNet "resnet18" and "resnet34".
+        name: "resnet8", "resnet20" (classic) or "resnet8x4" (four times the channels), or a network of Guo et al.
+            (ECCV 2022): "resnet19", "resnet20-modified", "vgg16", and for ImageNet "resnet18" and "resnet34".
         neuron: "relu" (the ANN twin), "hard", "soft", "hard-mpr" or "soft-mpr".
         timesteps: T; 1 for "relu".
         num_classes: outputs of the last layer.

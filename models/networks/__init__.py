@@ -14,8 +14,9 @@ from models.networks.vgg import VGG, VGG16
 _FOUR_STAGES = (64, 128, 256, 512)
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
-    "resnet8": partial(CifarResNet, 1),
-    "resnet20": partial(CifarResNet, 3),
+    "resnet8": partial(CifarResNet, 1, 1),
+    "resnet8x4": partial(CifarResNet, 1, 4),
+    "resnet20": partial(CifarResNet, 3, 1),
     "resnet19": partial(ReleasedResNet, "cifar", (3, 3, 2), (128, 256, 512)),
     "resnet20-modified": partial(ReleasedResNet, "deep", (2, 2, 2, 2), _FOUR_STAGES),
     "vgg16": partial(VGG, VGG16),

@@ -1,7 +1,8 @@
 """Classic CIFAR residual networks (He et al., CVPR 2016), over an activation factory: ReLU gives the ANN twin.
 
-A 3x3 stem of 16 channels, three stages of basic blocks with 16, 32 and 64 channels and strides 1, 2 and 2, global
-average pool, one linear layer. Where a block changes the shape its shortcut is a strided 1x1 convolution with
+A 3x3 stem, three stages of basic blocks with strides 1, 2 and 2, global average pool, one linear layer. The stages have
+16, 32 and 64 channels, or a multiple of them (wide residual networks, Zagoruyko and Komodakis, BMVC 2016); the stem has
+those of the first. Where a block changes the shape its shortcut is a strided 1x1 convolution with
 normalisation.
 """
 
@@ -42,20 +43,20 @@ class CifarResNet(nn.Module):
 
     The logits are the mean over time.
 
-    `blocks` is the number of blocks of each stage.
+    `blocks` is the number of blocks of each stage, `width` what their channels are multiplied by.
     """
 
     def __init__(
-        self, blocks: int, *, activation: Activation, timesteps: int, num_classes: int, in_channels: int
+        self, blocks: int, width: int, *, activation: Activation, timesteps: int, num_classes: int, in_channels: int
     ) -> None:
         super().__init__()
         self.timesteps = timesteps
-        self.conv = nn.Conv2d(in_channels, 16, 3, padding=1, bias=False)
-        self.norm = nn.BatchNorm2d(16)
+        channels = 16 * width
+        self.conv = nn.Conv2d(in_channels, channels, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(channels)
         self.activation = activation()
         stages: list[nn.Module] = []
-        channels = 16
-        for out, stride in ((16, 1), (32, 2), (64, 2)):
+        for out, stride in ((16 * width, 1), (32 * width, 2), (64 * width, 2)):
             stage = [
                 BasicBlock(channels if i == 0 else out, out, stride if i == 0 else 1, activation) for i in range(blocks)
             ]

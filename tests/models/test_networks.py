@@ -14,25 +14,25 @@ def make(name="resnet8", neuron="soft", timesteps=2, **kwargs):
     return create_model(name, neuron=neuron, timesteps=timesteps, num_classes=10, in_channels=3, **kwargs).eval()
 
 
-def parameters_by_hand(blocks, in_channels=3, classes=10):
+def parameters_by_hand(blocks, times=1, in_channels=3, classes=10):
     """Convolutions, two values a norm channel, projection shortcuts where the shape changes, the linear layer."""
-    total = 9 * in_channels * 16 + 2 * 16
-    channels = 16
-    for width in (16, 32, 64):
+    channels = 16 * times
+    total = 9 * in_channels * channels + 2 * channels
+    for width in (16 * times, 32 * times, 64 * times):
         for block in range(blocks):
             before = channels if block == 0 else width
             total += 9 * before * width + 9 * width * width + 2 * 2 * width
             if before != width:
                 total += before * width + 2 * width
         channels = width
-    return total + 64 * classes + classes
+    return total + channels * classes + classes
 
 
-@pytest.mark.parametrize(("name", "blocks"), [("resnet8", 1), ("resnet20", 3)])
+@pytest.mark.parametrize(("name", "blocks", "times"), [("resnet8", 1, 1), ("resnet20", 3, 1), ("resnet8x4", 1, 4)])
 @pytest.mark.parametrize("neuron", ["relu", "soft-mpr"])
-def test_parameter_counts(name, blocks, neuron):
+def test_parameter_counts(name, blocks, times, neuron):
     model = make(name, neuron, 1)
-    assert sum(p.numel() for p in model.parameters()) == parameters_by_hand(blocks)
+    assert sum(p.numel() for p in model.parameters()) == parameters_by_hand(blocks, times)
 
 
 @pytest.mark.parametrize("neuron", NEURONS)
@@ -92,7 +92,7 @@ def test_all_parameters_of_a_spiking_network_learn():
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"name": "resnet9"}, "Unknown network 'resnet9': choose one of resnet8, resnet20"),
+        ({"name": "resnet9"}, "Unknown network 'resnet9': choose one of resnet8, resnet8x4, resnet20"),
         ({"neuron": "lif"}, "Unknown neuron 'lif': choose one of relu"),
         ({"timesteps": 0}, "give at least 1"),
         ({"neuron": "relu", "timesteps": 2}, "has no time"),
