@@ -16,8 +16,8 @@ from models.networks.tdbn import TdBatchNorm2d
 from models.neurons import LIF
 
 # From so many channels on, contiguous convolutions are as fast as channels-last ones or faster: of torch 2.14 on an
-# AVX-512 Xeon, 3x3 ones took 0.5 to 0.95 times as long channels last with 16 to 128 channels, 1.0 to 1.6 times with 256,
-# and 1.3 to 2.8 times with 384 and 512.
+# AVX-512 Xeon, 3x3 ones took 0.5 to 0.95 times as long channels last with 16 to 128 channels, 1.0 to 1.6 times with
+# 256, and 1.3 to 2.8 times with 384 and 512.
 _WIDE = 256
 
 

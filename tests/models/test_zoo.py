@@ -14,7 +14,10 @@ from models.zoo import ROOT, shipped_checkpoint
 
 CELLS = [
     f"fashion-mnist/resnet8/{cell}"
-    for cell in ("relu/T1/s0", "hard/T2/s0", "hard/T2/s1", "hard/T2/s2", "soft/T2/s0", "soft-mpr/T2/s0")
+    for cell in (
+        *(f"{neuron}/s{seed}" for neuron in ("relu/T1", "hard/T2", "soft/T2", "soft-mpr/T2") for seed in range(3)),
+        *("hard-mpr/T2/s0", "hard/T4/s0", "soft/T4/s0", "soft-mpr/T4/s0"),
+    )
 ]
 
 

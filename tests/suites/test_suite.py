@@ -5,6 +5,7 @@ import pytest
 from bench.suites.cell import Cell
 from bench.suites.errors import SuiteInputError
 from bench.suites.suite import check_names, load_suite, plan
+from models.zoo import ROOT
 
 CELLS = """
 name = "mine"
@@ -58,8 +59,8 @@ def test_the_default_suite_is_what_the_readme_says():
         "hard-mpr",
         "soft-mpr",
     ]
-    shipped = [entry for entry in planned if entry.weights == "zoo"]
-    assert {entry.cell.neuron for entry in shipped} == {"relu", "hard", "soft", "soft-mpr"}
+    measured = {entry.cell.name for entry in planned if entry.weights == "zoo"}
+    assert measured == {str(path.relative_to(ROOT).with_suffix("")) for path in ROOT.rglob("*.safetensors")}
 
 
 @pytest.mark.parametrize(
