@@ -2,8 +2,7 @@
 
 A 3x3 stem, three stages of basic blocks with strides 1, 2 and 2, global average pool, one linear layer. The stages have
 16, 32 and 64 channels, or a multiple of them (wide residual networks, Zagoruyko and Komodakis, BMVC 2016); the stem has
-those of the first. Where a block changes the shape its shortcut is a strided 1x1 convolution with
-normalisation.
+those of the first. Where a block changes the shape its shortcut is a strided 1x1 convolution with normalisation.
 """
 
 from __future__ import annotations

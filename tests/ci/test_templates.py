@@ -26,13 +26,13 @@ def check(*command):
     return subprocess.run([BIN / command[0], *command[1:]], capture_output=True, text=True)
 
 
-def complaints(workflow):
+def complaints(workflow, started_by=frozenset({"push", "pull_request"})):
     """What of a workflow of GitHub could let a pull request write, or an action change under us."""
     found = []
     if workflow["permissions"] != {}:
         found.append("there are permissions for all jobs")
-    if set(workflow["on"]) - {"push", "pull_request", "schedule", "workflow_dispatch"}:
-        found.append("it is started otherwise than by pushes, pull requests, the clock and maintainers")
+    if set(workflow["on"]) != started_by:
+        found.append(f"it is started otherwise than by {', '.join(sorted(started_by))}")
     for name, job in workflow["jobs"].items():
         steps = job["steps"]
         uses = [step["uses"] for step in steps if "uses" in step]
@@ -72,11 +72,12 @@ def test_it_is_valid_by_the_schema_of_its_provider(tmp_path, provider, schema):
     assert verdict("wrong.yml", template(provider).replace("needs:", "neds:")).returncode == 1
 
 
-@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_every_workflow_here_is_valid_and_lets_nobody_write(path):
+def test_the_workflow_for_the_bounds_is_valid_and_lets_nobody_write():
+    path = ROOT / ".github" / "workflows" / "versions.yml"
     done = check("check-jsonschema", "--builtin-schema", "vendor.github-workflows", path)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert complaints(YAML(typ="safe", pure=True).load(path.read_text("utf-8"))) == []
+    workflow = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
+    assert complaints(workflow, {"push", "pull_request", "schedule", "workflow_dispatch"}) == []
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
