@@ -10,7 +10,7 @@ import torch
 
 from bench.measure.synops import SynOpCounter
 from models import compilation
-from models.checkpoints import read_tensors
+from models.checkpoints import load_model, read_tensors
 from models.create import ModelConfig, create_model
 from models.datasets import load_dataset
 from models.deploy import deploy
@@ -20,7 +20,6 @@ from models.training.evaluation import evaluate
 from models.training.loop import train
 from models.training.processes import Processes
 from models.zoo import shipped_checkpoint
-from models.checkpoints import load_model
 
 ROOT = Path(__file__).parents[2]
 
@@ -97,14 +96,14 @@ def test_training_on_a_gpu_learns_and_goes_on_where_it_was_stopped(device, tmp_p
     correct = evaluate(load_model(path).eval(), dataset, dataset.test)
     assert abs(int(correct.sum()) - metadata["correct"]) <= 4
 
-    class Stop(Exception):
+    class StoppedError(Exception):
         pass
 
     def stop(progress):
         if progress.epoch == 1:
-            raise Stop
+            raise StoppedError
 
-    with pytest.raises(Stop):
+    with pytest.raises(StoppedError):
         train(config, recipe, dataset, 0, tmp_path / "stopped", on_progress=stop, processes=processes)
     again = train(config, recipe, dataset, 0, tmp_path / "stopped", processes=processes)
     _, resumed = read_tensors(again)
