@@ -4,6 +4,7 @@ import json
 import statistics
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -31,7 +32,7 @@ def work(device):
     return call
 
 
-def test_events_see_no_more_than_the_host(device, work):
+def test_events_and_the_host_see_about_the_same(device, work):
     host = rounds_in_turn({"host": Turn(work)}, 20)["host"]
     events = event_rounds(work, device, 20)
     assert 0 < statistics.median(events) < 1.5 * statistics.median(host)
@@ -61,7 +62,8 @@ def test_a_network_replayed_as_a_graph_gives_the_same(device, neuron):
 
 
 def test_what_empties_the_cache_is_larger_than_it(device):
-    _, size = evict_caches(device)
+    evict, size = evict_caches(device)
+    evict()
     assert size >= 2 * torch.cuda.get_device_properties(device).L2_cache_size > 0
 
 
@@ -107,8 +109,6 @@ def test_power_alone_can_be_polled(device, work):
 
 
 def test_the_lock_is_named_by_the_uuid(device, tmp_path):
-    from contextlib import nullcontext
-
     with device_lock(device, tmp_path, nullcontext):
         (lock,) = (tmp_path / "devices").iterdir()
     assert str(torch.cuda.get_device_properties(device).uuid) in lock.name
