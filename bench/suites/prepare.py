@@ -10,7 +10,7 @@ from typing import Literal
 from torch import nn
 
 from bench.suites.cell import Cell
-from bench.suites.suite import PlannedCell, Suite, TrainingSettings
+from bench.suites.suite import PlannedCell, Suite
 from bench.suites.train import TrainOptions, cell_config, train_cell
 from bench.track.records import DatasetProvenance, ModelDescription, WeightsProvenance
 from models.checkpoints import check_trained, load_model, read_tensors, weights_sha256
@@ -44,7 +44,7 @@ class Prepared:
 
 def recipe_of(cell: Cell, suite: Suite) -> Recipe:
     """The data set's recipe with what the suite overrides."""
-    settings = suite.training.get(cell.dataset, TrainingSettings())
+    settings = suite.training_of(cell)
     return replace(find_recipe(cell.dataset, settings.recipe), **settings.overrides())
 
 

@@ -103,10 +103,9 @@ def suite_of(run: Run) -> tuple[Suite, list[str]]:
         if weights.source == "shipped":
             continue
         recipe = recipe_of(run.path, record)
-        if training.setdefault(cell.dataset, recipe) != recipe:
-            raise SuiteInputError(
-                f"{run.path}: cells of {cell.dataset!r} were trained by different recipes: rerun one."
-            )
+        trained = f"{cell.dataset}/{cell.network}"
+        if training.setdefault(trained, recipe) != recipe:
+            raise SuiteInputError(f"{run.path}: cells of {trained!r} were trained by different recipes: rerun one.")
     if not cells:
         raise SuiteInputError(f"{run.path}: no cell can be repeated ({left_out[-1]}) Give another run file.")
     try:

@@ -57,7 +57,8 @@ class TrainingSettings(_Strict):
 class Suite(_Strict):
     """One suite file. `energy_models` are TOML files of the user's own models, relative to the suite's folder.
 
-    `budgets` are limits on metrics; `bench.track.budgets` says how they are written.
+    `budgets` are limits on metrics; `bench.track.budgets` says how they are written. `training` is by data set, or by
+    "dataset/network" for one network of it.
     """
 
     name: str
@@ -66,6 +67,13 @@ class Suite(_Strict):
     measure: MeasureSettings = MeasureSettings()
     training: dict[str, TrainingSettings] = {}
     budgets: list[dict[str, str]] = []
+
+    def training_of(self, cell: Cell) -> TrainingSettings:
+        """How a cell is trained: what is said of its network on its data set, else what is said of the data set."""
+        for name in (f"{cell.dataset}/{cell.network}", cell.dataset):
+            if name in self.training:
+                return self.training[name]
+        return TrainingSettings()
 
     @property
     def limits(self) -> tuple[Budget, ...]:

@@ -90,7 +90,7 @@ def recipe_for(cell: Cell, suite: Suite | None, request: TrainingRequest) -> Rec
     """The recipe of a cell: the request's, else the suite's, else the data set's; each may replace some values."""
     from models.recipe import find_recipe
 
-    settings = suite.training.get(cell.dataset, TrainingSettings()) if suite else TrainingSettings()
+    settings = suite.training_of(cell) if suite else TrainingSettings()
     given = {name: value for name, value in request.overrides.items() if value is not None}
     recipe = find_recipe(cell.dataset, request.recipe or settings.recipe)
     return replace(recipe, **{**settings.overrides(), **given})

@@ -106,7 +106,7 @@ def test_the_suite_is_rebuilt_from_checked_values(first):
     assert (group.dataset, group.neurons, group.timesteps, group.seeds) == ("digits", ["soft"], [2], [3])
     assert (group.weights, group.form) == ("train", "deployed")
     assert (suite.measure.batch_size, suite.measure.rounds, suite.measure.profile) == (4, 5, "quick")
-    settings = suite.training["digits"]
+    settings = suite.training["digits/resnet8"]
     assert (settings.epochs, settings.batch_size) == (1, 256)
     assert settings.learning_rate == find_recipe("digits").learning_rate
 
@@ -156,4 +156,4 @@ def test_circumstances_name_the_commit_and_the_machine():
 def test_every_recipe_of_ours_is_found_again(first, tmp_path):
     values = Recipe(3, 32, bfloat16=True).values()
     run = read_run(changed(first, tmp_path, lambda r: r["provenance"]["weights"].update(recipe=values)))
-    assert suite_of(run)[0].training["digits"].overrides()["bfloat16"] is True
+    assert suite_of(run)[0].training["digits/resnet8"].overrides()["bfloat16"] is True
