@@ -19,7 +19,9 @@ from models.datasets import load_dataset
 from models.errors import ModelInputError
 from models.recipe import RECIPES, Recipe, find_recipe, training_key
 from models.training import evaluate, train
+from models.training.evaluation import count_correct
 from models.training.logs import csv_log, tensorboard_log
+from models.training.processes import Processes
 from models.zoo import shipped_checkpoint
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job starts with it ignored
@@ -112,6 +114,17 @@ def test_the_anytime_curve_is_that_of_networks_of_fewer_steps(trained):
     card = model_card("x", metadata)
     assert all(f"| {steps} | {100 * count / 355:.2f} % |" in card for steps, count in enumerate(counts, 1))
     assert "| cutout | 2 |" in card
+
+
+def test_a_card_is_evaluated_in_float32_though_a_gpu_may_train_in_tf32(trained):
+    digits, allowed = load_dataset("digits"), []
+    model = load_model(trained[0])
+    model.register_forward_hook(lambda *_: allowed.append(torch.backends.cudnn.allow_tf32))
+    before = torch.backends.cudnn.allow_tf32
+    count_correct(model, digits, digits.test, Processes())
+    assert before, "torch allows TF32 in convolutions, or this test shows nothing"
+    assert allowed == [False]
+    assert torch.backends.cudnn.allow_tf32 == before
 
 
 def test_the_csv_holds_the_curve(trained):

@@ -2,21 +2,25 @@
 
 import pytest
 
+from bench.suites.cell import Cell
+from bench.suites.prepare import recipe_of
+from bench.suites.suite import load_suite
 from models import load_model
 from models.cards import model_card
 from models.checkpoints import read_tensors, weights_sha256
 from models.create import ModelConfig
 from models.datasets import load_dataset
 from models.errors import ModelInputError
-from models.recipe import RECIPES, training_key
+from models.recipe import training_key
 from models.training import evaluate
 from models.zoo import ROOT, shipped_checkpoint
 
 CELLS = [
-    f"fashion-mnist/resnet8/{cell}"
+    f"fashion-mnist/{cell}"
     for cell in (
-        *(f"{neuron}/s{seed}" for neuron in ("relu/T1", "hard/T2", "soft/T2", "soft-mpr/T2") for seed in range(3)),
-        *("hard-mpr/T2/s0", "hard/T4/s0", "soft/T4/s0", "soft-mpr/T4/s0"),
+        *(f"resnet8/{neuron}/s{seed}" for neuron in ("relu/T1", "hard/T2", "soft/T2", "soft-mpr/T2") for seed in range(3)),
+        *("resnet8/hard-mpr/T2/s0", "resnet8/hard/T4/s0", "resnet8/soft/T4/s0", "resnet8/soft-mpr/T4/s0"),
+        "resnet8x4/soft-mpr/T2/s0",
     )
 ]
 
@@ -34,9 +38,9 @@ def test_shipped_weights_are_what_their_card_says(cell):
     assert metadata["weights_sha256"] == weights_sha256(tensors)
     data = load_dataset("fashion-mnist")
     assert metadata["dataset"]["sha256"] == data.sha256
-    config, recipe = ModelConfig(**metadata["config"]), RECIPES["fashion-mnist"]
+    config, recipe = ModelConfig(**metadata["config"]), recipe_of(Cell.parse(cell), load_suite("zoo"))
     assert metadata["training_key"] == training_key(config, recipe, data.sha256, metadata["seed"])
-    assert len(metadata["curve"]) == recipe.epochs >= 8
+    assert len(metadata["curve"]) == recipe.epochs == (20 if "resnet8x4" in cell else 10)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -46,7 +50,8 @@ def test_the_shipped_accuracy_is_reproduced_exactly(cell):
     data = load_dataset("fashion-mnist")
     bits = evaluate(load_model(path), data, data.test)
     assert (int(bits.sum()), len(bits)) == (metadata["correct"], metadata["samples"])
-    assert bits.float().mean() > (0.91 if "relu" in cell else 0.90)
+    # arXiv 2112.07426 reports 93.08 % for two time steps; the larger network is there to be above it.
+    assert bits.float().mean() > (0.9308 if "resnet8x4" in cell else 0.91 if "relu" in cell else 0.90)
 
 
 def test_weights_that_do_not_ship_are_told_with_those_that_do():

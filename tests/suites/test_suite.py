@@ -4,7 +4,9 @@ import pytest
 
 from bench.suites.cell import Cell
 from bench.suites.errors import SuiteInputError
+from bench.suites.prepare import recipe_of
 from bench.suites.suite import check_names, load_suite, plan
+from models.recipe import find_recipe
 from models.zoo import ROOT
 
 CELLS = """
@@ -40,6 +42,14 @@ def test_energy_models_are_found_from_the_suites_own_folder(tmp_path):
     line = 'energy_models = ["chip.toml", "/opt/chip.toml"]'
     suite = load_suite(write(tmp_path, CELLS.replace("[[cells]]", f"{line}\n[[cells]]", 1)))
     assert suite.energy_models == [str(tmp_path / "chip.toml"), "/opt/chip.toml"]
+
+
+def test_what_is_said_of_a_network_is_not_said_of_the_others_of_its_data_set(tmp_path):
+    text = '\n[training.digits]\nepochs = 3\nbatch_size = 16\n[training."digits/resnet20"]\nepochs = 5\n'
+    suite = load_suite(write(tmp_path, CELLS + text))
+    recipes = [recipe_of(Cell.parse(f"{name}/soft/T2/s0"), suite) for name in ("digits/resnet8", "digits/resnet20")]
+    assert [(recipe.epochs, recipe.batch_size) for recipe in recipes] == [(3, 16), (5, find_recipe("digits").batch_size)]
+    assert recipe_of(Cell.parse("digits-dvs/resnet20/soft/T2/s0"), suite) == find_recipe("digits-dvs")
 
 
 def test_only_keeps_what_matches(tmp_path):
