@@ -18,7 +18,7 @@ from models.zoo import ROOT, shipped_checkpoint
 CELLS = [
     f"fashion-mnist/{cell}"
     for cell in (
-        *(f"resnet8/{neuron}/s{seed}" for neuron in ("relu/T1", "hard/T2", "soft/T2", "soft-mpr/T2") for seed in range(3)),
+        *(f"resnet8/{cell}/s{seed}" for cell in ("relu/T1", "hard/T2", "soft/T2", "soft-mpr/T2") for seed in range(3)),
         *("resnet8/hard-mpr/T2/s0", "resnet8/hard/T4/s0", "resnet8/soft/T4/s0", "resnet8/soft-mpr/T4/s0"),
         "resnet8x4/soft-mpr/T2/s0",
     )

@@ -47,8 +47,9 @@ def test_energy_models_are_found_from_the_suites_own_folder(tmp_path):
 def test_what_is_said_of_a_network_is_not_said_of_the_others_of_its_data_set(tmp_path):
     text = '\n[training.digits]\nepochs = 3\nbatch_size = 16\n[training."digits/resnet20"]\nepochs = 5\n'
     suite = load_suite(write(tmp_path, CELLS + text))
-    recipes = [recipe_of(Cell.parse(f"{name}/soft/T2/s0"), suite) for name in ("digits/resnet8", "digits/resnet20")]
-    assert [(recipe.epochs, recipe.batch_size) for recipe in recipes] == [(3, 16), (5, find_recipe("digits").batch_size)]
+    recipes = [recipe_of(Cell.parse(f"digits/{name}/soft/T2/s0"), suite) for name in ("resnet8", "resnet20")]
+    sizes = [(recipe.epochs, recipe.batch_size) for recipe in recipes]
+    assert sizes == [(3, 16), (5, find_recipe("digits").batch_size)]
     assert recipe_of(Cell.parse("digits-dvs/resnet20/soft/T2/s0"), suite) == find_recipe("digits-dvs")
 
 
