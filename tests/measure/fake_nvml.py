@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 
 import pynvml
 
+from bench.measure.power.observation import observe
+
 UINT, ULONGLONG, POINTER = ctypes.c_uint, ctypes.c_ulonglong, ctypes.c_void_p
 AVERAGE, INSTANT = 185, 186
 
@@ -31,12 +33,21 @@ class World:
     def now(self) -> float:
         return self.time
 
-    def run(self, call, watch):
-        for gpu in self.gpus:
-            gpu.switch(self.time, gpu.idle if call is None else gpu.load)
+    def observe(self, call, meters, profile, random):
+        self.call = call
+        return observe(meters, profile, random, self), self.iterations_at
+
+    def at_rest(self, watch):
         self.began = self.time
-        if call is not None:
-            call()
+        for gpu in self.gpus:
+            gpu.switch(self.time, gpu.idle)
+        return watch(self)
+
+    def under_load(self, watch):
+        self.began = self.time
+        for gpu in self.gpus:
+            gpu.switch(self.time, gpu.load)
+        self.call()
         result = watch(self)
         for gpu in self.gpus:
             gpu.switch(self.time, gpu.idle)

@@ -79,14 +79,14 @@ FAULTS = (
     ),
     Fault(
         "no time for a one-second average to settle",
-        "measurement.py",
+        "observation.py",
         "        watch.let_pass(progress, profile.lead_seconds)\n"
         "        watch.measure_tick(progress)\n        watch.conditions",
         "        watch.measure_tick(progress)\n        watch.conditions",
     ),
     Fault(
         "windows follow each other without a random delay",
-        "measurement.py",
+        "observation.py",
         "            watch.let_pass(progress, random.uniform(0, profile.delay_seconds))\n",
         "",
     ),
@@ -105,8 +105,8 @@ FAULTS = (
     Fault(
         "whole iterations only",
         "measurement.py",
-        "[progress.iterations_at(w.end.time) - progress.iterations_at(w.start.time) for w in trials.windows]",
-        "[int(progress.iterations_at(w.end.time) - progress.iterations_at(w.start.time)) for w in trials.windows]",
+        "[iterations_at(window.end.time) - iterations_at(window.start.time) for window in found.windows]",
+        "[int(iterations_at(window.end.time) - iterations_at(window.start.time)) for window in found.windows]",
     ),
     Fault(
         "an inference is a batch",
@@ -138,7 +138,7 @@ FAULTS = (
         "        mask |= reasons\n",
         "        mask = reasons\n",
     ),
-    Fault("what the idle GPU said is said of the load", "measurement.py", "        watch.conditions.clear()\n", ""),
+    Fault("what the idle GPU said is said of the load", "observation.py", "        watch.conditions.clear()\n", ""),
     Fault(
         "a check that differs is not flagged", "result.py", "CROSS_CHECK_TOLERANCE = 0.2", "CROSS_CHECK_TOLERANCE = 2.0"
     ),
@@ -151,7 +151,7 @@ FAULTS = (
     ),
     Fault(
         "a lost GPU throws the windows away",
-        "measurement.py",
+        "observation.py",
         "        if not error.device_lost or not trials.windows:\n",
         "        if True:\n",
     ),

@@ -1,12 +1,12 @@
-"""What polling a meter costs the load that runs meanwhile, in interleaved pairs on this CPU.
+"""What reading the power meters costs the load that runs meanwhile, in interleaved pairs on this CPU.
 
-    python -m tests.measure.polling_overhead [--pairs 100] [--interval 0.02] [--threads 1]
+    python -m tests.measure.polling_overhead [--pairs 100] [--threads 1]
 
-Both meters of a fake GPU are read through pynvml, in the thread that reads them in a measurement; the fake's functions
-are Python, which takes longer than a driver's. The load runs in one thread, as the host's part of a load on a GPU does;
-with as many threads as cores every reading takes a core from one of them, and all the others wait for it. A pair is the
-same forward pass for the same time with polling and without, in random order. Shown are the ratios of its median time
-and of the CPU time that the process spends per call, as the median over all pairs with a 95 % order-statistic interval.
+Both meters of a fake GPU are read through pynvml, as in a measurement; the fake's functions are Python, which takes
+longer than a driver's. They are read every 10 ms, and every 1 ms at the edges of a window. The load runs in one thread,
+as the host's part of a load on a GPU does. A pair is the same forward pass for about the same time, with the meters
+read and without, in random order. Shown are the ratios of its median time and of the CPU time that this process spends
+per call, as the median over all pairs with a 95 % order-statistic interval, and how often the meters were read.
 """
 
 from __future__ import annotations
@@ -16,86 +16,65 @@ import random
 import statistics
 import time
 
-import pynvml
 import torch
 
 from bench.measure.latency import median_interval
-from bench.measure.power.nvml_energy import NvmlEnergyMeter
-from bench.measure.power.nvml_power import NvmlPowerMeter
-from bench.measure.power.timeline import RealTime
-from bench.measure.power.window import Watch
+from bench.measure.power import PowerMeasurement, Profile, measure_power
 from models import create_model
-from tests.measure.fake_nvml import Gpu, Library
-
-UUID = "GPU-0f1e2d3c-0000-1111-2222-333344445555"
-
-
-class RealWorld:
-    """The fake library's world, in real time: what its functions take is what they take."""
-
-    @property
-    def time(self):
-        return time.perf_counter()
-
-    @time.setter
-    def time(self, value):
-        pass
+from tests.measure.faked_meters import FakedEnergyMeter, FakedPowerMeter
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, default=100)
-    parser.add_argument("--interval", type=float, default=0.02, help="seconds between two readings")
-    parser.add_argument("--seconds", type=float, default=0.5, help="length of either half of a pair")
+    parser.add_argument("--seconds", type=float, default=1.0, help="length of the window, and of the other half")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1, help="of torch")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    world, gpu = RealWorld(), Gpu(UUID)
-    gpu.switch(world.time, gpu.idle)
-    library = Library(world, [gpu], call_seconds=0.0)
-    pynvml.CDLL = lambda name: library
-    timeline = RealTime()
-    watch = Watch(NvmlEnergyMeter(UUID).open(timeline.now), NvmlPowerMeter(UUID).open(timeline.now), timeline.now)
+    meters = [FakedEnergyMeter(), FakedPowerMeter()]
+    profile = Profile("overhead", 1, options.seconds, 1, idle_seconds=0.02, lead_seconds=0.02, delay_seconds=0.0)
     model = create_model("resnet8", neuron="soft-mpr", timesteps=2, num_classes=10, in_channels=1).eval()
     images = torch.rand(options.batch, 1, 28, 28)
     times: list[float] = []
+    spent: list[float] = []
+    polls: list[float] = []
 
     @torch.inference_mode()
     def call():
-        start = time.perf_counter()
+        before, start = time.process_time(), time.perf_counter()
         model(images)
         times.append(time.perf_counter() - start)
+        spent.append(time.process_time() - before)
 
-    def watcher(polls):
-        def look(progress):
-            end = timeline.now() + options.seconds
-            while timeline.now() < end:
-                progress.wait(options.interval if polls else options.seconds)
-                if polls:
-                    watch.sample()
+    def watched():
+        result = measure_power(call, meters, batch_size=options.batch, profile=profile)
+        assert isinstance(result, PowerMeasurement), result
+        polls.append(result.poll_seconds)
 
-        return look
+    def alone():
+        end = time.perf_counter() + options.seconds
+        while time.perf_counter() < end:
+            call()
 
-    def half(polls):
+    def half(run):
         times.clear()
-        spent = time.process_time()
-        timeline.run(call, watcher(polls))
-        return statistics.median(times), (time.process_time() - spent) / len(times)
+        spent.clear()
+        run()
+        return statistics.median(times), sum(spent) / len(spent)
 
-    half(True)
+    half(watched)
     ratios: tuple[list[float], list[float]] = ([], [])
     for _ in range(options.pairs):
-        order = [True, False]
+        order = [watched, alone]
         random.shuffle(order)
-        found = {polls: half(polls) for polls in order}
-        for kept, polled, plain in zip(ratios, found[True], found[False], strict=True):
+        found = {run: half(run) for run in order}
+        for kept, polled, plain in zip(ratios, found[watched], found[alone], strict=True):
             kept.append(polled / plain)
     for name, kept in zip(("median time of a call", "CPU time per call"), ratios, strict=True):
         low, high = median_interval(kept, 0.95) or (min(kept), max(kept))
-        print(
-            f"{name}: polled / not polled = {statistics.median(kept):.4f} ({low:.4f} to {high:.4f}), {len(kept)} pairs"
-        )
+        print(f"{name}: watched / alone = {statistics.median(kept):.4f} ({low:.4f} to {high:.4f}), {len(kept)} pairs")
+    print(f"the meters were read every {1e3 * statistics.fmean(polls):.1f} ms in the windows")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""The measurement in real time and real threads, RAPL on a tree of files, and that importing costs nothing."""
+"""The measurement in real time and real processes, RAPL on a tree of files, and that importing costs nothing."""
 
-import math
+import os
 import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -12,44 +13,20 @@ import torch
 
 from bench.measure.power import QUICK, PowerMeasurement, Profile, measure_power, meters_for
 from bench.measure.power.null import NullMeter
-from bench.measure.power.protocol import Conditions, MeterError
+from bench.measure.power.progress import Completions
 from bench.measure.power.rapl import RaplMeter
-from bench.measure.power.timeline import RealTime
 from bench.measure.unavailable import Unavailable
 from tests.measure.fake_nvml import World
+from tests.measure.wattmeter import Crashing, Wattmeter
 
 SHORT = Profile("short", trials=2, seconds=0.1, iterations=5, idle_seconds=0.05, lead_seconds=0.02, delay_seconds=0.02)
 
 
-class Wattmeter:
-    """Reads a constant power of real time, in ticks."""
-
-    name, device, relative_uncertainty, flags = "wattmeter", "cpu", None, ()
-
-    def __init__(self, watts=10.0, tick=0.005, fails_after=math.inf):
-        self.watts, self.tick, self.ticks, self.reads, self.fails_after = watts, tick, tick > 0, 0, fails_after
-
-    def probe(self):
-        return None
-
-    def open(self, clock):
-        self.clock = clock
-        return self
-
-    def read(self):
-        self.reads += 1
-        if self.reads > self.fails_after:
-            raise MeterError("broken: it broke.")
-        return self.watts * (math.floor(self.clock() / self.tick) * self.tick if self.ticks else self.clock())
-
-    def conditions(self):
-        return Conditions()
-
-    def close(self):
-        self.closed = True
+def load():
+    time.sleep(0.004)
 
 
-def test_a_real_load_runs_in_the_callers_thread_and_its_joules_are_shared_out():
+def test_a_real_load_runs_in_the_callers_thread_and_its_joules_are_shared_out(tmp_path):
     threads, calls = set(), []
 
     def load():
@@ -57,19 +34,31 @@ def test_a_real_load_runs_in_the_callers_thread_and_its_joules_are_shared_out():
         calls.append(time.perf_counter())
         time.sleep(0.004)
 
-    meter = Wattmeter()
-    result = measure_power(load, [meter], batch_size=2, profile=SHORT)
+    before = threading.active_count()
+    result = measure_power(load, [Wattmeter(tmp_path / "log")], batch_size=2, profile=SHORT)
     assert threads == {threading.current_thread()}
-    assert meter.closed
+    assert threading.active_count() == before
+    assert (tmp_path / "log").read_text().split() == ["open", "close"]
     inferences = 2 * sum(result.iterations)
     assert result.joules_per_inference * inferences == pytest.approx(sum(result.window_seconds) * 10.0, rel=0.3)
     assert result.joules_per_inference_above_idle == pytest.approx(0, abs=0.5 * result.joules_per_inference)
     assert min(result.iterations) >= 5
     assert sum(result.iterations) <= len(calls)
     assert result.flags[0].startswith("short_profile: 2 windows")
+    assert result.temperature_celsius == 41.0
 
 
-def test_an_error_of_the_load_reaches_the_caller_and_no_thread_is_left():
+def test_the_load_begins_after_the_idle_device_was_watched(tmp_path):
+    calls = []
+    began = time.perf_counter()
+    profile = replace(SHORT, idle_seconds=0.3)
+    measure_power(
+        lambda: calls.append(time.perf_counter()), [Wattmeter(tmp_path / "log")], batch_size=1, profile=profile
+    )
+    assert calls[0] - began > profile.lead_seconds + profile.idle_seconds
+
+
+def test_an_error_of_the_load_reaches_the_caller_and_nothing_is_left(tmp_path):
     count = []
 
     def load():
@@ -80,43 +69,60 @@ def test_an_error_of_the_load_reaches_the_caller_and_no_thread_is_left():
 
     before = threading.active_count()
     with pytest.raises(RuntimeError, match="out of memory"):
-        measure_power(load, [Wattmeter()], batch_size=1, profile=SHORT)
+        measure_power(load, [Wattmeter(tmp_path / "log")], batch_size=1, profile=SHORT)
     assert threading.active_count() == before
+    assert (tmp_path / "log").read_text().split() == ["open", "close"]
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
 
 
-def test_a_meter_that_breaks_ends_the_load_and_gives_its_reason():
-    meter, calls = Wattmeter(), []
+def test_a_meter_that_breaks_ends_the_load_and_gives_its_reason(tmp_path):
+    calls = []
 
     def load():
         calls.append(1)
         time.sleep(0.001)
         if len(calls) == 3:  # each window wants 5 of them, so the first is still open
-            meter.fails_after = 0
+            (tmp_path / "broken").touch()
 
+    meter = Wattmeter(tmp_path / "log", fails_once=tmp_path / "broken")
     assert measure_power(load, [meter], batch_size=1, profile=SHORT) == Unavailable("broken: it broke.")
-    assert meter.closed
+    assert (tmp_path / "log").read_text().split() == ["open", "close"]
     assert len(calls) >= 3
 
 
-def test_iterations_between_completions_are_shared_in_proportion():
-    times = RealTime()
-    marks = []
+def test_a_process_that_dies_with_its_meter_is_told_and_costs_nothing_else(tmp_path):
+    result = measure_power(load, [Crashing(tmp_path / "log")], batch_size=1, profile=SHORT)
+    assert isinstance(result, Unavailable)
+    assert result.reason == "meter_process_failed: the process that reads the power meter ended: the driver crashed."
 
-    def watch(progress):
-        while progress.completed() < 5:
-            progress.wait(0.002)
-        return progress
 
-    def load():
+def test_no_process_watches_on_where_the_measuring_one_was_killed(tmp_path):
+    code = (
+        "import sys, time\n"
+        "from bench.measure.power import FULL, measure_power\n"
+        "from tests.measure.wattmeter import Wattmeter\n"
+        "measure_power(lambda: time.sleep(0.01), [Wattmeter(sys.argv[1])], batch_size=1, profile=FULL)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "log")])
+    while not (tmp_path / "log").exists():
+        assert process.poll() is None
         time.sleep(0.01)
-        marks.append(times.now())
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 60
+    while (tmp_path / "log").read_text().split() != ["open", "close"]:
+        assert time.monotonic() < deadline, "it still watches"
+        time.sleep(0.01)
 
-    progress = times.run(load, watch)
-    first, second = progress.completions[1:3]
-    assert progress.iterations_at(first) == pytest.approx(2)
-    assert progress.iterations_at((3 * first + second) / 4) == pytest.approx(2.25)
-    assert progress.iterations_at(progress.start) == 0
-    assert progress.iterations_at(progress.completions[-1] + 1) == len(progress.completions)
+
+def test_iterations_between_completions_are_shared_in_proportion():
+    progress = Completions(start=1.0, moments=[2.0, 4.0, 4.5])
+    assert progress.iterations_at(1.0) == 0
+    assert progress.iterations_at(1.5) == pytest.approx(0.5)
+    assert progress.iterations_at(2.0) == pytest.approx(1)
+    assert progress.iterations_at((3 * 2.0 + 4.0) / 4) == pytest.approx(1.25)
+    assert progress.iterations_at(4.5) == progress.iterations_at(9.0) == 3
 
 
 @pytest.fixture
@@ -169,7 +175,7 @@ def test_rapl_recovers_known_joules_through_wraps(powercap):
     world = World()
     world.on_wait = lambda: counter.write_text(str(int(world.time * 35e6) % 50_000_000))
     result = measure_power(
-        lambda: None, [RaplMeter(powercap.root)], batch_size=4, profile=QUICK, timeline=world, random=Random(1)
+        lambda: None, [RaplMeter(powercap.root)], batch_size=4, profile=QUICK, observer=world, random=Random(1)
     )
     assert result.joules_per_inference == pytest.approx(35 * 0.01 / 4, rel=1e-3)
     assert (result.meter, result.device, result.cross_check_meter) == ("rapl", "cpu", None)
@@ -206,14 +212,13 @@ def test_rapl_broken_in_the_middle_is_unavailable(powercap):
             counter.unlink()
 
     world.on_wait = advance
-    result = measure_power(lambda: None, [RaplMeter(powercap.root)], batch_size=1, profile=QUICK, timeline=world)
+    result = measure_power(lambda: None, [RaplMeter(powercap.root)], batch_size=1, profile=QUICK, observer=world)
     assert result.reason.startswith("rapl_not_readable: ")
 
 
-def test_a_meter_of_another_device_checks_nothing():
-    gpu = Wattmeter()
-    gpu.device = "GPU-1"
-    result = measure_power(lambda: time.sleep(0.002), [Wattmeter(), gpu], batch_size=1, profile=SHORT)
+def test_a_meter_of_another_device_checks_nothing(tmp_path):
+    meters = [Wattmeter(tmp_path / "log"), Wattmeter(tmp_path / "log", device="GPU-1")]
+    result = measure_power(load, meters, batch_size=1, profile=SHORT)
     assert isinstance(result, PowerMeasurement)
     assert result.cross_check_meter is None
 

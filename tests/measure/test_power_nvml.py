@@ -55,7 +55,7 @@ def measure(
         [meter(uuid) for meter in meters],
         batch_size=4,
         profile=profile,
-        timeline=world,
+        observer=world,
         random=Random(seed),
     )
     assert library.open == 0, "NVML was left open"
@@ -232,7 +232,7 @@ def test_what_the_second_gpu_of_cuda_is_called_by_the_driver_does_not_matter(mon
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid=cuda[device.index]))
     for index, (uuid, watts) in enumerate([(UUID, 210.0), (OTHER, 70.0)]):
         meters = meters_for(torch.device("cuda", index))
-        result = measure_power(lambda: None, meters, batch_size=1, profile=QUICK, timeline=world, random=Random(0))
+        result = measure_power(lambda: None, meters, batch_size=1, profile=QUICK, observer=world, random=Random(0))
         assert (result.device, result.mean_watts) == (uuid, pytest.approx(watts, rel=1e-3))
 
 

@@ -11,28 +11,28 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
 from random import Random
+from typing import Protocol
 
 from bench.measure.errors import MeasureInputError
+from bench.measure.power.observation import Observation
 from bench.measure.power.profile import FULL, Profile
-from bench.measure.power.protocol import Meter, MeterError, Reader
+from bench.measure.power.protocol import Meter
 from bench.measure.power.result import PowerMeasurement, summarise
-from bench.measure.power.timeline import Progress, RealTime, Timeline
-from bench.measure.power.window import Watch, Window
+from bench.measure.power.separate import SeparateProcess
 from bench.measure.unavailable import Unavailable
 
 LOGGER = logging.getLogger(__name__)
 
 
-@dataclass
-class _Trials:
-    """Windows over the load; `lost` says why there are fewer than asked for."""
+class Observer(Protocol):
+    """Who watches the meters while the load runs. Tests have one of their own, with virtual time."""
 
-    windows: list[Window] = field(default_factory=list)
-    progress: Progress | None = None
-    lost: str | None = None
+    def observe(
+        self, call: Callable[[], object], meters: Sequence[Meter], profile: Profile, random: Random
+    ) -> tuple[Observation | Unavailable, Callable[[float], float]]:
+        """What the meters gave, and how many iterations of `call` were done by a moment."""
+        ...
 
 
 def measure_power(
@@ -41,13 +41,13 @@ def measure_power(
     *,
     batch_size: int,
     profile: Profile = FULL,
-    timeline: Timeline | None = None,
+    observer: Observer | None = None,
     random: Random | None = None,
 ) -> PowerMeasurement | Unavailable:
     """Measure the energy of `call`, one batch of `batch_size` samples, with the first of `meters` that can be read.
 
     The next one of the same device that can be read checks it. `call` runs in this thread, again and again, and must
-    return when its work is done (synchronised); an error of it is passed on. `timeline` and `random` are for tests.
+    return when its work is done (synchronised); an error of it is passed on. `observer` and `random` are for tests.
 
     Returns:
         The measurement, or why there is none: what every meter says.
@@ -57,61 +57,9 @@ def measure_power(
     """
     if batch_size < 1:
         raise MeasureInputError(f"Energy is measured per sample, but the batch holds {batch_size}; give at least 1.")
-    timeline = timeline or RealTime()
-    with ExitStack() as stack:
-        reasons: list[str] = []
-        readers: list[tuple[str, Reader]] = []
-        for meter in meters:
-            try:
-                reader = meter.open(timeline.now)
-            except MeterError as error:
-                reasons.append(error.reason)
-                continue
-            stack.callback(reader.close)
-            if not readers or reader.device == readers[0][1].device:
-                readers.append((meter.name, reader))
-        if not readers:
-            reason = " ".join(dict.fromkeys(reasons)) or "no_meter: no power meter applies to this device."
-            LOGGER.info("Power is not measured: %s", reason)
-            return Unavailable(reason)
-        (name, reader), (cross_name, cross) = readers[0], readers[1] if len(readers) > 1 else (None, None)
-        watch = Watch(reader, cross, timeline.now)
-        try:
-            idle = timeline.run(None, lambda progress: _idle(watch, progress, profile))
-            trials = timeline.run(call, lambda progress: _run_trials(watch, progress, profile, random or Random()))
-        except MeterError as error:
-            LOGGER.info("Power is not measured: %s", error.reason)
-            return Unavailable(error.reason)
-    progress = trials.progress
-    assert progress is not None
-    return summarise(
-        (name, cross_name),
-        watch,
-        idle,
-        trials.windows,
-        [progress.iterations_at(w.end.time) - progress.iterations_at(w.start.time) for w in trials.windows],
-        batch_size=batch_size,
-        profile=profile,
-        lost=trials.lost,
-    )
-
-
-def _idle(watch: Watch, progress: Progress, profile: Profile) -> Window:
-    watch.let_pass(progress, profile.lead_seconds)
-    return watch.window(progress, profile.idle_seconds, 0)
-
-
-def _run_trials(watch: Watch, progress: Progress, profile: Profile, random: Random) -> _Trials:
-    trials = _Trials(progress=progress)
-    try:
-        watch.let_pass(progress, profile.lead_seconds)
-        watch.measure_tick(progress)
-        watch.conditions.clear()
-        for _ in range(profile.trials):
-            watch.let_pass(progress, random.uniform(0, profile.delay_seconds))
-            trials.windows.append(watch.window(progress, profile.seconds, profile.iterations))
-    except MeterError as error:
-        if not error.device_lost or not trials.windows:
-            raise
-        trials.lost = error.reason
-    return trials
+    found, iterations_at = (observer or SeparateProcess()).observe(call, meters, profile, random or Random())
+    if isinstance(found, Unavailable):
+        LOGGER.info("Power is not measured: %s", found.reason)
+        return found
+    iterations = [iterations_at(window.end.time) - iterations_at(window.start.time) for window in found.windows]
+    return summarise(found, iterations, batch_size=batch_size, profile=profile)

@@ -15,6 +15,7 @@ class NullMeter:
 
     def __init__(self, reason: str) -> None:
         self._reason = reason
+        self.arguments = (reason,)
 
     def probe(self) -> Unavailable:
         """Return the reason."""

@@ -17,6 +17,7 @@ class NvmlEnergyMeter:
 
     def __init__(self, uuid: str) -> None:
         self._uuid = uuid
+        self.arguments = (uuid,)
 
     def probe(self) -> Unavailable | None:
         """Tell why the counter cannot be read here, or None where it can."""

@@ -21,6 +21,7 @@ class NvmlPowerMeter:
 
     def __init__(self, uuid: str) -> None:
         self._uuid = uuid
+        self.arguments = (uuid,)
 
     def probe(self) -> Unavailable | None:
         """Tell why power cannot be read here, or None where it can."""

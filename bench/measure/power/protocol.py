@@ -85,6 +85,11 @@ class Meter(Protocol):
         """Name of the method, as it stands in records."""
         ...
 
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """With which its class makes this meter again in another process."""
+        ...
+
     def probe(self) -> Unavailable | None:
         """Tell why this meter cannot be read here, or None where it can. Leaves nothing open."""
         ...

@@ -29,8 +29,9 @@ class RaplMeter:
 
     name = "rapl"
 
-    def __init__(self, root: Path = POWERCAP) -> None:
-        self._root = root
+    def __init__(self, root: Path | str = POWERCAP) -> None:
+        self._root = Path(root)
+        self.arguments = (str(root),)
 
     def probe(self) -> Unavailable | None:
         """Tell why RAPL cannot be read here, or None where it can."""

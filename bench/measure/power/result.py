@@ -6,9 +6,9 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.measure.power.observation import Observation
 from bench.measure.power.profile import FULL, Profile
 from bench.measure.power.protocol import Conditions
-from bench.measure.power.window import Watch, Window
 from bench.measure.unavailable import Unavailable
 
 # Clock-event reasons that mean the device ran slower than it could (NVML's names).
@@ -62,21 +62,10 @@ class PowerMeasurement:
 
 
 def summarise(
-    names: tuple[str, str | None],
-    watch: Watch,
-    idle: Window,
-    windows: Sequence[Window],
-    iterations: Sequence[float],
-    *,
-    batch_size: int,
-    profile: Profile,
-    lost: str | None,
+    found: Observation, iterations: Sequence[float], *, batch_size: int, profile: Profile
 ) -> PowerMeasurement | Unavailable:
-    """Make the result of at least one window; `names` are the meter's and that of the one that checks it.
-
-    `iterations` are those of each window; `lost` says why there are fewer windows than the profile asks for.
-    """
-    name, cross_name = names
+    """Make the result of at least one window; `iterations` are those of each."""
+    name, cross_name, idle, windows = found.meter, found.cross_meter, found.idle, found.windows
     inferences = [count * batch_size for count in iterations]
     joules, seconds = sum(w.joules for w in windows), sum(w.seconds for w in windows)
     if joules <= 0:
@@ -89,25 +78,25 @@ def summarise(
     crossed = [w.cross_joules for w in windows]
     cross = None if None in crossed else sum(j for j in crossed if j is not None) / sum(inferences)
     gaps = [gap for w in windows for gap in w.gaps]
-    flags = [*watch.reader.flags, *watch.flags]
+    flags = [*found.flags]
     if profile.name != FULL.name:
         flags.append(f"{profile.name}_profile: {profile.trials} windows of {profile.seconds:g} s")
-    if lost is not None:
-        flags.append(f"{lost} Only {len(windows)} of {profile.trials} windows were measured.")
+    if found.lost is not None:
+        flags.append(f"{found.lost} Only {len(windows)} of {profile.trials} windows were measured.")
     if cross is not None and abs(cross - per_inference) > CROSS_CHECK_TOLERANCE * per_inference:
         flags.append(f"cross_check: {cross_name} gives {cross:.3g} J per inference, {name} {per_inference:.3g} J")
-    if not watch.reader.ticks and statistics.fmean(gaps) > LONGEST_MEAN_POLL_SECONDS:
+    if not found.ticks and statistics.fmean(gaps) > LONGEST_MEAN_POLL_SECONDS:
         flags.append(f"slow_polling: power was read every {1e3 * statistics.fmean(gaps):.0f} ms, not every 20 ms")
-    mask = _event_reasons(watch.conditions)
+    mask = _event_reasons(found.conditions)
     if slowed := throttling(mask):
         flags.append(f"throttled: {', '.join(slowed)} (0x{mask:x})")
-    temperatures = [c.temperature for c in watch.conditions if c.temperature is not None]
-    clocks = [c.clock for c in watch.conditions if c.clock is not None]
-    limits = [c.power_limit for c in watch.conditions if c.power_limit is not None]
+    temperatures = [c.temperature for c in found.conditions if c.temperature is not None]
+    clocks = [c.clock for c in found.conditions if c.clock is not None]
+    limits = [c.power_limit for c in found.conditions if c.power_limit is not None]
     return PowerMeasurement(
         profile=profile.name,
         meter=name,
-        device=watch.reader.device,
+        device=found.device,
         batch_size=batch_size,
         joules_per_inference=per_inference,
         joules_per_inference_above_idle=(joules - idle_watts * seconds) / sum(inferences),
@@ -117,10 +106,10 @@ def summarise(
         flags=tuple(flags),
         cross_check_meter=None if cross is None else cross_name,
         cross_check_joules_per_inference=cross,
-        instrument_uncertainty=watch.reader.relative_uncertainty,
+        instrument_uncertainty=found.relative_uncertainty,
         trial_spread=statistics.stdev(trials) / statistics.fmean(trials) if len(trials) > 1 else None,
         edge_uncertainty=max(w.edge_uncertainty for w in windows),
-        tick_seconds=watch.tick_seconds,
+        tick_seconds=found.tick_seconds,
         poll_seconds=statistics.fmean(gaps),
         longest_poll_seconds=max(gaps),
         window_seconds=tuple(w.seconds for w in windows),

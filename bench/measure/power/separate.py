@@ -1,0 +1,137 @@
+"""The meters are read in a process of their own, while the load runs in the caller's thread.
+
+A thread would take the interpreter from the load at every reading. The load stays in the caller's thread because
+inference mode, autocast and the current GPU belong to a thread. Both processes read the same clock, so that their
+moments can be compared. What is sent between them is text: `__main__` is the other end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from random import Random
+from tempfile import TemporaryFile
+from typing import IO
+
+from bench.measure.power.observation import Observation, no_meter
+from bench.measure.power.profile import Profile
+from bench.measure.power.progress import Completions
+from bench.measure.power.protocol import Meter
+from bench.measure.unavailable import Unavailable
+
+# What the watching process says besides its result, a line each.
+LOAD, COMPLETED = "load", "completed"
+# A process that has been told to stop does so at its next reading, unless the driver holds it.
+STOP_SECONDS = 5.0
+
+
+class SeparateProcess:
+    """Has the meters watched by another process."""
+
+    def observe(
+        self, call: Callable[[], object], meters: Sequence[Meter], profile: Profile, random: Random
+    ) -> tuple[Observation | Unavailable, Callable[[float], float]]:
+        """Repeat `call` while the meters are watched; gives also how many iterations were done by a moment.
+
+        An error of `call` is passed on.
+        """
+        completions = Completions()
+        reasons = [unavailable.reason for meter in meters if (unavailable := meter.probe())]
+        if len(reasons) == len(meters):
+            return no_meter(reasons), completions.iterations_at
+        request = {
+            "meters": [[type(meter).__module__, type(meter).__qualname__, *meter.arguments] for meter in meters],
+            "profile": asdict(profile),
+            "seed": random.getrandbits(64),
+        }
+        with TemporaryFile() as errors, _watching_process(errors) as process:
+            result = _run(call, process, json.dumps(request), completions)
+            errors.seek(0)
+            said = errors.read().decode("utf-8", "replace").strip().splitlines()
+        return _read(result, said), completions.iterations_at
+
+
+@contextmanager
+def _watching_process(errors: IO[bytes]) -> Iterator[subprocess.Popen[str]]:
+    """The process that watches; it is stopped in any case. It finds its modules where this one does."""
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "bench.measure.power"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    try:
+        yield process
+    finally:
+        if process.stdin:
+            process.stdin.close()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _run(
+    call: Callable[[], object], process: subprocess.Popen[str], request: str, completions: Completions
+) -> str | None:
+    """Repeat `call` from when the other process asks for it until that ends; the line that it said last."""
+    stdin, stdout = process.stdin, process.stdout
+    assert stdin is not None
+    assert stdout is not None
+    wanted, ended = threading.Event(), threading.Event()
+    results: list[str] = []
+
+    def say(text: str) -> None:
+        try:
+            stdin.write(f"{text}\n")
+            stdin.flush()
+        except (OSError, ValueError):  # it has ended, or is being stopped
+            pass
+
+    def answer() -> None:
+        for line in stdout:
+            if line.strip() == LOAD:
+                wanted.set()
+            elif line.strip() == COMPLETED:
+                say(str(len(completions.moments)))
+            else:
+                results.append(line)
+        ended.set()
+        wanted.set()
+
+    thread = threading.Thread(target=answer, name="power meter", daemon=True)
+    thread.start()
+    try:
+        say(request)
+        wanted.wait()
+        completions.start = time.perf_counter()
+        while not ended.is_set():
+            call()
+            completions.moments.append(time.perf_counter())
+    finally:
+        stdin.close()
+        thread.join(STOP_SECONDS)
+    return results[-1] if results else None
+
+
+def _read(result: str | None, said: Sequence[str]) -> Observation | Unavailable:
+    """The other process's result, or what it said instead."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        found: Observation | Unavailable = TypeAdapter(Observation | Unavailable).validate_json(result or "")
+    except ValidationError:
+        return Unavailable(
+            f"meter_process_failed: the process that reads the power meter ended: {said[-1] if said else 'killed'}."
+        )
+    return found
