@@ -47,3 +47,16 @@ class Crashing(Wattmeter):
 
     def read(self):
         sys.exit("the driver crashed")
+
+
+class FallenOff(Wattmeter):
+    """A meter of a GPU that is lost after a while."""
+
+    def open(self, clock):
+        self.start = clock()
+        return super().open(clock)
+
+    def read(self):
+        if self.clock() - self.start > 0.05:
+            raise MeterError("gpu_is_lost: the GPU fell off the bus; reboot.", device_lost=True)
+        return super().read()

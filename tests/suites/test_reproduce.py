@@ -33,6 +33,7 @@ def test_the_paper_is_trained_by_its_own_recipe():
 def test_the_zoo_is_trained_with_three_seeds_where_neurons_are_compared():
     planned = plan(load_suite("zoo"))
     check_names(planned)
-    cells = {entry.cell.name.removeprefix("fashion-mnist/resnet8/") for entry in planned}
-    three = {f"{cell}/s{seed}" for cell in ("relu/T1", "hard/T2", "soft/T2", "soft-mpr/T2") for seed in (0, 1, 2)}
-    assert cells == three | {"hard-mpr/T2/s0", "hard/T4/s0", "soft/T4/s0", "soft-mpr/T4/s0"}
+    cells = {entry.cell.name.removeprefix("fashion-mnist/") for entry in planned}
+    three = {f"resnet8/{it}/s{seed}" for it in ("relu/T1", "hard/T2", "soft/T2", "soft-mpr/T2") for seed in (0, 1, 2)}
+    one = {f"resnet8/{it}/s0" for it in ("hard-mpr/T2", "hard/T4", "soft/T4", "soft-mpr/T4")}
+    assert cells == three | one | {"resnet8x4/soft-mpr/T2/s0"}

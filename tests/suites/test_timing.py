@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from bench.measure.drive import Drive, Plan
-from bench.measure.power.protocol import Conditions, MeterError
 from bench.suites import timing
 from bench.suites.cells import CellRun, Work
 from bench.suites.derived import derive, tdp_estimate
@@ -21,6 +20,7 @@ from bench.suites.timing import Pass, time_pass, timing_device
 from bench.suites.varying import with_timesteps
 from bench.track.records import Absent, EnergyModel, Latency
 from models import create_model
+from tests.measure.wattmeter import FallenOff
 from tests.reports.sample import measured_power, record
 
 CPU = torch.device("cpu")
@@ -97,29 +97,9 @@ def test_one_pass_is_timed_in_every_way_and_each_from_rest(benchmark):
     assert Latency.model_validate(document) == latency
 
 
-class LostMeter:
-    """A meter of a GPU that is lost under load."""
-
-    name, device, ticks, relative_uncertainty, flags = "lost", "GPU-1", False, None, ()
-
-    def open(self, clock):
-        self.start, self.clock = clock(), clock
-        return self
-
-    def read(self):
-        if self.clock() - self.start > 0.05:
-            raise MeterError("gpu_is_lost: the GPU fell off the bus; reboot.", device_lost=True)
-        return self.clock()
-
-    def conditions(self):
-        return Conditions()
-
-    def close(self):
-        pass
-
-
-def test_a_lost_gpu_keeps_latency_and_is_told(benchmark, monkeypatch):
-    monkeypatch.setattr(timing, "meters_for", lambda device: [LostMeter()])
+def test_a_lost_gpu_keeps_latency_and_is_told(benchmark, monkeypatch, tmp_path):
+    meter = FallenOff(tmp_path / "log", "GPU-1")
+    monkeypatch.setattr(timing, "meters_for", lambda device: [meter])
     model = Lazy()
     one = Pass(lambda: model(torch.ones(2, 64)), 2, None)
     timed = time_pass(benchmark, model, CPU, QUICK, one, lambda size, steps: one)
