@@ -40,7 +40,7 @@ from bench.measure.formulas import Formula, formula_of, is_not_synaptic, is_view
 from bench.measure.formulas.attention import attention
 from bench.measure.neuron_ops import Ledger, NeuronOps, OtherOps, Rule
 from bench.measure.neurons import SpikingNeuron, spiking_neurons
-from bench.measure.repeats import Repeats, Seen, undisturbed
+from bench.measure.repeats import Repeat, Repeats, Seen, undisturbed
 from bench.measure.synop_counting import Counting, LinearCall
 from bench.measure.synop_result import OperationCounts, SynOpResult, UncountedOperator
 from bench.measure.synop_sites import Policy, SpikeClass
@@ -215,24 +215,29 @@ class SynOpCounter(TorchDispatchMode):
         if kwargs or len(args) != 1 or type(args[0]) is not Tensor or not self._alone():
             return watched(module, *args, **kwargs)
         (x,) = args
-        repeat = self._repeats.find(module, x)
-        product = None if repeat is None else repeat.product
-        if repeat is None or (product is not None and not self._counting.holds(product, x)):
-            seen = self._seen = Seen(x)
-            try:
-                output = watched(module, x)
-            finally:
-                self._seen = None
-            self._repeats.learn(module, seen, output)
-            return output
-        with torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch():
-            output = self._calls.run(module, x)
+        with torch._C.DisableTorchFunction():  # what we look at ourselves need not come by our own mode
+            repeat = self._repeats.find(module, x)
+            product = None if repeat is None else repeat.product
+            if repeat is not None and (product is None or self._counting.holds(product, x)):
+                return self._call_again(called.name, repeat, x)
+        seen = self._seen = Seen(x)
+        try:
+            output = watched(module, x)
+        finally:
+            self._seen = None
+        self._repeats.learn(module, seen, output)
+        return output
+
+    def _call_again(self, name: str, repeat: Repeat, x: Tensor) -> Any:
+        """Run a layer that was watched before, without dispatch, and count what flows into it."""
+        with torch._C._DisableTorchDispatch():
+            output = self._calls.run(repeat.module, x)
             for cost in repeat.costs:
-                self._ledger.cost(called.name, cost)
-            if product is not None:
+                self._ledger.cost(name, cost)
+            if repeat.product is not None:
                 self._operators += 1
                 with torch._C._AutoDispatchBelowAutograd():
-                    self._counting.repeat(product, x)
+                    self._counting.repeat(repeat.product, x)
         return output
 
     def _alone(self) -> bool:
