@@ -97,6 +97,16 @@ def test_a_process_that_dies_with_its_meter_is_told_and_costs_nothing_else(tmp_p
     assert result.reason == "meter_process_failed: the process that reads the power meter ended: the driver crashed."
 
 
+def test_a_process_that_dies_between_its_question_and_the_answer_is_told(tmp_path, monkeypatch):
+    deaf = tmp_path / "python"
+    deaf.write_text("#!/bin/sh\nread request\nexec 0<&-\necho load\necho completed\nsleep 0.2\necho it died >&2\n")
+    deaf.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(deaf))
+    result = measure_power(load, [Wattmeter(tmp_path / "log")], batch_size=1, profile=SHORT)
+    assert isinstance(result, Unavailable)
+    assert result.reason == "meter_process_failed: the process that reads the power meter ended: it died."
+
+
 def test_no_process_watches_on_where_the_measuring_one_was_killed(tmp_path):
     code = (
         "import sys, time\n"

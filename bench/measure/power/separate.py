@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from random import Random
 from tempfile import TemporaryFile
@@ -72,8 +72,6 @@ def _watching_process(errors: IO[bytes]) -> Iterator[subprocess.Popen[str]]:
     try:
         yield process
     finally:
-        if process.stdin:
-            process.stdin.close()
         try:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -92,11 +90,9 @@ def _run(
     results: list[str] = []
 
     def say(text: str) -> None:
-        try:
+        with suppress(OSError, ValueError):  # it has ended, or is being stopped
             stdin.write(f"{text}\n")
             stdin.flush()
-        except (OSError, ValueError):  # it has ended, or is being stopped
-            pass
 
     def answer() -> None:
         for line in stdout:
@@ -119,7 +115,8 @@ def _run(
             call()
             completions.moments.append(time.perf_counter())
     finally:
-        stdin.close()
+        with suppress(OSError):  # what it did not read before it ended cannot be sent any more
+            stdin.close()
         thread.join(STOP_SECONDS)
     return results[-1] if results else None
 
