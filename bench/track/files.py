@@ -73,8 +73,16 @@ def parse_json(path: Path, content: bytes, remedy: str) -> Any:
     text = _decoded(path, content, remedy)
     if not text.strip():
         raise TrackInputError(f"{path}: is empty; {remedy}.")
+    long: list[str] = []
+
+    def integer(digits: str) -> object:
+        if len(digits) > 20 or not -(2**64) < (number := int(digits)) < 2**64:  # arithmetic would leave a double
+            long.append(digits)
+            return _LONG
+        return number
+
     try:
-        return json.loads(text, parse_constant=_refuse_constant, parse_int=_integer)
+        document = json.loads(text, parse_constant=_refuse_constant, parse_int=integer)
     except RecursionError:
         raise TrackInputError(f"{path}: is nested too deeply for JSON of ours; {remedy}.") from None
     except json.JSONDecodeError as error:
@@ -82,12 +90,29 @@ def parse_json(path: Path, content: bytes, remedy: str) -> Any:
         raise TrackInputError(f"{path}: is damaged or truncated JSON ({where}); {remedy}.") from None
     except ValueError as error:
         raise TrackInputError(f"{path}: is not strict JSON ({error}); {remedy}.") from None
+    if long:
+        reason = f"{_key_of(_LONG, document)}: {long[0][:20]}... is an integer of more than 64 bits"
+        raise TrackInputError(f"{path}: is not strict JSON ({reason}); {remedy}.")
+    return document
 
 
-def _integer(digits: str) -> int:
-    if len(digits) > 20 or not -(2**64) < (number := int(digits)) < 2**64:  # arithmetic with it would leave a double
-        raise ValueError(f"{digits[:20]}... is an integer of more than 64 bits")
-    return number
+# Stands for an integer that is refused, until its key is known.
+_LONG = object()
+
+
+def _key_of(sought: object, document: object) -> str:
+    """Where a value stands in a document, as in benchmarks[0].stats: the first place."""
+    rest = [("", document)]
+    while rest:
+        key, value = rest.pop()
+        if value is sought:
+            return key or "the whole document"
+        if isinstance(value, dict):
+            named = [(ascii(name)[1:-1], item) for name, item in value.items()]
+            rest.extend((f"{key}.{name}" if key else name, item) for name, item in reversed(named))
+        elif isinstance(value, list):
+            rest.extend((f"{key}[{i}]", value[i]) for i in reversed(range(len(value))))
+    return "a key that is there twice"  # whose second value took its place
 
 
 def _refuse_constant(name: str) -> NoReturn:

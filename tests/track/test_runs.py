@@ -80,7 +80,14 @@ def raw(document: dict, index: int = 0) -> dict:
         (lambda d: d["benchmarks"][0]["stats"].update(data=[0.1, "x"]), r"benchmarks\[0\]\.stats\.data"),
         (lambda d: d["benchmarks"][0]["stats"].update(data=[-1.0]), r"stats\.data"),
         (lambda d: d["benchmarks"][0]["stats"].update(data=[True]), r"stats\.data"),
-        (lambda d: d["benchmarks"][0]["stats"].update(data=[10**400]), "strict JSON .*of more than 64 bits"),
+        (
+            lambda d: d["benchmarks"][0]["stats"].update(data=[0.5, 10**400]),
+            r"\(benchmarks\[0\]\.stats\.data\[1\]: 10{19}\.\.\. is an integer of more than 64 bits\)",
+        ),
+        (
+            lambda d: raw(d)["memory"].update({"two\nlines": -(2**64)}),
+            r"\(benchmarks\[0\]\.extra_info\.inflor_bench\.memory\.two\\nlines: -1844674407370955161\.\.\. is",
+        ),
         (lambda d: d["benchmarks"][0].pop("stats"), r"stats\.data"),
     ],
 )
@@ -93,6 +100,12 @@ def test_a_wrong_file_is_one_sentence_with_file_key_and_remedy(tmp_path, change,
     assert message.startswith(f"{path}: ")
     assert message.count(";") >= 1
     assert "\n" not in message
+
+
+def test_an_integer_that_its_key_hides_is_refused_too(tmp_path):
+    (tmp_path / "run.json").write_text('{"benchmarks": 36893488147419103232, "benchmarks": []}')
+    with pytest.raises(TrackInputError, match=r"a key that is there twice: 3689.* is an integer of more than 64 bits"):
+        read_run(tmp_path / "run.json")
 
 
 @pytest.mark.parametrize("top", ["[]", "3", '"text"', "null", "{}"])
