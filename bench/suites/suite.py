@@ -34,7 +34,7 @@ class CellGroup(_Strict):
     network: str
     neurons: list[str] = Field(min_length=1)
     timesteps: list[Annotated[int, Field(ge=1, le=1000)]] = Field(min_length=1)
-    seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
+    seeds: list[Annotated[int, Field(ge=0, lt=2**63)]] = Field(min_length=1)
     weights: Weights
     form: Form = "training"
 

@@ -65,7 +65,7 @@ def read_json(path: Path, remedy: str) -> Any:
 
 
 def parse_json(path: Path, content: bytes, remedy: str) -> Any:
-    """Return the value in a file's content: NaN, Infinity and numbers beyond a double are refused.
+    """Return the value in a file's content: NaN, Infinity and integers beyond 64 bits, sign included, are refused.
 
     Raises:
         TrackInputError: It is not UTF-8, or not strict JSON.
@@ -76,7 +76,7 @@ def parse_json(path: Path, content: bytes, remedy: str) -> Any:
     long: list[str] = []
 
     def integer(digits: str) -> object:
-        if len(digits) > 20 or not -(2**64) < (number := int(digits)) < 2**64:  # arithmetic would leave a double
+        if len(digits) > 20 or not -(2**63) <= (number := int(digits)) < 2**63:  # no table of Parquet holds it
             long.append(digits)
             return _LONG
         return number
@@ -91,7 +91,7 @@ def parse_json(path: Path, content: bytes, remedy: str) -> Any:
     except ValueError as error:
         raise TrackInputError(f"{path}: is not strict JSON ({error}); {remedy}.") from None
     if long:
-        reason = f"{_key_of(_LONG, document)}: {long[0][:20]}... is an integer of more than 64 bits"
+        reason = f"{_key_of(_LONG, document)}: {long[0][:20]}... is an integer of more than 64 bits, with its sign"
         raise TrackInputError(f"{path}: is not strict JSON ({reason}); {remedy}.")
     return document
 

@@ -185,8 +185,6 @@ def _read(given: tuple[Entry, bytes | TrackInputError]) -> tuple[pa.Table, ...] 
         )
     except TrackInputError as error:
         return Damaged(entry.name, entry.path, str(error), isinstance(error, OtherVersionError))
-    except OverflowError:
-        return Damaged(entry.name, entry.path, f"{entry.path}: holds a count of more than 64 bits; measure again.")
 
 
 @cache

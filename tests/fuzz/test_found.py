@@ -196,9 +196,13 @@ def test_an_integer_that_arithmetic_cannot_bear(tmp_path):
     path.write_bytes(TARGETS["run"].seeds(tmp_path)[0])
     text = path.read_text()
     assert '"n":40' in text
-    for number in (10**400, 2**64, -(2**64), int("9" * 4000)):
+    for number in (10**400, 2**63, -(2**63) - 1, int("9" * 4000)):
         path.write_text(text.replace('"ac":', f'"ac":{number},"x":', 1))
         with pytest.raises(TrackInputError, match="64 bits"):
+            read_run(path)
+    for number in (2**63 - 1, -(2**63)):
+        path.write_text(text.replace('"ac":', f'"x":{number},"ac":', 1))
+        with pytest.raises(TrackInputError, match=r"\.x: Extra inputs"):  # the number itself was read
             read_run(path)
 
 

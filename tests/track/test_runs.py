@@ -82,7 +82,7 @@ def raw(document: dict, index: int = 0) -> dict:
         (lambda d: d["benchmarks"][0]["stats"].update(data=[True]), r"stats\.data"),
         (
             lambda d: d["benchmarks"][0]["stats"].update(data=[0.5, 10**400]),
-            r"\(benchmarks\[0\]\.stats\.data\[1\]: 10{19}\.\.\. is an integer of more than 64 bits\)",
+            r"\(benchmarks\[0\]\.stats\.data\[1\]: 10{19}\.\.\. is an integer of more than 64 bits, with its sign\)",
         ),
         (
             lambda d: raw(d)["memory"].update({"two\nlines": -(2**64)}),

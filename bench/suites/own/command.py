@@ -21,7 +21,7 @@ def measure(
     shape: Annotated[str | None, typer.Option(help="Inputs: random, of this shape, such as 1x28x28.")] = None,
     samples: Annotated[int | None, typer.Option(min=1, help="Take so many samples (of random ones 32).")] = None,
     batch: Annotated[int, typer.Option(min=1, help="Samples in a batch.")] = 32,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of random inputs, and of the factory.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of random inputs, and of the factory.")] = 0,
     time_axis: Annotated[str | None, typer.Option(help="Where time is: inside, leading, flattened or calls.")] = None,
     timesteps: Annotated[int | None, typer.Option(min=1, help="Number of time steps.")] = None,
     reset: Annotated[str | None, typer.Option(help="Method of the model that brings it to rest, or none.")] = None,
