@@ -46,7 +46,7 @@ from reports.moments import moment, read_moments
 from reports.moments import to_json as to_kept
 from reports.page import build as build_report
 from reports.site import publish
-from tests.fuzz import mutate
+from tests.fuzz import branch, mutate
 from tests.models import aedat4
 from tests.reports import sample
 
@@ -58,7 +58,7 @@ class Target:
     """How many inputs the slow test tries; the file's name; good contents; how they are damaged; and what reads them.
 
     `read` is called with the file, an output directory and the number of the input. `package`: what must be installed
-    for it beside what the project needs.
+    for it beside what the project needs. `runs`: the one command that reading it may run.
     """
 
     inputs: int
@@ -67,6 +67,7 @@ class Target:
     mutate: mutate.Mutator
     read: Read
     package: str | None = None
+    runs: str | None = None
 
     def can_be_read(self) -> bool:
         return self.package is None or importlib.util.find_spec(self.package) is not None
@@ -139,6 +140,20 @@ def _history(path: Path, out: Path, number: int) -> None:
     recover_unfinished(history)
     if number % 100 == 0:
         publish(history, out / "site")
+
+
+def _branches(directory: Path) -> list[bytes]:
+    return [branch.whole(_another_run(content)) for content in _run_files(directory)]
+
+
+def _another_run(content: bytes) -> bytes:
+    """The same under another id, as `_good_run` is added beside it."""
+    return content.replace(b"r0000001", b"r0000002")
+
+
+def _branch(path: Path, out: Path, number: int) -> None:
+    run = _another_run((path.parent.parent / "seeds" / "whole.json").read_bytes())
+    branch.read(path, run, _good_run(out), out / "repository", number)
 
 
 def _cached(directory: Path) -> list[Path]:
@@ -450,6 +465,7 @@ def _photograph(path: Path, out: Path, number: int) -> None:
 TARGETS = {
     "run": Target(8000, "run.json", _run_files, mutate.json_text, _run),
     "history": Target(1000, "damaged", _run_files, mutate.json_text, _history),
+    "branch": Target(1000, "damaged", _branches, branch.damaged, _branch, runs="git"),
     "kept": Target(1000, "kept", _cache_files, mutate.raw, _kept),
     "summary": Target(1500, "summary.json", _summaries, mutate.json_text, _summary),
     "suite": Target(7000, "suite.toml", _suites, mutate.toml_text, _suite),
