@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from bench.suites.cache import cache_directory
+
+if TYPE_CHECKING:
+    from bench.ab.interleave import Side
+    from bench.ab.turns import Answer
 
 
 def ab(
@@ -32,7 +37,8 @@ def ab(
     """
     from bench.ab.interleave import interleave
     from bench.ab.revisions import Revision, checked_out, python_for, resolve, top_of
-    from bench.ab.sides import Settings, measure, time_cells
+    from bench.ab.sides import Settings, measure
+    from bench.ab.turns import time_pair
     from bench.suites.judging import Rules, judge, summarise
     from bench.suites.suite import load_suite
     from bench.track.render import to_json
@@ -67,13 +73,12 @@ def ab(
         def keep(rounds: dict[str, Any]) -> None:
             write_json(place / "pairs.json", {"format": "inflor-bench-pairs", "version": 1, **sides, **rounds})
 
-        found = interleave(
-            lambda names: time_cells(old, settings, names),
-            lambda names: time_cells(new, settings, names),
-            cells,
-            progress,
-            keep,
-        )
+        revisions = {"base": old, "head": new}
+
+        def timed(pair: tuple[Side, Side], names: Sequence[str]) -> tuple[Answer, Answer]:
+            return time_pair((revisions[pair[0]], revisions[pair[1]]), settings, names)
+
+        found = interleave(timed, cells, progress, keep)
     comparison = judge(runs[0], runs[1], Rules(accepted, loaded.limits, None, suite), found)
     write_json(place / "comparison.json", to_json(comparison))
     page = build([runs[1]], out / "report", comparison=comparison)

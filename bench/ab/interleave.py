@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
-from bench.ab.sides import Answer, TimingError
+from bench.ab.sides import TimingError
+from bench.ab.turns import Answer
 from bench.track.gate import FLOORS, MOST_PAIRS, Pairs, decided, noise_floor
 from bench.track.timing import Interleaved
 
 SAME_PAIRS = 5
-Timer = Callable[[Sequence[str]], Answer]
+Side = Literal["base", "head"]
+PairTimer = Callable[[tuple[Side, Side], Sequence[str]], tuple[Answer, Answer]]
 
 
 @dataclass
@@ -25,10 +27,16 @@ class _Seen:
     layers: dict[str, dict[str, tuple[list[float], list[float]]]] = field(default_factory=dict)
     failed: str | None = None
 
-    def add(self, side: int, answer: dict[str, Any]) -> None:
-        if "failed" in answer:
-            self.failed = f"{self.names[side]} cannot be timed: {answer['failed']}"
-            return
+    def add(self, *answers: dict[str, Any]) -> None:
+        """Take what base and head said; nothing of a pair of which one failed."""
+        for name, answer in zip(self.names, answers, strict=True):
+            if "failed" in answer:
+                self.failed = f"{name} cannot be timed: {answer['failed']}"
+                return
+        for side, answer in enumerate(answers):
+            self._add(side, answer)
+
+    def _add(self, side: int, answer: dict[str, Any]) -> None:
         self._metric("latency")[side].append(answer["latency"])
         for part, layers in answer["parts"].items():
             metric = f"latency/{part}"
@@ -57,8 +65,7 @@ class _Seen:
 
 
 def interleave(
-    base: Timer,
-    head: Timer,
+    time_pair: PairTimer,
     cells: Sequence[str],
     progress: Callable[[str, int, int], None],
     keep: Callable[[dict[str, Any]], None],
@@ -66,8 +73,7 @@ def interleave(
     """Time cells in pairs of processes until every cell is decided.
 
     Args:
-        base: Times the cells that it is given by the base's code, in a process of its own.
-        head: The same by the head's code.
+        time_pair: Times cells by two processes in turn, with the code of the sides that it is given.
         cells: Their names.
         progress: Told what is done: the stage, how many pairs, of at most how many.
         keep: Given all rounds so far after every pair, as JSON: `same` of the A/A pairs, `pairs` of base and head. What
@@ -82,7 +88,7 @@ def interleave(
     try:
         for index in range(SAME_PAIRS):
             progress("A/A pairs of the base", index, SAME_PAIRS)
-            _pair((base, base), same, cells)
+            _pair(time_pair, ("base", "base"), same, cells)
             keep({"same": _rounds(same), "pairs": _rounds(seen)})
         floors = {cell: _floors(same[cell]) for cell in cells}
         open_cells = [cell for cell in cells if same[cell].failed is None]
@@ -90,8 +96,8 @@ def interleave(
             if not open_cells:
                 break
             progress("pairs of base and head", index, MOST_PAIRS)
-            sides = (base, head) if index % 2 == 0 else (head, base)
-            _pair(sides, seen, open_cells, swapped=index % 2 == 1)
+            sides: tuple[Side, Side] = ("base", "head") if index % 2 == 0 else ("head", "base")
+            _pair(time_pair, sides, seen, open_cells)
             keep({"same": _rounds(same), "pairs": _rounds(seen)})
             tests = len(cells) + sum(len(floor) for floor in floors.values())
             open_cells = [cell for cell in open_cells if not _decided(seen[cell], floors[cell], tests)]
@@ -100,12 +106,12 @@ def interleave(
     return {cell: _result(same[cell], seen[cell], reason) for cell in cells}
 
 
-def _pair(sides: tuple[Timer, Timer], seen: dict[str, _Seen], cells: Iterable[str], *, swapped: bool = False) -> None:
-    cells = list(cells)
-    answers = [side(cells) for side in sides]
+def _pair(time_pair: PairTimer, sides: tuple[Side, Side], seen: dict[str, _Seen], cells: Sequence[str]) -> None:
+    answers = time_pair(sides, cells)
+    if sides == ("head", "base"):
+        answers = answers[1], answers[0]
     for cell in cells:
-        for index, answer in enumerate(answers):
-            seen[cell].add(1 - index if swapped else index, answer[cell])
+        seen[cell].add(answers[0][cell], answers[1][cell])
 
 
 def _floors(same: _Seen) -> dict[str, float]:

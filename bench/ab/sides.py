@@ -7,21 +7,23 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from bench.ab import worker
 from bench.ab.revisions import Revision
 from bench.suites.errors import SuiteInputError
-from bench.track.gate import ROUNDS
-
-Answer = dict[str, dict[str, Any]]
 
 
 class TimingError(Exception):
     """A process of one side could not time anything; the sentence says why."""
+
+
+class CellError(Exception):
+    """One cell cannot be timed; the sentence says why."""
 
 
 @dataclass(frozen=True)
@@ -76,35 +78,77 @@ def measure(revision: Revision, settings: Settings, out: Path) -> Path:
     return new[-1]
 
 
-def time_cells(revision: Revision, settings: Settings, cells: Sequence[str]) -> Answer:
-    """Time cells in one process with the code of a side.
+class TimingProcess:
+    """A process that times cells with the code of a side; see `bench.ab.worker` for what it is asked."""
 
-    Raises:
-        TimingError: The process ended without an answer.
+    def __init__(self, title: str, process: subprocess.Popen[str], errors: IO[bytes]) -> None:
+        """Take a process, and the file that it writes its errors to."""
+        self._title, self._process, self._errors = title, process, errors
+
+    def send(self, do: str, **arguments: Any) -> None:
+        """Ask for something; it works while the caller goes on."""
+        assert self._process.stdin is not None
+        with suppress(OSError):  # it ended, which the missing answer says
+            self._process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
+            self._process.stdin.flush()
+
+    def receive(self) -> Any:
+        """Return the answer to what was asked first.
+
+        Raises:
+            CellError: It failed; the process goes on.
+            TimingError: The process ended without an answer.
+        """
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line.endswith("\n"):
+            raise TimingError(f"{self._title} cannot be timed: {self._last_words()}")
+        answer = json.loads(line)
+        if "error" in answer:
+            raise CellError(answer["error"])
+        return answer["value"]
+
+    def ask(self, do: str, **arguments: Any) -> Any:
+        """Ask for something and wait for the answer."""
+        self.send(do, **arguments)
+        return self.receive()
+
+    def _last_words(self) -> str:
+        code = self._process.wait()
+        self._errors.seek(0)
+        lines = self._errors.read().decode("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else f"{sys.executable} ended with {code}"
+
+
+@contextmanager
+def timing_process(revision: Revision, settings: Settings) -> Iterator[TimingProcess]:
+    """Start a process that times cells with the code of a side, and end it in any case.
+
+    Its first answer says whether it could open the suite.
     """
-    with tempfile.TemporaryDirectory(prefix="inflor-bench-ab-") as directory:
-        request, answer = Path(directory) / "request.json", Path(directory) / "answer.json"
-        values = {
-            "root": str(revision.root),
-            "suite": settings.suite_of(revision),
-            "cells": list(cells),
-            "cache": str(settings.cache),
-            "data_root": str(settings.data_root.resolve()) if settings.data_root else None,
-            "rounds": ROUNDS,
-        }
-        request.write_text(json.dumps(values), "utf-8")
-        done = subprocess.run(
-            [revision.python, "-P", str(worker.__file__), str(request), str(answer)],
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            [revision.python, "-P", str(worker.__file__), str(revision.root)],
             cwd=revision.root,
             env=_environment(revision, settings),
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
             text=True,
-            errors="replace",
+            encoding="utf-8",
         )
-        if not answer.is_file():
-            raise TimingError(f"{revision.title} cannot be timed: {_last_line(done)}")
-        result: Answer = json.loads(answer.read_text("utf-8"))
-        return result
+        try:
+            timing = TimingProcess(revision.title, process, errors)
+            data_root = str(settings.data_root.resolve()) if settings.data_root else None
+            timing.send("open", suite=settings.suite_of(revision), cache=str(settings.cache), data_root=data_root)
+            yield timing
+        finally:
+            for stream in (process.stdin, process.stdout):
+                assert stream is not None
+                with suppress(OSError):  # what was not yet written, to a process that ended
+                    stream.close()
+            process.kill()
+            process.wait()
 
 
 def _last_line(done: subprocess.CompletedProcess[str]) -> str:

@@ -1,47 +1,102 @@
-"""One process of a pair: times the cells of a suite with the packages of one commit, and writes what it saw as JSON.
+"""One process of a pair: times the cells of a suite with the packages of one commit, a round whenever it is asked.
 
-It is started by path (`python -P worker.py REQUEST ANSWER`) with that commit's directory first, so that the same timing
-runs over both commits: of the commit it uses `bench.suites` to bring a cell's network into memory, and nothing else.
+It is started by path (`python -P worker.py ROOT`) with that commit's directory first, so that the same timing runs over
+both commits: of the commit it uses `bench.suites` to bring a cell's network into memory, and nothing else. One JSON
+request a line in, one JSON answer a line out:
+
+    {"do": "open", "suite": ..., "cache": ..., "data_root": ...}  ->  {"value": null}
+    {"do": "prepare", "cell": ...}                                ->  {"value": the names of its parts}
+    {"do": "warm_up"}                                             ->  {"value": seconds of a pass}
+    {"do": "round", "part": null, "calls": ...}                   ->  {"value": seconds of a pass}
+    {"do": "round", "part": ..., "calls": ...}                    ->  {"value": seconds of a pass by layer}
+
+What goes wrong is answered as {"error": reason}; the process goes on.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 WARM_UP_CALLS, WARM_UP_SECONDS = 10, 0.5
-# A round of many short passes is their mean: a millisecond alone says more of the neighbours than of the code.
-ROUND_SECONDS = 0.05
 
 
-def main(request_file: str, answer_file: str) -> None:
-    """Time every cell of the request; a cell that fails is answered by the reason."""
-    request = json.loads(Path(request_file).read_text("utf-8"))
-    check_origin(Path(request["root"]))
+class Server:
+    """Holds the suite that was opened and the cell that was prepared."""
 
-    from bench.suites.prepare import Sources, prepare
-    from bench.suites.suite import load_suite, plan
+    def __init__(self) -> None:
+        self._suite: Any = None
+        self._sources: Any = None
+        self._forward: Callable[[], None] = lambda: None
+        self._parts: dict[str, dict[str, Any]] = {}
 
-    suite = load_suite(request["suite"])
-    planned = {entry.cell.name: entry for entry in plan(suite)}
-    data_root = request["data_root"]
-    sources = Sources(Path(request["cache"]), Path(data_root) if data_root else None)
-    cells: dict[str, Any] = {}
-    for name in request["cells"]:
+    def answer(self, do: str, **arguments: Any) -> Any:
+        """Do what one request says."""
+        if do == "open":
+            return self._open(**arguments)
+        if do == "prepare":
+            return self._prepare(**arguments)
+        import torch
+
+        with torch.inference_mode():
+            return warm_up(self._forward) if do == "warm_up" else self._round(**arguments)
+
+    def _open(self, suite: str, cache: str, data_root: str | None) -> None:
+        from bench.suites.prepare import Sources
+        from bench.suites.suite import load_suite
+
+        self._suite = load_suite(suite)
+        self._sources = Sources(Path(cache), Path(data_root) if data_root else None)
+
+    def _prepare(self, cell: str) -> list[str]:
+        import torch
+
+        from bench.suites.prepare import prepare
+        from bench.suites.suite import plan
+
+        planned = {entry.cell.name: entry for entry in plan(self._suite)}
+        prepared = prepare(planned[cell], self._suite, self._sources, ["inflor-bench", "ab"])
+        device = timing_device(getattr(self._suite.measure, "device", "cpu"))
+        model = prepared.model.to(device)
+        batch = prepared.dataset.normalise(prepared.dataset.test.head(self._suite.measure.batch_size)).to(device)
+
+        def forward() -> None:
+            model(batch)
+            if batch.is_cuda:
+                torch.cuda.synchronize()
+
+        self._forward = forward
+        # A GPU works behind the back of hooks, so there only the whole pass is timed.
+        self._parts = {} if batch.is_cuda else parts_of(model)
+        return list(self._parts)
+
+    def _round(self, part: str | None, calls: int) -> float | dict[str, float]:
+        if part is None:
+            return seconds(self._forward, calls)
+        with timed_layers(self._parts[part]) as spent:
+            self._forward()
+            spent.clear()
+            seconds(self._forward, calls)
+            return {name: spent.get(name, 0.0) / calls for name in self._parts[part]}
+
+
+def serve(requests: TextIO, answers: TextIO) -> None:
+    """Answer requests until there are no more."""
+    server = Server()
+    for line in requests:
         try:
-            prepared = prepare(planned[name], suite, sources, ["inflor-bench", "ab"])
-            batch = prepared.dataset.normalise(prepared.dataset.test.head(suite.measure.batch_size))
-            device = timing_device(getattr(suite.measure, "device", "cpu"))
-            cells[name] = time_cell(prepared.model.to(device), batch.to(device), request["rounds"])
+            answer = {"value": server.answer(**json.loads(line))}
         except Exception as error:  # of whatever the other commit is made: the other cells shall not suffer
-            cells[name] = {"failed": f"{type(error).__name__}: {error}"}
-    Path(answer_file).write_text(json.dumps(cells), "utf-8")
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
 
 
 def check_origin(root: Path) -> None:
@@ -57,34 +112,6 @@ def timing_device(wanted: str) -> str:
     import torch
 
     return "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
-
-
-def time_cell(model: Any, batch: Any, rounds: int) -> dict[str, Any]:
-    """Return the seconds of each round: of the whole forward pass, and then, by hooks, of every layer.
-
-    A GPU works behind the back of hooks, so there only the whole pass is timed.
-    """
-    import torch
-
-    def forward() -> None:
-        model(batch)
-        if batch.is_cuda:
-            torch.cuda.synchronize()
-
-    with torch.inference_mode():
-        calls = max(1, round(ROUND_SECONDS / warm_up(forward)))
-        latency = [seconds(forward, calls) for _ in range(rounds)]
-        parts: dict[str, dict[str, list[float]]] = {}
-        for part, layers in ({} if batch.is_cuda else parts_of(model)).items():
-            with timed_layers(layers) as spent:
-                model(batch)
-                parts[part] = {name: [] for name in layers}
-                for _ in range(rounds):
-                    spent.clear()
-                    seconds(forward, calls)
-                    for name, by_round in parts[part].items():
-                        by_round.append(spent.get(name, 0.0) / calls)
-    return {"latency": latency, "parts": parts}
 
 
 def parts_of(model: Any) -> dict[str, dict[str, Any]]:
@@ -139,4 +166,7 @@ def seconds(call: Callable[[], object], calls: int) -> float:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what a package prints must not be taken for an answer
+    check_origin(Path(sys.argv[1]))
+    serve(sys.stdin, channel)

@@ -1,9 +1,10 @@
 """The gate on time and measured energy: pairs of processes of base and head, interleaved in one job on one machine.
 
-What varies from process to process (memory layout, neighbours) does not average out over the rounds of one process, so
-a process counts once, as the median of its rounds. The gate rejects where the Mann-Whitney test of base and head
-processes has p < `ALPHA` and the median of the pairs' ratios is further from 1 than the floor: 3 % (5 % for energy), or
-what the machine shows in A/A pairs, if that is more.
+What varies from process to process (memory layout) does not average out over the rounds of one process, so a process
+counts once, as the median of its rounds. The two processes of a pair run their rounds in turn, so what varies from
+minute to minute (neighbours) is the same for both, and only the pair's ratio says anything: the gate rejects where the
+signed-rank test of the pairs has p < `ALPHA` and the median ratio is further from 1 than the floor: 3 % (5 % for
+energy), or what the machine shows in A/A pairs, if that is more.
 
 Pairs are added until it is decided, and looked at after the numbers in `LOOKS`. Each look spends its own share of
 `ALPHA`: by the union bound the chance that any look is wrong stays below their sum, whatever they have in common.
@@ -18,16 +19,17 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
-from bench.track.statistics import mann_whitney
+from bench.track.statistics import signed_rank
 
 if TYPE_CHECKING:
     import numpy as np
 
 ALPHA = 0.002
-# Number of pairs, and the share of ALPHA that the look after so many may spend. Six pairs can only say "the same".
-LOOKS = {6: 0.0, 8: 0.1, 10: 0.4, 15: 0.25, 20: 0.25}
+# Number of pairs, and the share of ALPHA that the look after so many may spend. Few pairs can only say "the same": the
+# least p-value of n of them is 2 / 2^n.
+LOOKS = {6: 0.0, 10: 0.0, 14: 0.3, 17: 0.3, 20: 0.4}
 MOST_PAIRS = max(LOOKS)
-ROUNDS = 10
+ROUNDS = 20
 FLOORS = {"latency": 0.03, "joules_per_inference": 0.05}
 _RESAMPLES = 2000
 
@@ -49,9 +51,9 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.base)
 
-    def medians(self, pairs: int | None = None) -> tuple[list[float], list[float]]:
-        """Return the median of every process, of base and of head, of the first `pairs` pairs."""
-        return [median(process) for process in self.base[:pairs]], [median(process) for process in self.head[:pairs]]
+    def medians(self) -> tuple[list[float], list[float]]:
+        """Return the median of every process, of base and of head."""
+        return [median(process) for process in self.base], [median(process) for process in self.head]
 
 
 @dataclass(frozen=True)
@@ -82,11 +84,11 @@ def change_of(pairs: Pairs) -> Change:
     """
     if not len(pairs):
         raise ValueError("a change needs at least one pair")
+    logs = _log_ratios(pairs)
     p_value = 1.0
     for look, share in LOOKS.items():
         if share and look <= len(pairs):
-            p_value = min(p_value, mann_whitney(*pairs.medians(look)) / share)
-    logs = _log_ratios(pairs)
+            p_value = min(p_value, signed_rank(logs[:look].tolist()) / share)
     import numpy as np
 
     drawn = _generator().integers(0, len(logs), (_RESAMPLES, len(logs)))

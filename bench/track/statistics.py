@@ -125,6 +125,25 @@ def mann_whitney(base: Sequence[float], head: Sequence[float]) -> float:
     return float(mannwhitneyu(base, head, alternative="two-sided", method=method).pvalue)
 
 
+def signed_rank(differences: Sequence[float]) -> float:
+    """Return the two-sided p-value of Wilcoxon's signed-rank test that differences of pairs lie about 0.
+
+    Pairs that do not differ say nothing and are left out. It is exact for at most 20 differences without ties.
+
+    Raises:
+        ValueError: There is no pair.
+    """
+    if not len(differences):
+        raise ValueError("the signed-rank test needs at least one pair")
+    moved = [difference for difference in differences if difference]
+    if not moved:
+        return 1.0
+    from scipy.stats import wilcoxon
+
+    exact = len(moved) <= _EXACT and len({abs(difference) for difference in moved}) == len(moved)
+    return float(wilcoxon(moved, alternative="two-sided", method="exact" if exact else "auto").pvalue)
+
+
 def ratio_of_medians(
     base: Sequence[float], head: Sequence[float], *, confidence: float = 0.95, resamples: int = 2000, seed: int = 0
 ) -> tuple[float, tuple[float, float]]:

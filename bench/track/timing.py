@@ -51,7 +51,7 @@ def _of_pairs(pair: Pair, metric: str, interleaved: Interleaved) -> Finding:
     low, high = (end - 1 for end in change.interval)
     reason = (
         f"{percent(change.ratio - 1)} ({percent(low)} to {percent(high)}) in {len(pairs)} interleaved pairs, "
-        f"Mann-Whitney p = {change.p_value:.2g}, floor {100 * floor:.2g} %"
+        f"signed-rank p = {change.p_value:.2g}, floor {100 * floor:.2g} %"
     )
     base, head = pairs.medians()
     layer = most_moved(interleaved.layers.get(metric, ()))

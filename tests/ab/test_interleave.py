@@ -34,7 +34,13 @@ def steady(seconds):
 
 
 def run(base, head, cells=("x", "y"), keep=None):
-    return interleave(base, head, cells, lambda *_: None, keep or (lambda _: None))
+    timers = {"base": base, "head": head}
+    return interleave(
+        lambda sides, names: tuple(timers[side](names) for side in sides),
+        cells,
+        lambda *_: None,
+        keep or (lambda _: None),
+    )
 
 
 def test_pairs_of_the_base_alone_come_first_and_then_the_sides_take_turns_in_going_first():

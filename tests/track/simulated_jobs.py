@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from statistics import median
 from unittest.mock import patch
@@ -23,34 +24,50 @@ from bench.track.statistics import wilson
 
 ROUND_NOISE, JOB_NOISE = 0.05, 0.03
 SECONDS = 0.004  # of one inference; the rules know no unit
+RUN_ROUNDS = 10  # of a run that is a job of its own
 
 
-def compare_in_a_job(generator: np.random.Generator, ratio: float, process_noise: float = 0.0) -> tuple[str, int]:
-    """What `ab` would say of a head that takes `ratio` of the base's time, and after how many pairs.
+@dataclass(frozen=True)
+class Noise:
+    """What varies: from process to process, and from pair to pair, alike for both of its processes, as neighbours do.
 
-    What varies from job to job is the same for all processes of this one; rounds and processes vary on their own.
+    Rounds and jobs vary by `ROUND_NOISE` and `JOB_NOISE` besides.
     """
+
+    process: float = 0.0
+    pair: float = 0.0
+
+
+STEADY = Noise()
+
+
+def compare_in_a_job(generator: np.random.Generator, ratio: float, noise: Noise) -> tuple[str, int]:
+    """What `ab` would say of a head that takes `ratio` of the base's time, and after how many pairs."""
     level = SECONDS * np.exp(generator.normal(0, JOB_NOISE))
 
-    def processes(count: int, factor: float) -> tuple[tuple[float, ...], ...]:
-        own = generator.normal(0, process_noise, (count, 1)) if process_noise else 0.0
-        seconds = level * factor * np.exp(own + generator.normal(0, ROUND_NOISE, (count, ROUNDS)))
-        return tuple(map(tuple, seconds))
+    def pairs(count: int, factor: float) -> Pairs:
+        shared = generator.normal(0, 1, (count, 1)) * noise.pair
+        sides = []
+        for of in (1.0, factor):
+            own = generator.normal(0, 1, (count, 1)) * noise.process
+            seconds = level * of * np.exp(shared + own + generator.normal(0, ROUND_NOISE, (count, ROUNDS)))
+            sides.append(tuple(map(tuple, seconds)))
+        return Pairs(*sides)
 
-    floor = noise_floor(Pairs(processes(SAME_PAIRS, 1.0), processes(SAME_PAIRS, 1.0)), FLOORS["latency"])
-    base, head = processes(MOST_PAIRS, 1.0), processes(MOST_PAIRS, ratio)
-    looks = (Pairs(base[:count], head[:count]) for count in range(1, MOST_PAIRS + 1))
-    pairs = next(seen for seen in looks if decided(seen, floor, 1))
-    change = change_of(pairs)
+    floor = noise_floor(pairs(SAME_PAIRS, 1.0), FLOORS["latency"])
+    measured = pairs(MOST_PAIRS, ratio)
+    looks = (Pairs(measured.base[:count], measured.head[:count]) for count in range(1, MOST_PAIRS + 1))
+    seen = next(look for look in looks if decided(look, floor, 1))
+    change = change_of(seen)
     if not (change.exceeds(floor) and change.p_value < ALPHA):
-        return "silent", len(pairs)
-    return ("slower" if change.ratio > 1 else "faster"), len(pairs)
+        return "silent", len(seen)
+    return ("slower" if change.ratio > 1 else "faster"), len(seen)
 
 
-def alarms(comparisons: int, ratio: float, seed: int, process_noise: float = 0.0) -> tuple[int, float]:
+def alarms(comparisons: int, ratio: float, seed: int, noise: Noise = STEADY) -> tuple[int, float]:
     """In how many comparisons the head is called slower, and the median number of pairs until that was decided."""
     generator = np.random.default_rng(seed)
-    said = [compare_in_a_job(generator, ratio, process_noise) for _ in range(comparisons)]
+    said = [compare_in_a_job(generator, ratio, noise) for _ in range(comparisons)]
     return Counter(word for word, _ in said)["slower"], median(count for _, count in said)
 
 
@@ -58,7 +75,7 @@ def alarms_of_separate_jobs(comparisons: int, seed: int) -> int:
     """How often a head that is as fast as the base is 5 % slower by its mean, where each has a job of its own."""
     generator = np.random.default_rng(seed)
     jobs = generator.normal(0, JOB_NOISE, (2, comparisons, 1))
-    base, head = np.exp(jobs + generator.normal(0, ROUND_NOISE, (2, comparisons, ROUNDS))).mean(axis=2)
+    base, head = np.exp(jobs + generator.normal(0, ROUND_NOISE, (2, comparisons, RUN_ROUNDS))).mean(axis=2)
     return int((head > 1.05 * base).sum())
 
 
@@ -66,7 +83,7 @@ def history(generator: np.random.Generator, quiet: int, later: int = 0, ratio: f
     """Medians of runs, each a job of its own; after the quiet ones the level is `ratio` of what it was."""
     count = quiet + later
     jobs = generator.normal(0, JOB_NOISE, (count, 1))
-    rounds = np.exp(jobs + generator.normal(0, ROUND_NOISE, (count, ROUNDS)))
+    rounds = np.exp(jobs + generator.normal(0, ROUND_NOISE, (count, RUN_ROUNDS)))
     return SECONDS * np.median(rounds, axis=1) * np.repeat([1.0, ratio], [quiet, later])
 
 
@@ -110,17 +127,20 @@ def main() -> None:
     """Print the tables, in Markdown."""
     _table(
         "a process varies by",
+        "a pair varies by",
         "head over base",
         "comparisons",
         "called slower",
         "share (95 % interval)",
         "pairs, median",
     )
-    rows = [(0.0, 1.0, 2000), (0.0, 1.03, 500), (0.0, 1.05, 500), (0.0, 1.1, 500)]
-    rows += [(0.03, 1.0, 1000), (0.03, 1.05, 500), (0.03, 1.1, 500)]
+    rows = [(STEADY, 1.0, 2000), (STEADY, 1.03, 500), (STEADY, 1.05, 500), (STEADY, 1.1, 500)]
+    for noise in (Noise(0.03), Noise(0.03, 0.12)):
+        rows += [(noise, 1.0, 1000), (noise, 1.05, 500), (noise, 1.1, 500)]
     for seed, (noise, ratio, comparisons) in enumerate(rows, 1):
         found, pairs = alarms(comparisons, ratio, seed, noise)
-        _row(f"{noise:.0%}", f"{ratio:.2f}", comparisons, found, _share(found, comparisons), f"{pairs:g}")
+        share = _share(found, comparisons)
+        _row(f"{noise.process:.0%}", f"{noise.pair:.0%}", f"{ratio:.2f}", comparisons, found, share, f"{pairs:g}")
 
     _table("comparisons of two jobs where nothing changed", "called 5 % slower", "share (95 % interval)")
     found = alarms_of_separate_jobs(100_000, 11)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import mannwhitneyu
+from scipy.stats import wilcoxon
 
 from bench.track.budgets import parse_budgets
 from bench.track.compare import compare
@@ -44,16 +44,12 @@ def test_the_shares_of_the_looks_add_up_to_the_whole_level():
     assert list(LOOKS) == sorted(LOOKS)
 
 
-def test_the_p_value_is_that_of_process_medians_at_the_look_with_the_best_price():
-    measured = pairs(15, 1.02, noise=0.04)
-    expected = min(
-        mannwhitneyu(
-            *[[np.median(p) for p in side[:n]] for side in (measured.base, measured.head)], method="exact"
-        ).pvalue
-        / LOOKS[n]
-        for n in (8, 10, 15)
-    )
-    assert change_of(measured).p_value == pytest.approx(min(1.0, expected))
+def test_the_p_value_is_that_of_the_pairs_ratios_at_the_look_with_the_best_price():
+    measured = pairs(20, 1.02, noise=0.04)
+    logs = [math.log(np.median(h) / np.median(b)) for b, h in zip(measured.base, measured.head, strict=True)]
+    expected = min(wilcoxon(logs[:look], method="exact").pvalue / LOOKS[look] for look in (14, 17, 20))
+    assert 1e-5 < expected < 1
+    assert change_of(measured).p_value == pytest.approx(expected)
 
 
 def test_the_ratio_is_the_median_of_the_pairs_and_lies_in_its_interval():
@@ -64,9 +60,9 @@ def test_the_ratio_is_the_median_of_the_pairs_and_lies_in_its_interval():
     assert ratios[0] <= change.interval[0] <= change.ratio <= change.interval[1] <= ratios[-1]
 
 
-def test_a_drift_that_both_sides_of_a_pair_share_leaves_the_ratio_alone():
-    steady = pairs(10, 1.05)
-    drift = np.linspace(1, 3, 10)
+def test_a_drift_that_both_sides_of_a_pair_share_leaves_the_verdict_alone():
+    steady = pairs(20, 1.05)
+    drift = np.linspace(1, 3, 20)
     moved = Pairs(
         *(
             tuple(tuple(np.multiply(p, d)) for p, d in zip(side, drift, strict=True))
@@ -74,6 +70,8 @@ def test_a_drift_that_both_sides_of_a_pair_share_leaves_the_ratio_alone():
         )
     )
     assert change_of(moved).ratio == pytest.approx(change_of(steady).ratio)
+    assert change_of(moved).p_value == pytest.approx(change_of(steady).p_value)
+    assert change_of(moved).p_value < ALPHA
 
 
 def test_the_floor_is_what_a_quiet_machine_is_asked_for_and_more_on_a_noisy_one():
@@ -87,9 +85,10 @@ def test_the_floor_is_what_a_quiet_machine_is_asked_for_and_more_on_a_noisy_one(
         (5, 1.0, 1, False),  # no look
         (6, 1.0, 1, True),  # nothing moved
         (6, 1.3, 1, False),  # too few to say so
-        (8, 1.3, 1, True),
-        (8, 1.3, 27, False),  # too few among so many tests
-        (10, 1.3, 27, True),
+        (10, 1.3, 1, False),
+        (14, 1.3, 1, True),
+        (14, 1.3, 27, False),  # too few among so many tests
+        (17, 1.3, 27, True),
         (20, 1.03, 1, True),  # the last look
     ],
 )
@@ -109,18 +108,18 @@ def test_when_it_stops(count, ratio, tests, stops):
     ],
 )
 def test_verdicts_with_their_reason_and_interval(tmp_path, ratio, noise, floor, verdict):
-    measured = Interleaved({"latency": pairs(10, ratio, noise=noise)}, {"latency": floor})
+    measured = Interleaved({"latency": pairs(14, ratio, noise=noise)}, {"latency": floor})
     found = finding(compared(tmp_path, measured), "latency")
     assert found.verdict == verdict
     assert found.interval[0] <= found.change <= found.interval[1]
     assert found.floor == floor
-    assert "10 interleaved pairs" in found.reason
-    assert "Mann-Whitney" in found.reason
+    assert "14 interleaved pairs" in found.reason
+    assert "signed-rank" in found.reason
 
 
 def test_the_layer_whose_time_moved_most_is_named(tmp_path):
     layers = {"latency/neurons": [("stem.lif", 1e-3, 1.01e-3), ("layer2.lif", 1e-3, 1.3e-3)]}
-    slower, same = pairs(10, 1.1), pairs(10, 1.0, seed=3)
+    slower, same = pairs(14, 1.1), pairs(14, 1.0, seed=3)
     measured = Interleaved(
         {"latency": same, "latency/neurons": slower}, {"latency": 0.03, "latency/neurons": 0.03}, layers
     )
@@ -133,8 +132,8 @@ def test_the_layer_whose_time_moved_most_is_named(tmp_path):
 
 
 def test_all_p_values_of_the_run_are_adjusted_together(tmp_path):
-    quiet = {f"latency/part{index}": pairs(10, seed=index) for index in range(1, 8)}
-    moved = pairs(10, 1.06, noise=0.03, seed=1)
+    quiet = {f"latency/part{index}": pairs(14, seed=index) for index in range(1, 8)}
+    moved = pairs(14, 1.06, noise=0.03, seed=1)
     alone = finding(compared(tmp_path, Interleaved({"latency": moved}, {"latency": 0.03})), "latency")
     among = Interleaved({"latency": moved, **quiet}, dict.fromkeys(["latency", *quiet], 0.03))
     together = finding(compared(tmp_path, among), "latency")

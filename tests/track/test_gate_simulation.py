@@ -2,12 +2,19 @@
 
 import pytest
 
-from tests.track.simulated_jobs import alarms, changes_found, first_alarms
+from tests.track.simulated_jobs import Noise, alarms, changes_found, first_alarms
 
 
 @pytest.mark.slow
 def test_of_a_thousand_comparisons_where_nothing_changed_at_most_five_are_alarms():
     assert alarms(1000, 1.0, seed=1)[0] <= 5
+
+
+@pytest.mark.slow
+def test_neighbours_that_slow_both_of_a_pair_neither_alarm_nor_hide_a_slowdown():
+    noisy = Noise(process=0.03, pair=0.12)
+    assert alarms(1000, 1.0, seed=5, noise=noisy)[0] <= 5
+    assert alarms(300, 1.1, seed=6, noise=noisy)[0] >= 270
 
 
 @pytest.mark.slow

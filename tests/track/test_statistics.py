@@ -2,7 +2,7 @@
 
 import math
 from fractions import Fraction
-from itertools import permutations
+from itertools import permutations, product
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ from bench.track.statistics import (
     mcnemar,
     paired_interval,
     ratio_of_medians,
+    signed_rank,
     two_proportions,
     unpaired_interval,
     wilson,
@@ -142,6 +143,22 @@ def test_mann_whitney_counts_permutations():
     assert mann_whitney(base, head) == pytest.approx(2 * tail)
     with pytest.raises(ValueError, match="two samples"):
         mann_whitney([], head)
+
+
+@pytest.mark.parametrize("differences", [[0.1, -0.2, 0.3, 0.5, 0.7], [1.0, 2.0, 3.0], [-4.0, 0.0, 1.0, 2.5, 0.0, 3.0]])
+def test_signed_rank_counts_signs(differences):
+    moved = sorted((value for value in differences if value), key=abs)
+    seen = sum(rank for rank, value in enumerate(moved, 1) if value > 0)
+    sums = [sum(rank for rank, sign in enumerate(signs, 1) if sign) for signs in product((0, 1), repeat=len(moved))]
+    tail = min(sum(value <= seen for value in sums), sum(value >= seen for value in sums)) / len(sums)
+    assert signed_rank(differences) == pytest.approx(min(1.0, 2 * tail))
+
+
+def test_signed_rank_where_nothing_moved_or_nothing_is():
+    assert signed_rank([0.0, 0.0]) == 1.0
+    assert signed_rank([0.1] * 20) < 1e-3  # ties
+    with pytest.raises(ValueError, match="at least one pair"):
+        signed_rank([])
 
 
 def test_ratio_of_medians_covers_the_truth_and_repeats():
