@@ -23,7 +23,12 @@ class TimingError(Exception):
 
 
 class CellError(Exception):
-    """One cell cannot be timed; the sentence says why."""
+    """A process cannot time one cell; the sentence says why."""
+
+    def __init__(self, process: TimingProcess, reason: str) -> None:
+        """Take the process and its reason."""
+        super().__init__(reason)
+        self.process = process
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,7 @@ class TimingProcess:
             raise TimingError(f"{self._title} cannot be timed: {self._last_words()}")
         answer = json.loads(line)
         if "error" in answer:
-            raise CellError(answer["error"])
+            raise CellError(self, answer["error"])
         return answer["value"]
 
     def ask(self, do: str, **arguments: Any) -> Any:

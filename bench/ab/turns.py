@@ -12,7 +12,8 @@ from bench.ab.revisions import Revision
 from bench.ab.sides import CellError, Settings, TimingProcess, timing_process
 from bench.track.gate import ROUNDS
 
-# By cell: {"latency": seconds of every round, "parts": {part: {layer: seconds of every round}}}, or {"failed": reason}.
+# By cell: {"latency": seconds of every round, "parts": {part: {layer: seconds of every round}}}, or {"failed": reason};
+# what stands beside an answer that failed says nothing.
 Answer = dict[str, dict[str, Any]]
 # A round of many short passes is their mean: a millisecond alone says more of the neighbours than of the code.
 ROUND_SECONDS = 0.05
@@ -48,7 +49,8 @@ def time_cell(pair: tuple[TimingProcess, TimingProcess], cell: str) -> tuple[dic
         parts = [part for part in prepared[0]["value"] if part in prepared[1]["value"]]
         by_part = {part: _rounds(pair, part, calls) for part in parts}
     except CellError as error:
-        return {"failed": str(error)}, {"failed": str(error)}
+        failed: dict[str, Any] = {"failed": str(error)}
+        return (failed, {}) if error.process is pair[0] else ({}, failed)
     first, second = (
         {
             "latency": whole[index],

@@ -61,7 +61,7 @@ def load_suite(name):
 
 
 def plan(suite):
-    return [SimpleNamespace(cell=SimpleNamespace(name=name)) for name in ("x", "y")]
+    return [SimpleNamespace(cell=SimpleNamespace(name=name)) for name in ("x", "y", "z")]
 """
 
 
@@ -116,10 +116,12 @@ def test_both_do_the_same_number_of_passes_in_a_round_and_a_part_that_one_lacks_
 
 def test_a_cell_that_fails_on_one_side_leaves_the_others(commit, settings):
     trouble = "if planned.cell.name == 'x': raise KeyError('x')"
-    first, second = time_pair((commit("a"), commit("b", trouble)), settings, ["x", "y"])
+    late = "if planned.cell.name == 'z': Neuron.forward = lambda self, x: 1 / 0"
+    first, second = time_pair((commit("a", late), commit("b", trouble)), settings, ["x", "y", "z"])
     assert second["x"] == {"failed": "KeyError: 'x'"}
-    assert "latency" not in first["x"]
     assert len(first["y"]["latency"]) == len(second["y"]["latency"]) == ROUNDS
+    assert first["z"] == {"failed": "ZeroDivisionError: division by zero"}
+    assert not {"failed", "latency"} & (first["x"].keys() | second["z"].keys())
 
 
 def test_a_process_that_ends_is_one_reason_and_the_other_is_ended_too(commit, settings, tmp_path):
