@@ -21,6 +21,7 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
+from bench.measure import native
 from bench.measure.errors import MeasureInputError
 from bench.measure.neurons import NeuronWatch, SpikingNeuron, as_neuron, map_pieces, spiking_neurons
 from bench.measure.spikes import NO_NEURONS, common_samples, is_binary
@@ -128,8 +129,21 @@ def _histogram(counts: Tensor) -> Histogram:
     return Histogram(float(LOW), float(HIGH), tuple(inside), below, above)
 
 
-def _sum_of_squares(values: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(values, dtype=torch.float64).square()
+def distance(values: Tensor, spikes: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum of (spikes - values)^2, float64, and the `bin_counts` of the values."""
+    found = native.distance(values, spikes, BINS + 2)
+    if found is not None:
+        return torch.tensor(found[0], dtype=torch.float64), found[1]
+    squares = torch.linalg.vector_norm(spikes - values, dtype=torch.float64).square()
+    return squares, bin_counts(values)
+
+
+def thrown_away(u: Tensor, v: Tensor, spikes: Tensor) -> Tensor:
+    """Sum of |u - v - spike| where there is a spike, float64."""
+    found = native.thrown_away(u, v, spikes)
+    if found is not None:
+        return torch.tensor(found, dtype=torch.float64)
+    return torch.linalg.vector_norm((u - v).sub_(spikes).mul_(spikes), 1, dtype=torch.float64)
 
 
 class _Part(NamedTuple):
@@ -166,7 +180,7 @@ class _Site:
     @torch.no_grad()
     def _part(self, current: Tensor, spikes: Tensor) -> _Part:
         u = self.neuron.membrane(current)
-        error = _sum_of_squares(spikes - u)
+        error, membrane = distance(u, spikes)
         if not bool(torch.isfinite(error)):
             raise MeasureInputError(
                 f"{self.name}: the membrane holds NaN or infinity; check the weights and the input."
@@ -176,13 +190,11 @@ class _Site:
         rectified_error = lost = torch.zeros_like(error)
         rectified = None
         if self.rectify is not None:
-            phi = self.rectify(u)
-            rectified_error, rectified = _sum_of_squares(spikes - phi), bin_counts(phi)
+            rectified_error, rectified = distance(self.rectify(u), spikes)
         if self.after_reset is not None:
-            thrown_away = (u - self.after_reset(u, spikes)).sub_(spikes).mul_(spikes)
-            lost = torch.linalg.vector_norm(thrown_away, 1, dtype=torch.float64)
+            lost = thrown_away(u, self.after_reset(u, spikes), spikes)
         sums = torch.stack([error, rectified_error, lost, spikes.sum(dtype=torch.float64)])
-        return _Part(sums, bin_counts(u), rectified)
+        return _Part(sums, membrane, rectified)
 
     def layer(self) -> InformationLayer:
         """Return the means."""

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from bench.measure import native
 from bench.measure.errors import MeasureInputError
 from bench.measure.neurons import NeuronWatch, SpikingNeuron, map_pieces, spiking_neurons
 from bench.measure.unavailable import Unavailable
@@ -44,6 +45,9 @@ def is_binary(spikes: Tensor) -> bool:
     """Tell whether every element is exactly 0 or 1 (NaN and infinities are not)."""
     if spikes.dtype == torch.bool:
         return True
+    found = native.binary(spikes)
+    if found is not None:
+        return found
     # Infinity is its own square too.
     return not spikes.numel() or (torch.equal(spikes * spikes, spikes) and bool(spikes.amax() <= 1))
 

@@ -1,6 +1,7 @@
-"""The native pass against torch's own operators, at every type and at values that differ from 1 and 0 by one bit."""
+"""The native passes against torch's own operators, at every type and at values that differ from 1 and 0 by one bit."""
 
 import logging
+import math
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from bench.measure import native
 from bench.measure.formulas.inputs import PositionSums, eager_occupancy, occupancy
+from bench.measure.information import BINS, bin_counts
 
 ROOT = Path(__file__).parents[2]
 TYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
@@ -86,7 +88,47 @@ def test_the_same_on_one_thread_and_on_two():
     assert outputs[0].stdout == outputs[1].stdout
 
 
+VALUES = [0.0, -0.0, 1.0, 0.5, -1e-9, -2.0, -2.0000001, 2.9999998, 3.0, 0.0625, 0.062499996, -7.5, 3e38, -3e38, 1e-45]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    dtype=st.sampled_from([torch.float32, torch.float64]),
+    values=st.lists(st.sampled_from(VALUES) | st.floats(-4, 5, width=32), min_size=1, max_size=60),
+    size=st.sampled_from([1, 3, 15, 16, 17, 1023, 1024, 1025, 5000]),
+    seed=st.integers(0, 10**6),
+)
+def test_losses_equal_torch_in_bins_and_the_exact_sum(dtype, values, size, seed):
+    generator = torch.Generator().manual_seed(seed)
+    u, v = (torch.tensor(values, dtype=dtype)[torch.randint(len(values), (2, size), generator=generator)]).unbind()
+    spikes = torch.rand(size, generator=generator).round().to(dtype)
+    squares, counts = native.distance(u, spikes, BINS + 2)
+    assert torch.equal(counts, bin_counts(u))
+    assert squares == pytest.approx(math.fsum(x * x for x in (spikes - u).tolist()), rel=1e-13)
+    lost = math.fsum(abs(x) for x, spike in zip((u - v - spikes).tolist(), spikes.tolist(), strict=True) if spike)
+    assert native.thrown_away(u, v, spikes) == pytest.approx(lost, rel=1e-13)
+
+
+@pytest.mark.parametrize("position", [0, 15, 1023, 1024, 4098])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 2.0, -1.0, 1e-40, 0.99999994])
+def test_losses_see_every_position(position, value):
+    x = torch.ones(4099)
+    assert native.binary(x)
+    x[position] = value
+    assert not native.binary(x)
+    squares, counts = native.distance(x, torch.zeros(4099), BINS + 2)
+    assert math.isfinite(squares) == math.isfinite(value)
+    assert counts.sum() == 4099
+    x[position] = -0.0
+    assert native.binary(x)
+
+
 def test_other_types_are_left_to_torch():
+    strided = torch.zeros(4, 4).t()
+    assert native.distance(strided, torch.zeros(4, 4), BINS + 2) is None
+    assert native.thrown_away(torch.zeros(4), torch.zeros(4), torch.zeros(4).double()) is None
+    assert native.thrown_away(torch.zeros(4), torch.zeros(4), torch.zeros(2, 2)) is None
+    assert native.binary(torch.zeros(4, dtype=torch.float16)) is None
     assert native.occupancy(torch.ones(2, 2, dtype=torch.int64)) is None
     assert occupancy(torch.ones(2, 2, dtype=torch.int64)).nonzero == 4
 
@@ -95,12 +137,20 @@ COUNTS = """
 import torch
 from torch import nn
 from bench.measure import SynOpCounter
+from bench.measure.information import InformationRecorder
+from models.neurons import LIF
 torch.manual_seed(0)
 model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(144, 5))
 counter = SynOpCounter(model)
 with counter, torch.no_grad():
     model(torch.rand(7, 3, 8, 8).round())
 print(counter.result().total)
+neuron = LIF(3, reset="soft")
+with InformationRecorder(neuron) as recorder, torch.no_grad():
+    neuron(torch.randn(3 * 50, 16, 8, 8))
+layer = recorder.result().layers[0]
+print(layer.fired, layer.membrane, layer.rectified)
+print([f"{loss:.12e}" for loss in (layer.quantisation_error, layer.quantisation_error_rectified, layer.reset_loss)])
 """
 
 
@@ -139,7 +189,7 @@ def test_a_library_that_cannot_be_loaded_leaves_it_to_torch(tmp_path, monkeypatc
     path.write_bytes(b"not a library")
     with caplog.at_level(logging.WARNING):
         assert native._passes.__wrapped__() is None
-    assert "without its native pass" in caplog.text
+    assert "without its native passes" in caplog.text
 
 
 def test_sums_go_on_in_64_bits_where_32_do_not_hold_them():

@@ -1,4 +1,4 @@
-"""Native passes over an input, built from C where a compiler is found; without one, torch does the same, slower.
+"""Native passes over tensors, built from C where a compiler is found; without one, torch does the same, slower.
 
 The library is built once and kept in the user's cache directory under a hash of its source and its compiler, so that
 the next process only loads it. `INFLOR_BENCH_EAGER` keeps to torch.
@@ -16,20 +16,27 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 logger = logging.getLogger("inflor_bench.measure")
 
-SOURCE = Path(__file__).with_name("occupancy.c")
-_FUNCTIONS = {
-    torch.float32: "occupancy_float32",
-    torch.float64: "occupancy_float64",
-    torch.float16: "occupancy_float16",
-    torch.bfloat16: "occupancy_bfloat16",
+SOURCES = tuple(Path(__file__).with_name(name) for name in ("occupancy.c", "losses.c", "clones.h"))
+_TYPES = {torch.float32: "float32", torch.float64: "float64", torch.float16: "float16", torch.bfloat16: "bfloat16"}
+_LOSS_TYPES = (torch.float32, torch.float64)
+_POINTER, _INTEGER, _DOUBLE = ctypes.c_void_p, ctypes.c_int64, ctypes.c_double
+# Result and arguments of each pass; its name goes on with the type.
+_PASSES: dict[str, tuple[type[Any], list[type[Any]]]] = {
+    "occupancy": (ctypes.c_int, [_POINTER, _INTEGER, _INTEGER, _POINTER, _POINTER]),
+    "distance": (_DOUBLE, [_POINTER, _POINTER, _INTEGER, _POINTER]),
+    "thrown_away": (_DOUBLE, [_POINTER, _POINTER, _POINTER, _INTEGER]),
+    "binary": (ctypes.c_int, [_POINTER, _INTEGER]),
 }
-Pass = Callable[..., int]
+Pass = Callable[..., Any]
+# Without contraction a product is rounded before it is added, on every machine.
+_OPTIONS = ("-O3", "-fPIC", "-fopenmp", "-ffp-contract=off")
 _MOST_ROWS = 2**31 - 1  # a count is an int32
 
 
@@ -42,36 +49,77 @@ def occupancy(x: Tensor) -> tuple[Tensor, int, int] | None:
 
     None where torch has to do it: no compiler, another device or type, or too many rows.
     """
-    if x.device.type != "cpu" or x.dtype not in _FUNCTIONS or x.shape[0] > _MOST_ROWS:
+    if x.shape[0] > _MOST_ROWS:
         return None
-    passes = _passes()
-    if passes is None:
+    found = _pass("occupancy", x)
+    if found is None:
         return None
     rows, columns = x.shape
     counts = torch.empty(columns, dtype=torch.int32)
     totals = (ctypes.c_int64 * 2)()
-    if passes[x.dtype](x.data_ptr(), rows, columns, counts.data_ptr(), totals):
+    if found(x.data_ptr(), rows, columns, counts.data_ptr(), totals):
         raise MemoryError(f"no memory for counts of {columns} positions in every thread")
     return counts, totals[0], totals[1]
 
 
+def distance(x: Tensor, spikes: Tensor, bins: int) -> tuple[float, Tensor] | None:
+    """Sum of (spikes - x)^2 and the counts of x in the `bins` of information loss (int64), over one piece of a layer.
+
+    None where torch has to do it: no compiler, another device or type, or not contiguous. So it is below.
+    """
+    found = _pass("distance", x, spikes)
+    if found is None:
+        return None
+    counts = torch.empty(bins, dtype=torch.int64)
+    return found(x.data_ptr(), spikes.data_ptr(), x.numel(), counts.data_ptr()), counts
+
+
+def thrown_away(u: Tensor, v: Tensor, spikes: Tensor) -> float | None:
+    """Sum of |u - v - spike| where there is a spike, over one piece of a layer."""
+    found = _pass("thrown_away", u, v, spikes)
+    return None if found is None else found(u.data_ptr(), v.data_ptr(), spikes.data_ptr(), u.numel())
+
+
+def binary(x: Tensor) -> bool | None:
+    """Tell whether every element is 0 or 1."""
+    found = _pass("binary", x)
+    return None if found is None else bool(found(x.data_ptr(), x.numel()))
+
+
+def _pass(name: str, *tensors: Tensor) -> Pass | None:
+    """The pass over tensors of one type and size; None where torch has to do it."""
+    first = tensors[0]
+    passes = _passes()
+    if passes is None or (name, first.dtype) not in passes:
+        return None
+    for tensor in tensors:
+        if tensor.device.type != "cpu" or tensor.dtype != first.dtype or not tensor.is_contiguous():
+            return None
+        if tensor.shape != first.shape:
+            return None
+    return passes[name, first.dtype]
+
+
 @functools.cache
-def _passes() -> dict[torch.dtype, Pass] | None:
+def _passes() -> dict[tuple[str, torch.dtype], Pass] | None:
     if os.environ.get("INFLOR_BENCH_EAGER"):
         return None
     try:
         library = ctypes.CDLL(str(built(directory())))
-        return {dtype: _function(library, name) for dtype, name in _FUNCTIONS.items()}
+        return {
+            (name, dtype): _function(library, name, dtype)
+            for name in _PASSES
+            for dtype in (_TYPES if name == "occupancy" else _LOSS_TYPES)
+        }
     except (BuildError, OSError, AttributeError) as error:
         reason = str(error).partition("\n")[0]
-        logger.warning("Counting goes without its native pass, with the same results but slower: %s", reason)
+        logger.warning("Counting goes without its native passes, with the same results but slower: %s", reason)
         return None
 
 
-def _function(library: ctypes.CDLL, name: str) -> Pass:
-    function = library[name]
-    function.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p]
-    function.restype = ctypes.c_int
+def _function(library: ctypes.CDLL, name: str, dtype: torch.dtype) -> Pass:
+    function = library[f"{name}_{_TYPES[dtype]}"]
+    function.restype, function.argtypes = _PASSES[name]
     return function
 
 
@@ -92,16 +140,20 @@ def built(where: Path) -> Path:
     compiler = next(filter(None, map(shutil.which, (os.environ.get("CC") or "gcc", "cc", "clang"))), None)
     if compiler is None:
         raise BuildError("no C compiler was found.")
-    determined_by = [SOURCE.read_bytes(), str(Path(compiler).resolve()).encode(), os.uname().machine.encode()]
-    path = where / f"occupancy-{hashlib.sha256(b'|'.join(determined_by)).hexdigest()[:16]}.so"
+    built_by = [str(Path(compiler).resolve()), os.uname().machine, *_OPTIONS]
+    determined_by = b"|".join([*(source.read_bytes() for source in SOURCES), *map(str.encode, built_by)])
+    path = where / f"passes-{hashlib.sha256(determined_by).hexdigest()[:16]}.so"
     if path.exists():
         return path
     where.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=where) as scratch:
-        parts, library = Path(scratch) / "occupancy.o", Path(scratch) / "occupancy.so"
-        _run(compiler, "-O3", "-fPIC", "-fopenmp", "-c", str(SOURCE), "-o", str(parts))
+        parts, library = [], Path(scratch) / "passes.so"
+        for source in SOURCES:
+            if source.suffix == ".c":
+                parts.append(str(Path(scratch) / f"{source.stem}.o"))
+                _run(compiler, *_OPTIONS, "-c", str(source), "-o", parts[-1])
         # Linked without OpenMP's library: its symbols are those of the one that torch has loaded for all.
-        _run(compiler, "-shared", str(parts), "-o", str(library))
+        _run(compiler, "-shared", *parts, "-o", str(library))
         library.replace(path)
     return path
 

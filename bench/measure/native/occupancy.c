@@ -9,11 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__clang__)
-#define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define CLONES
-#endif
+#include "clones.h"
 
 /* Rows that are added up before the counts are touched: eight streams, and eight fit into every type. */
 enum { ROWS_AT_ONCE = 8, PARALLEL_FROM = 1 << 18 };
