@@ -146,6 +146,13 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="pieces")
 
 
+def _piece(steps: Tensor, start: int, end: int) -> Tensor:
+    """Samples of [T, N, ...] as [T*n, ...], dense in memory and in the layout of the whole (channels last, say)."""
+    if end - start >= steps.shape[1] or steps.shape[0] == 1:
+        return steps[:, start:end].flatten(0, 1)
+    return torch.cat([step[start:end] for step in steps.unbind(0)])
+
+
 def map_pieces(function: Callable[..., Result], timesteps: int, *tensors: Tensor) -> list[Result]:
     """Call `function` on pieces [T*n, ...] of tensors [T*N, ...], n samples each, and return the results in order.
 
@@ -153,12 +160,11 @@ def map_pieces(function: Callable[..., Result], timesteps: int, *tensors: Tensor
     """
     if tensors[0].device.type != "cpu":
         return [function(*tensors)]
-    views = [tensor.unflatten(0, (timesteps, -1)) for tensor in tensors]
-    samples = views[0].shape[1]
-    at_once = max(1, PIECE_ELEMENTS * samples // max(1, tensors[0].numel()))
-    pieces = (
-        [view[:, start : start + at_once].flatten(0, 1) for view in views] for start in range(0, samples, at_once)
-    )
+    steps = [tensor.unflatten(0, (timesteps, -1)) for tensor in tensors]
+    samples = steps[0].shape[1]
+    # Two at least: of a single one torch cannot tell whether channels are last, and goes on as if they were not.
+    at_once = max(2, PIECE_ELEMENTS * samples // max(1, tensors[0].numel()))
+    pieces = ([_piece(tensor, start, start + at_once) for tensor in steps] for start in range(0, samples, at_once))
     threads = torch.get_num_threads()
     # Each thread computes its piece alone: dividing operations this small among threads costs far more than it gains.
     torch.set_num_threads(1)

@@ -116,7 +116,7 @@ class SpikeRecorder:
                 f"{name}: the shape was {list(site.shape)} with {site.timesteps} steps and is now {list(shape)} "
                 f"with {neuron.timesteps}; measure inputs of one size at a time."
             )
-        if not all(map_pieces(is_binary, site.timesteps, spikes)):
+        if not all(map_pieces(is_binary, 1, spikes)):
             raise MeasureInputError(f"{name}: the output holds values other than 0 and 1, so spikes cannot be counted.")
         site.spikes += count_per_step(spikes, site.timesteps)
         site.samples += spikes.shape[0] // site.timesteps

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from bench.measure import native
 from bench.measure.formulas.inputs import PositionSums, eager_occupancy, occupancy
 from bench.measure.information import BINS, bin_counts
+from bench.measure.neurons import map_pieces
+from models.neurons import LIF
 
 ROOT = Path(__file__).parents[2]
 TYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
@@ -121,6 +123,25 @@ def test_losses_see_every_position(position, value):
     assert counts.sum() == 4099
     x[position] = -0.0
     assert native.binary(x)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("timesteps", [1, 2, 4])
+def test_losses_take_pieces_of_a_batch_in_either_layout(layout, timesteps):
+    neuron = LIF(timesteps, reset="hard")
+    current = torch.randn(timesteps * 8, 16, 28, 28).contiguous(memory_format=layout)
+    with torch.no_grad():
+        spikes = neuron(current)
+
+    def looked_at(current, spikes):
+        u = neuron.membrane(current)
+        assert native.binary(spikes)
+        assert native.thrown_away(u, neuron.after_reset(u, spikes), spikes) is not None
+        return native.distance(u, spikes, BINS + 2)[1]
+
+    pieces = map_pieces(looked_at, timesteps, current, spikes)
+    assert len(pieces) > 1
+    assert torch.equal(sum(pieces), bin_counts(neuron.membrane(current)))
 
 
 def test_other_types_are_left_to_torch():

@@ -65,7 +65,7 @@ def occupancy(x: Tensor) -> tuple[Tensor, int, int] | None:
 def distance(x: Tensor, spikes: Tensor, bins: int) -> tuple[float, Tensor] | None:
     """Sum of (spikes - x)^2 and the counts of x in the `bins` of information loss (int64), over one piece of a layer.
 
-    None where torch has to do it: no compiler, another device or type, or not contiguous. So it is below.
+    None where torch has to do it: no compiler, another device or type, or two layouts. So it is below.
     """
     found = _pass("distance", x, spikes)
     if found is None:
@@ -87,17 +87,20 @@ def binary(x: Tensor) -> bool | None:
 
 
 def _pass(name: str, *tensors: Tensor) -> Pass | None:
-    """The pass over tensors of one type and size; None where torch has to do it."""
+    """The pass over tensors of one type, size and layout, dense in memory; None where torch has to do it."""
     first = tensors[0]
     passes = _passes()
     if passes is None or (name, first.dtype) not in passes:
         return None
-    for tensor in tensors:
-        if tensor.device.type != "cpu" or tensor.dtype != first.dtype or not tensor.is_contiguous():
-            return None
-        if tensor.shape != first.shape:
-            return None
-    return passes[name, first.dtype]
+    dense = first.is_contiguous() or (first.ndim == 4 and first.is_contiguous(memory_format=torch.channels_last))
+    fits = dense and all(
+        tensor.device.type == "cpu"
+        and tensor.dtype == first.dtype
+        and tensor.shape == first.shape
+        and tensor.stride() == first.stride()
+        for tensor in tensors
+    )
+    return passes[name, first.dtype] if fits else None
 
 
 @functools.cache
