@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -276,6 +277,23 @@ def test_a_damaged_and_a_missing_object_are_named_and_the_rest_is_read(store, re
     store.set_aside([entry for entry in store.entries() if entry.name in (names[0], names[2])])
     loaded = load_history(store)
     assert ([run.run_id for run in loaded.runs], loaded.damaged) == (["run1", "run3", "run5"], ())
+
+
+@pytest.mark.parametrize("tail", [b"", b"x\n" * 400])
+def test_a_run_of_which_a_letter_changed_is_named_and_those_beside_it_are_read(store, repository, tmp_path, tail):
+    """Git gives such a blob, all of it where it is longer than it says, and ends only then."""
+    names = [add_run(store, run_file(tmp_path, number))[0] for number in range(5)]
+    for name in names[0:4:2]:
+        blob = repository.git("rev-parse", f"{BRANCH}:{name}")
+        path = repository.path / ".git" / "objects" / blob[:2] / blob[2:]
+        changed = zlib.decompress(path.read_bytes()).replace(b"run", b"ran", 1) + tail
+        path.chmod(0o644)
+        path.write_bytes(zlib.compress(changed))
+    for _ in range(20):  # whether git has ended when the next file is asked for is chance
+        loaded = load_history(store)
+        assert [run.run_id for run in loaded.runs] == ["run1", "run3", "run4"]
+        assert [item.name for item in loaded.damaged] == [names[0], names[2]]
+        assert all("git cannot read it" in item.reason for item in loaded.damaged)
 
 
 def test_links_and_files_elsewhere_are_never_read(store, repository, tmp_path):
