@@ -107,6 +107,7 @@ def test_losses_equal_torch_in_bins_and_the_exact_sum(dtype, values, size, seed)
     squares, counts = native.distance(u, spikes, BINS + 2)
     assert torch.equal(counts, bin_counts(u))
     assert squares == pytest.approx(math.fsum(x * x for x in (spikes - u).tolist()), rel=1e-13)
+    v = v.clamp(-100, 100)  # u - v is finite: no reset carries on 3e38 in the place of -3e38
     lost = math.fsum(abs(x) for x, spike in zip((u - v - spikes).tolist(), spikes.tolist(), strict=True) if spike)
     assert native.thrown_away(u, v, spikes) == pytest.approx(lost, rel=1e-13)
 
