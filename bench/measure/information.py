@@ -131,7 +131,7 @@ def _histogram(counts: Tensor) -> Histogram:
 
 def distance(values: Tensor, spikes: Tensor) -> tuple[Tensor, Tensor]:
     """Sum of (spikes - values)^2, float64, and the `bin_counts` of the values."""
-    found = native.distance(values, spikes, BINS + 2)
+    found = native.distance(values, spikes)
     if found is not None:
         return torch.tensor(found[0], dtype=torch.float64), found[1]
     squares = torch.linalg.vector_norm(spikes - values, dtype=torch.float64).square()

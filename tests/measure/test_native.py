@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bench.measure import native
 from bench.measure.formulas.inputs import PositionSums, eager_occupancy, occupancy
-from bench.measure.information import BINS, bin_counts
+from bench.measure.information import bin_counts
 from bench.measure.neurons import map_pieces
 from models.neurons import LIF
 
@@ -104,7 +104,7 @@ def test_losses_equal_torch_in_bins_and_the_exact_sum(dtype, values, size, seed)
     generator = torch.Generator().manual_seed(seed)
     u, v = (torch.tensor(values, dtype=dtype)[torch.randint(len(values), (2, size), generator=generator)]).unbind()
     spikes = torch.rand(size, generator=generator).round().to(dtype)
-    squares, counts = native.distance(u, spikes, BINS + 2)
+    squares, counts = native.distance(u, spikes)
     assert torch.equal(counts, bin_counts(u))
     assert squares == pytest.approx(math.fsum(x * x for x in (spikes - u).tolist()), rel=1e-13)
     v = v.clamp(-100, 100)  # u - v is finite: no reset carries on 3e38 in the place of -3e38
@@ -119,7 +119,7 @@ def test_losses_see_every_position(position, value):
     assert native.binary(x)
     x[position] = value
     assert not native.binary(x)
-    squares, counts = native.distance(x, torch.zeros(4099), BINS + 2)
+    squares, counts = native.distance(x, torch.zeros(4099))
     assert math.isfinite(squares) == math.isfinite(value)
     assert counts.sum() == 4099
     x[position] = -0.0
@@ -138,7 +138,7 @@ def test_losses_take_pieces_of_a_batch_in_either_layout(layout, timesteps):
         u = neuron.membrane(current)
         assert native.binary(spikes)
         assert native.thrown_away(u, neuron.after_reset(u, spikes), spikes) is not None
-        return native.distance(u, spikes, BINS + 2)[1]
+        return native.distance(u, spikes)[1]
 
     pieces = map_pieces(looked_at, timesteps, current, spikes)
     assert len(pieces) > 1
@@ -147,7 +147,7 @@ def test_losses_take_pieces_of_a_batch_in_either_layout(layout, timesteps):
 
 def test_other_types_are_left_to_torch():
     strided = torch.zeros(4, 4).t()
-    assert native.distance(strided, torch.zeros(4, 4), BINS + 2) is None
+    assert native.distance(strided, torch.zeros(4, 4)) is None
     assert native.thrown_away(torch.zeros(4), torch.zeros(4), torch.zeros(4).double()) is None
     assert native.thrown_away(torch.zeros(4), torch.zeros(4), torch.zeros(2, 2)) is None
     assert native.binary(torch.zeros(4, dtype=torch.float16)) is None

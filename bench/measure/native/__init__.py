@@ -37,6 +37,7 @@ _PASSES: dict[str, tuple[type[Any], list[type[Any]]]] = {
 Pass = Callable[..., Any]
 # Without contraction a product is rounded before it is added, on every machine.
 _OPTIONS = ("-O3", "-fPIC", "-fopenmp", "-ffp-contract=off")
+_BINS = 82  # that losses.c writes
 _MOST_ROWS = 2**31 - 1  # a count is an int32
 
 
@@ -62,15 +63,15 @@ def occupancy(x: Tensor) -> tuple[Tensor, int, int] | None:
     return counts, totals[0], totals[1]
 
 
-def distance(x: Tensor, spikes: Tensor, bins: int) -> tuple[float, Tensor] | None:
-    """Sum of (spikes - x)^2 and the counts of x in the `bins` of information loss (int64), over one piece of a layer.
+def distance(x: Tensor, spikes: Tensor) -> tuple[float, Tensor] | None:
+    """Sum of (spikes - x)^2 and the counts of x in the bins of information loss (int64), over one piece of a layer.
 
     None where torch has to do it: no compiler, another device or type, or two layouts. So it is below.
     """
     found = _pass("distance", x, spikes)
     if found is None:
         return None
-    counts = torch.empty(bins, dtype=torch.int64)
+    counts = torch.empty(_BINS, dtype=torch.int64)
     return found(x.data_ptr(), spikes.data_ptr(), x.numel(), counts.data_ptr()), counts
 
 
