@@ -34,6 +34,11 @@ class Growth:
         """Whether it does so where it is largest, and fixed costs do not hide it."""
         return self.last > TOLERATED_LAST
 
+    @property
+    def flagged(self) -> bool:
+        """Whether it does so in either sense."""
+        return self.faster_than_work or self.faster_at_the_end
+
 
 def growth(work: Sequence[float], costs: Sequence[Sequence[float]]) -> Growth:
     """Fit costs, several a point, against the work of each point. The least of a point counts: what disturbs only adds.
