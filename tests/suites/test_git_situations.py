@@ -1,7 +1,7 @@
 """Which base a run is compared with, wherever its repository stands: real repositories, the command in real processes.
 
-The one cell has no training data here, so it is skipped at once; the choice of the base does not depend on that. The table in
-docs/gate.md says the same in words.
+The one cell has no training data here, so it is skipped at once; the choice of the base does not depend on that. The
+table in docs/gate.md says the same in words.
 """
 
 import re
