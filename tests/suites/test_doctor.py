@@ -1,6 +1,5 @@
 """`inflor-bench doctor` on machines that are made of files, against stubs, and in a real process."""
 
-import json
 import os
 import shutil
 import subprocess
