@@ -10,12 +10,18 @@ import pytest
 from ruamel.yaml import YAML
 
 from bench.ci.templates import PLACES, template
+from bench.suites.suite import load_suite, plan
 from reports.comment import MARKER
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 CHECKOUT = "actions/checkout"
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+# The workflows of this repository alone, each with what starts it.
+OWN = {
+    "versions.yml": {"push", "pull_request", "schedule", "workflow_dispatch"},
+    "nightly.yml": {"schedule", "workflow_dispatch"},
+}
 
 
 def parsed(provider):
@@ -72,12 +78,25 @@ def test_it_is_valid_by_the_schema_of_its_provider(tmp_path, provider, schema):
     assert verdict("wrong.yml", template(provider).replace("needs:", "neds:")).returncode == 1
 
 
-def test_the_workflow_for_the_bounds_is_valid_and_lets_nobody_write():
-    path = ROOT / ".github" / "workflows" / "versions.yml"
+def test_every_workflow_is_the_template_or_held_to_the_same_rules():
+    assert {path.name for path in WORKFLOWS} == {PLACES["github"].name, *OWN}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_workflow_of_our_own_is_valid_and_lets_nobody_write(name):
+    path = ROOT / ".github" / "workflows" / name
     done = check("check-jsonschema", "--builtin-schema", "vendor.github-workflows", path)
     assert done.returncode == 0, done.stdout + done.stderr
     workflow = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
-    assert complaints(workflow, {"push", "pull_request", "schedule", "workflow_dispatch"}) == []
+    assert complaints(workflow, OWN[name]) == []
+    assert all(job["permissions"] == {"contents": "read"} for job in workflow["jobs"].values())
+
+
+def test_the_nightly_workflow_measures_the_full_suite():
+    workflow = YAML(typ="safe", pure=True).load((ROOT / ".github/workflows/nightly.yml").read_text("utf-8"))
+    scripts = [step.get("run") for step in workflow["jobs"]["full"]["steps"]]
+    assert "tox run -e bench -- --suite full" in scripts
+    assert len(plan(load_suite("full"))) == 25
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)

@@ -9,6 +9,7 @@ from bench.suites.suite import check_names, load_suite, plan
 from models.recipe import find_recipe
 from models.zoo import ROOT
 
+NEURONS = ["relu", "hard", "soft", "hard-mpr", "soft-mpr"]
 CELLS = """
 name = "mine"
 [[cells]]
@@ -60,18 +61,30 @@ def test_only_keeps_what_matches(tmp_path):
         plan(suite, "x")
 
 
-def test_the_default_suite_is_what_the_readme_says():
+def test_the_default_suite_is_the_neurons_on_each_data_set_as_they_ship_and_one_that_is_trained():
     planned = plan(load_suite("default"))
     check_names(planned)
-    assert [entry.cell.neuron for entry in planned if entry.cell.dataset == "digits"] == [
-        "relu",
-        "hard",
-        "soft",
-        "hard-mpr",
-        "soft-mpr",
+    neurons = {("digits", 4): NEURONS, ("digits-dvs", 4): ["hard", "soft", "soft-mpr"], ("fashion-mnist", 2): NEURONS}
+    shipped = [
+        f"{data}/resnet8/{neuron}/T{1 if neuron == 'relu' else steps}/s0"
+        for (data, steps), several in neurons.items()
+        for neuron in several
     ]
+    assert names(entry for entry in planned if entry.weights == "zoo") == shipped
+    assert names(entry for entry in planned if entry.weights == "train") == ["digits/resnet8/soft-mpr/T2/s0"]
+
+
+def test_all_that_ships_is_measured_by_the_default_suite_or_the_full_one():
+    planned = [entry for name in ("default", "full") for entry in plan(load_suite(name))]
+    check_names(planned)
     measured = {entry.cell.name for entry in planned if entry.weights == "zoo"}
     assert measured == {str(path.relative_to(ROOT).with_suffix("")) for path in ROOT.rglob("*.safetensors")}
+
+
+def test_the_full_suite_trains_what_the_default_one_takes_from_the_zoo():
+    trained = {entry.cell for entry in plan(load_suite("full")) if entry.weights == "train"}
+    default = {entry.cell for entry in plan(load_suite("default")) if entry.weights == "zoo"}
+    assert trained == {cell for cell in default if cell.dataset in ("digits", "digits-dvs")}
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,7 @@ def test_a_cell_that_hangs_in_c_code_is_stopped(place):
     """The other one is skipped at once, so that no slow machine can take longer over it than it may."""
     (place.directory / "hang.toml").write_text(
         SUITE + '[[cells]]\ndataset = "fashion-mnist"\nnetwork = "resnet8"\nneurons = ["soft"]\ntimesteps = [2]\n'
-        'seeds = [0]\nweights = "zoo"\n'
+        'seeds = [0]\nweights = "train"\n'
     )
     arguments = (
         "run",
