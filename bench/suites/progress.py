@@ -16,8 +16,8 @@ from bench.one_line import one_line
 class Progress:
     """Prints the lines. It is told of cells wherever they are measured: here, in another process, or many at a time.
 
-    What is left is estimated from how far apart cells landed, first of all those of the same data set. So it holds for
-    many at a time as well; nothing is said before the first has landed.
+    What is left is estimated from how far apart cells landed, so it holds for many at a time as well: those of the same
+    data set, or else all that were measured. Where there are none of either, nothing is said.
     """
 
     def __init__(self, cells: Iterable[str], console: Console, now: Callable[[], float] = time.monotonic) -> None:
@@ -27,6 +27,7 @@ class Progress:
         self._began: tuple[str, float] | None = None
         self._last = now()
         self._took: dict[str, list[float]] = {}
+        self._measured: list[float] = []
         self._reasons: set[str] = set()
 
     def begin(self, cell: str) -> None:
@@ -38,14 +39,15 @@ class Progress:
     def land(self, cell: str, outcome: str, reason: str = "") -> None:
         """Print the line of a cell, with what came of it, such as "failed", and why. Only measuring has a time."""
         now = self._now()
+        apart, self._last = now - self._last, now
         self._left.remove(cell)
-        self._took.setdefault(_dataset(cell), []).append(now - self._last)
-        self._last = now
-        line = f"[{self._total - len(self._left)}/{self._total}] {cell}  {outcome}"
+        self._took.setdefault(_dataset(cell), []).append(apart)
+        self._measured += [apart] if outcome == "measured" else []
+        line = f"[{self._total - len(self._left)}/{self._total}] {cell}: {outcome}"
         if outcome == "measured" and self._began is not None and self._began[0] == cell:
             line += f" in {duration(now - self._began[1])}"
-        if self._left:
-            line += f", about {duration(self._estimate())} left"
+        if (left := self._estimate()) is not None:
+            line += f", about {duration(left)} left"
         if reason:
             line += f": {'as above' if reason in self._reasons else reason}"
             self._reasons.add(reason)
@@ -53,9 +55,9 @@ class Progress:
             self._console.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)))
         self._console.print(one_line(line), markup=False, highlight=False)
 
-    def _estimate(self) -> float:
-        everywhere = [seconds for some in self._took.values() for seconds in some]
-        return sum(fmean(self._took.get(_dataset(cell), everywhere)) for cell in self._left)
+    def _estimate(self) -> float | None:
+        alike = [self._took.get(_dataset(cell), self._measured) for cell in self._left]
+        return sum(map(fmean, alike)) if alike and all(alike) else None
 
 
 def duration(seconds: float) -> str:

@@ -10,11 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.track.compare import Comparison
-from bench.track.findings import Finding
 from bench.track.records import Latency
 from bench.track.runs import Run
 from reports import changes, entries
-from reports.cells import Cell, collect, headline_energy, sentence
+from reports.cells import Cell, collect, headline_energy
 from reports.format import THIN
 from reports.tables import Datum
 
@@ -98,23 +97,18 @@ def _figures(cell: Cell, energy_model: str | None) -> list[Datum]:
         entries.firing_rate(cell),
         entries.operations(cell, "ac"),
         entries.operations(cell, "mac"),
-        replace(entries.energy(cell, energy_model), detail=""),
+        entries.energy(cell, energy_model),
         replace(latency, detail="" if steady else "not steady"),
     ]
 
 
 def _changes(comparison: Comparison, cells: Sequence[Cell]) -> dict[str, Datum]:
-    """What a comparison says of each cell, by its address: in words alone, and why where it says nothing."""
-    worst: dict[str, Finding] = {}
-    for finding in comparison.findings:
-        worst.setdefault(finding.cell, finding)
-    found = {}
-    for cell in cells:
-        datum = changes.by_cell(comparison, [cell])[cell.slug]
-        text = ": ".join(filter(None, (changes.WORDS.get(datum.tone, datum.text), datum.detail)))
-        untold = datum.tone in ("not_comparable", "too_noisy")
-        found[cell.slug] = Datum(text, reason=sentence(worst[cell.record.name].reason) if untold else "")
-    return found
+    """What a comparison says of each cell, by its address, in words alone."""
+    found = changes.by_cell(comparison, cells)
+    return {
+        slug: Datum(": ".join(filter(None, (changes.WORDS.get(datum.tone, datum.text), datum.detail))))
+        for slug, datum in found.items()
+    }
 
 
 def _shown(datum: Datum) -> str:
