@@ -1,5 +1,6 @@
 """The jobs for GitHub and GitLab: what checkers say of them, and that nothing may write where others' code runs."""
 
+import configparser
 import copy
 import re
 import subprocess
@@ -16,10 +17,20 @@ ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 CHECKOUT = "actions/checkout"
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+# What starts each workflow of this repository, and nothing else does.
+TRIGGERS = {
+    "bench.yml": {"push", "pull_request"},
+    "tests.yml": {"push", "pull_request"},
+    "versions.yml": {"push", "pull_request", "schedule", "workflow_dispatch"},
+}
 
 
 def parsed(provider):
     return YAML(typ="safe", pure=True).load(template(provider))
+
+
+def read(path):
+    return YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
 
 
 def check(*command):
@@ -34,6 +45,8 @@ def complaints(workflow, started_by=frozenset({"push", "pull_request"})):
     if set(workflow["on"]) != started_by:
         found.append(f"it is started otherwise than by {', '.join(sorted(started_by))}")
     for name, job in workflow["jobs"].items():
+        if not 0 < job.get("timeout-minutes", 0) <= 180:
+            found.append(f"{name}: may run for hours")
         steps = job["steps"]
         uses = [step["uses"] for step in steps if "uses" in step]
         found += [f"{name}: {use} is not pinned" for use in uses if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", use)]
@@ -72,12 +85,25 @@ def test_it_is_valid_by_the_schema_of_its_provider(tmp_path, provider, schema):
     assert verdict("wrong.yml", template(provider).replace("needs:", "neds:")).returncode == 1
 
 
-def test_the_workflow_for_the_bounds_is_valid_and_lets_nobody_write():
-    path = ROOT / ".github" / "workflows" / "versions.yml"
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_each_workflow_is_valid_and_started_by_its_own_triggers_and_lets_no_pull_request_write(path):
     done = check("check-jsonschema", "--builtin-schema", "vendor.github-workflows", path)
     assert done.returncode == 0, done.stdout + done.stderr
-    workflow = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
-    assert complaints(workflow, {"push", "pull_request", "schedule", "workflow_dispatch"}) == []
+    assert complaints(read(path), TRIGGERS[path.name]) == []
+
+
+def test_the_tests_and_the_linters_run_on_every_push_and_pull_request_and_write_nothing():
+    workflow = read(ROOT / ".github" / "workflows" / "tests.yml")
+    assert workflow["on"] == {"push": None, "pull_request": None}, "no branch and no path is left out"
+    (job,) = workflow["jobs"].values()
+    assert job["permissions"] == {"contents": "read"}
+    assert job["strategy"] == {"fail-fast": False, "matrix": {"environment": ["tests", "lint"]}}
+    assert job["steps"][-1]["run"] == 'tox run -e "$ENVIRONMENT"'
+    assert "if" not in job
+    assert not any("if" in step or "continue-on-error" in step for step in job["steps"])
+    environments = configparser.ConfigParser(interpolation=None)
+    environments.read(ROOT / "tox.ini")
+    assert all(f"testenv:{name}" in environments for name in job["strategy"]["matrix"]["environment"])
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
@@ -113,6 +139,7 @@ BREAKAGES = {
     "history: runs code": lambda w: jobs(w)["history"].update({"if": "${{ github.ref_name == 'main' }}"}),
     "pages: may write": lambda w: jobs(w)["pages"].pop("if"),
     "not pinned": lambda w: first_checkout(w, "bench").update(uses="actions/checkout@v5"),
+    "history: may run for hours": lambda w: jobs(w)["history"].pop("timeout-minutes"),
     "bench: leaves its token": lambda w: first_checkout(w, "bench")["with"].pop("persist-credentials"),
     "comment: a script": lambda w: jobs(w)["comment"]["steps"][1].update(run="echo ${{ github.event.title }}"),
 }
