@@ -79,6 +79,8 @@ def test_every_module_is_imported_without_what_windows_lacks():
     assert done.returncode == 0, done.stderr
     failed = json.loads(done.stdout.splitlines()[-1])
     assert failed.pop("bench.breach").startswith("AttributeError"), "the importer would not see a breach"
+    if importlib.util.find_spec("ray") is None:  # the only package of an extra that is imported with a module of ours
+        failed = {name: why for name, why in failed.items() if "Ray cannot be imported" not in why}
     assert failed == {}
 
 
