@@ -2,7 +2,11 @@
 
 import ast
 import configparser
+import os
 import re
+import shlex
+import subprocess
+import sys
 import tomllib
 from importlib import import_module
 from itertools import pairwise
@@ -176,6 +180,48 @@ def test_the_two_commands_of_readme_are_those_of_the_quick_start_and_of_ci():
     assert commands == "python -m pip install tox && tox run -e bench\ntox run -e tests\n"
     assert commands in blocks(ROOT / "docs" / "quick-start.md", "sh")
     assert commands in text(ROOT / ".ci" / "run")
+
+
+def test_the_example_of_readme_prints_what_readme_shows(tmp_path):
+    (module,) = blocks(README, "python")
+    (command,) = [block for block in blocks(README, "sh") if "measure" in block]
+    (shown,) = blocks(README, "")
+    (tmp_path / "net.py").write_text(module, "utf-8")
+    printed = subprocess.run(
+        [sys.executable, "-m", "bench.cli", *shlex.split(command)[1:], "--quick", "--rounds", "1"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "INFLOR_BENCH_EAGER": "1", "COLUMNS": "80"},
+        capture_output=True,
+        text=True,
+    )
+    assert printed.returncode == 0, printed.stderr
+    for exact in (("layer", "kind"), ("MAC", "dense")):
+        assert columns(shown, *exact) == columns(printed.stdout, *exact) != []
+    # A current beside the firing level may be rounded to the other side of it on another machine.
+    for near in ("AC", "spikes"):
+        numbers = [
+            [float(row[0].replace(",", "")) for row in columns(output, near) if row[0]]
+            for output in (shown, printed.stdout)
+        ]
+        assert numbers[0] == pytest.approx(numbers[1], rel=0.01)
+    assert figures(shown) == figures(printed.stdout) != {}
+
+
+def columns(output, *names):
+    """Columns of the table of layers, by the last line of their heads."""
+    rows = [
+        [cell.strip() for cell in line[1:-1].split(line[0])]
+        for line in output.splitlines()
+        if line.startswith(("┃", "│"))
+    ]
+    heads, *body = [row for row in rows if "layer" in row or row[0] not in ("", "layer")]
+    return [tuple(row[heads.index(name)] for name in names) for row in body]
+
+
+def figures(output):
+    """The lines below it by name; of those that no machine changes also what they say."""
+    lines = re.findall(r"^ ([a-z ]+?)  +(\S.*?) *$", output, re.M)
+    return {name: said if name in ("inputs", "time", "neuron updates") else "" for name, said in lines}
 
 
 TERM = re.compile(r"([\d.]+) ([npf])J \* (?:\(([\w +]+)\)|(AC|MAC|neuron updates)\b)")
