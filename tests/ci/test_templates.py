@@ -17,9 +17,8 @@ ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 CHECKOUT = "actions/checkout"
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-# What starts each workflow of this repository, and nothing else does.
-TRIGGERS = {
-    "bench.yml": {"push", "pull_request"},
+# The workflows of this repository alone, each with what starts it.
+OWN = {
     "tests.yml": {"push", "pull_request"},
     "versions.yml": {"push", "pull_request", "schedule", "workflow_dispatch"},
 }
@@ -27,10 +26,6 @@ TRIGGERS = {
 
 def parsed(provider):
     return YAML(typ="safe", pure=True).load(template(provider))
-
-
-def read(path):
-    return YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
 
 
 def check(*command):
@@ -85,18 +80,24 @@ def test_it_is_valid_by_the_schema_of_its_provider(tmp_path, provider, schema):
     assert verdict("wrong.yml", template(provider).replace("needs:", "neds:")).returncode == 1
 
 
-@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_each_workflow_is_valid_and_started_by_its_own_triggers_and_lets_no_pull_request_write(path):
+def test_every_workflow_is_the_template_or_held_to_the_same_rules():
+    assert {path.name for path in WORKFLOWS} == {PLACES["github"].name, *OWN}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_workflow_of_our_own_is_valid_and_lets_nobody_write(name):
+    path = ROOT / ".github" / "workflows" / name
     done = check("check-jsonschema", "--builtin-schema", "vendor.github-workflows", path)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert complaints(read(path), TRIGGERS[path.name]) == []
+    workflow = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
+    assert complaints(workflow, OWN[name]) == []
+    assert all(job["permissions"] == {"contents": "read"} for job in workflow["jobs"].values())
 
 
 def test_the_tests_and_the_linters_run_on_every_push_and_pull_request_and_write_nothing():
-    workflow = read(ROOT / ".github" / "workflows" / "tests.yml")
+    workflow = YAML(typ="safe", pure=True).load((ROOT / ".github/workflows/tests.yml").read_text("utf-8"))
     assert workflow["on"] == {"push": None, "pull_request": None}, "no branch and no path is left out"
     (job,) = workflow["jobs"].values()
-    assert job["permissions"] == {"contents": "read"}
     assert job["strategy"] == {"fail-fast": False, "matrix": {"environment": ["tests", "lint"]}}
     assert job["steps"][-1]["run"] == 'tox run -e "$ENVIRONMENT"'
     assert "if" not in job
