@@ -107,6 +107,8 @@ class CellRun:
 
     def time(self, prepared: Prepared, benchmark: BenchmarkFixture) -> dict[str, Section]:
         """Latency, memory and power of a prepared network, by section. A GPU that was lost is left alone."""
+        if not self._work.suite.measure.timed:
+            return not_timed(benchmark, Absent(status="skipped", reason="the run was asked to count only"))
         if self._lost_device is not None:
             reason = f"an earlier cell ended so: {self._lost_device}"
             return not_timed(benchmark, Absent(status="unavailable", reason=reason))
