@@ -16,7 +16,7 @@ from bench.track.runs import Run, run_of
 def measured_before(history: str, commit: str, head: Run, only: str, repository: Path) -> Run | None:
     """Return the newest run of a clean commit that has the head's cells, measured as those were; None if there is none.
 
-    Counts may differ by processor, versions and threads, so all of these have to be the same; and data, form and
+    Counts may differ by processor, versions and threads, so all of these have to be the same; and suite, data, form and
     recipe, so that the commit would be measured so again. Weights from a cache may be of older code: they do not do.
     """
     store = open_history(history, repository)
@@ -54,4 +54,5 @@ def _conditions(record: Record) -> tuple[object, ...]:
     found: Provenance = record.provenance
     versions = {name: version for name, version in found.versions.items() if name != "inflor-bench"}
     recipe = found.weights.recipe if found.weights else None
-    return found.machine.fingerprint, found.threads, versions, found.dataset, record.model.form, recipe
+    machine = found.machine.fingerprint, found.threads, versions
+    return *machine, found.suite, found.dataset, record.model.form, recipe
