@@ -101,7 +101,7 @@ def test_rounds_are_in_turn_and_every_layer_has_its_own(commit, settings, tmp_pa
         assert min(answer["x"]["latency"]) > 0
         assert min(parts["neurons"]["neuron"]) > 0
     passes = (tmp_path / "log").read_text().split()
-    # Both do their first pass at the same time. Then both warm up, and run their rounds of the whole; one pass more, and
+    # Both do their first pass at the same time. Then both warm up, and run their rounds of the whole; a pass more, and
     # the rounds of the layers. In rounds, who goes first alternates.
     assert sorted(passes[:2]) == ["a", "b"]
     asked = 2 * ("ab" + ROUNDS // 2 * "abba")
