@@ -11,6 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from bench.ci.templates import PLACES, template
+from bench.suites.suite import load_suite, plan
 from reports.comment import MARKER
 
 ROOT = Path(__file__).parents[2]
@@ -19,6 +20,7 @@ CHECKOUT = "actions/checkout"
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 # The workflows of this repository alone, each with what starts it.
 OWN = {
+    "nightly.yml": {"schedule", "workflow_dispatch"},
     "tests.yml": {"push", "pull_request"},
     "versions.yml": {"push", "pull_request", "schedule", "workflow_dispatch"},
 }
@@ -92,6 +94,13 @@ def test_a_workflow_of_our_own_is_valid_and_lets_nobody_write(name):
     workflow = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
     assert complaints(workflow, OWN[name]) == []
     assert all(job["permissions"] == {"contents": "read"} for job in workflow["jobs"].values())
+
+
+def test_the_nightly_workflow_measures_the_full_suite():
+    workflow = YAML(typ="safe", pure=True).load((ROOT / ".github/workflows/nightly.yml").read_text("utf-8"))
+    scripts = [step.get("run") for step in workflow["jobs"]["full"]["steps"]]
+    assert "tox run -e bench -- --suite full" in scripts
+    assert len(plan(load_suite("full"))) == 25
 
 
 def test_the_tests_and_the_linters_run_on_every_push_and_pull_request_and_write_nothing():
