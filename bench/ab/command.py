@@ -80,13 +80,8 @@ def ab(
                 console.print(f"{what}, {time.monotonic() - started:.0f} s so far")
 
         def counted(side: Side) -> Run:
-            last = -1
-
             def cells_done(done: int) -> None:
-                nonlocal last
-                if done != last:
-                    progress(f"{side}, {revisions[side].title}: {done} of {len(planned)} cells counted")
-                last = done
+                progress(f"{side}, {revisions[side].title}: {done} of {len(planned)} cells counted")
 
             run = read_run(count(revisions[side], settings, place / side, cells_done))
             console.print(f"{side}    {run.path}")

@@ -24,7 +24,7 @@ class Interleaved:
 
     `pairs` and `floors` are by metric: "latency", parts of it such as "latency/neurons", and "joules_per_inference".
     `layers` are, by part, the layers' names with the seconds of one forward pass at base and head. `failed` says why
-    there are no pairs, `stopped` why there are no more although it was not decided.
+    there are no pairs, `stopped` why there are no more, or none, although it was not decided: the machine is too busy.
     """
 
     pairs: Mapping[str, Pairs] = field(default_factory=dict)
@@ -40,7 +40,8 @@ def compare_instruments(pair: Pair, interleaved: Interleaved | None = None) -> l
     if interleaved is None:
         return findings
     if interleaved.failed is not None:
-        return [pair.finding("latency", "not_comparable", interleaved.failed), *findings[1:]]
+        verdict: Verdict = "too_noisy" if interleaved.stopped else "not_comparable"
+        return [pair.finding("latency", verdict, interleaved.failed), *findings[1:]]
     judged = [_of_pairs(pair, metric, interleaved) for metric in interleaved.pairs]
     return judged + [finding for finding in findings if finding.metric not in interleaved.pairs]
 

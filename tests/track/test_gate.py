@@ -8,7 +8,7 @@ from scipy.stats import wilcoxon
 
 from bench.track.budgets import parse_budgets
 from bench.track.compare import compare
-from bench.track.gate import ALPHA, LOOKS, Pairs, change_of, decided, noise_floor
+from bench.track.gate import ALPHA, LOOKS, Pairs, change_of, decided, hopeless, noise_floor
 from bench.track.runs import read_run
 from bench.track.timing import Interleaved
 from tests.track.builders import make_record, write_run
@@ -140,6 +140,29 @@ def test_all_p_values_of_the_run_are_adjusted_together(tmp_path):
     assert alone.p_adjusted == alone.p_value < together.p_adjusted
     assert together.p_adjusted == pytest.approx(8 * alone.p_value)
     assert alone.p_adjusted < ALPHA
+
+
+def test_pairs_for_which_the_machine_is_too_busy_are_too_noisy(tmp_path):
+    found = finding(
+        compared(tmp_path, Interleaved(failed="stopped: it is busy", stopped="stopped: it is busy")), "latency"
+    )
+    assert (found.verdict, found.reason) == ("too_noisy", "stopped: it is busy")
+    ended = Interleaved({"latency": pairs(6, 1.1, noise=0.3)}, {"latency": 0.3}, stopped="stopped after 6 pairs")
+    found = finding(compared(tmp_path, ended), "latency")
+    assert found.verdict == "too_noisy"
+    assert "; stopped after 6 pairs" in found.reason
+
+
+def test_the_same_within_a_floor_that_hides_10_percent_is_too_noisy(tmp_path):
+    wide = pairs(10, noise=0.4, seed=1)
+    low, high = change_of(wide).interval
+    assert 0.1 < max(1 - low, high - 1) < 0.3
+    assert (
+        finding(compared(tmp_path, Interleaved({"latency": wide}, {"latency": 0.3})), "latency").verdict == "too_noisy"
+    )
+    assert not decided(wide, 0.3, 1)
+    assert hopeless(wide, 0.3)
+    assert not hopeless(wide, 0.1)
 
 
 def test_pairs_that_failed_are_not_comparable_and_say_why(tmp_path):
