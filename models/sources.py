@@ -1,7 +1,7 @@
 """What of our own source determines the weights of a cell, as a hash.
 
 From what trains, makes the network and loads the data, every definition is followed that its code names, in whichever
-file it stands. Of a definition counts what it does: no file's name, comment, format, docstring, annotation or import,
+file it stands. Of a definition counts what it does: no file's name, comment, format, docstring, type or import,
 and no words of an error. So code may move and be tidied up, and what was trained by it before is still its own.
 """
 

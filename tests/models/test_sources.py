@@ -129,7 +129,7 @@ def test_comments_format_docstrings_annotations_and_words_of_errors_say_nothing(
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module) and ast.get_docstring(node):
                 node.body[0].value.value = "Other words."
-            if isinstance(node, ast.FunctionDef):
+            if isinstance(node, ast.FunctionDef) and isinstance(node.returns, ast.Name) and node.returns.id == "Tensor":
                 node.returns = ast.Name("object")
             if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
                 node.exc.args = [ast.Constant("other words")]
@@ -164,14 +164,18 @@ def test_whatever_a_training_runs_is_followed(tmp_path):
             module = ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
             ran.add((module, frame.f_code.co_qualname.partition(".")[0]))
 
-    recipe = Recipe(epochs=1, batch_size=256, horizontal_flip=True, crop_padding=1, auto_augment=True, cutout=2, roll=1)
+    recipe = Recipe(
+        epochs=1, batch_size=1024, horizontal_flip=True, crop_padding=1, auto_augment=True, cutout=2, roll=1
+    )
     config = ModelConfig("resnet8", "soft-mpr", 2, 10, 1, {"decay": 0.25})
+    train(config, recipe, STILL["digits"](None, False), 0, tmp_path / "first")  # torch imports much of itself only now
     sys.setprofile(enter)
     try:
         train(config, recipe, STILL["digits"](None, False), 0, tmp_path)
     finally:
         sys.setprofile(None)
     ran = {(module, name) for module, name in ran if module not in _BORDERS}
+    assert ("training.autoaugment", "apply") in ran
     assert len(ran) > 30
     assert ran <= reached("resnet8", "digits").keys()
 
