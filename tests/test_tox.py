@@ -23,24 +23,41 @@ TOX = configparser.ConfigParser(interpolation=None)
 TOX.read_string((ROOT / "tox.ini").read_text("utf-8"))
 ENVIRONMENTS = {name.removeprefix("testenv:"): TOX[name] for name in TOX.sections() if name.startswith("testenv:")}
 
-# Runs a module as `python -m` does, in a process in which the packages that are named first cannot be imported.
+# Runs modules as `python -m` does, one after the other, where the packages that are named cannot be imported.
 HIDE = """
-import json, runpy, sys
-hidden = frozenset(json.loads(sys.argv.pop(1)))
+import contextlib, io, json, runpy, sys, traceback
+hidden, commands = json.load(sys.stdin)
 class Hidden:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in hidden:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Hidden())
-sys.argv.pop(0)
 sys.path.insert(0, "")
-runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+done = []
+for sys.argv in commands:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+            code = 0
+        except SystemExit as ended:
+            code = ended.code or 0
+        except BaseException:
+            code = 1
+            traceback.print_exc()
+    done.append([int(code), out.getvalue(), err.getvalue()])
+print(json.dumps(done))
 """
 
 
 def lines(environment, key):
     """The lines of a value; of `commands` each is one command."""
-    return [line for line in ENVIRONMENTS[environment].get(key, "").splitlines() if line and not line.startswith("#")]
+    value = re.sub(
+        r"\{\[testenv:(\w+)\](\w+)\}",
+        lambda match: ENVIRONMENTS[match[1]][match[2]],
+        ENVIRONMENTS[environment].get(key, ""),
+    )
+    return [line for line in value.splitlines() if line and not line.startswith("#")]
 
 
 def commands(environment, *posargs):
@@ -80,17 +97,19 @@ def hidden_from(environment):
     ]
 
 
-def bare(environment, command, directory=ROOT, **variables):
-    """Run a command of an environment as `python -m` does, without what the environment lacks."""
-    python, dash, *rest = command
-    assert (python, dash) == ("python", "-m"), "only modules can be run without a package's being installed"
-    return subprocess.run(
-        [sys.executable, "-c", HIDE, json.dumps(hidden_from(environment)), *rest],
+def bare(environment, asked, directory=ROOT, **variables):
+    """Run commands without what the environment lacks; gives exit code, output and errors of each."""
+    assert all(command[:2] == ["python", "-m"] for command in asked)
+    done = subprocess.run(
+        [sys.executable, "-c", HIDE],
+        input=json.dumps([hidden_from(environment), [command[2:] for command in asked]]),
         cwd=directory,
         env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
         capture_output=True,
         text=True,
+        check=True,
     )
+    return json.loads(done.stdout)
 
 
 def history_commands(directory):
@@ -132,20 +151,21 @@ def test_every_history_command_runs_in_its_environment(tmp_path):
         command for _, command, *_ in asked
     }
     assert {"torch", "pyarrow", "pandas", "scipy", "pytest"} <= set(hidden_from("history"))
-    for code, *arguments in asked:
-        (command,) = commands("history", *arguments)
-        done = bare("history", command, directory, INFLOR_BENCH_CACHE=str(tmp_path / "cache"))
-        assert "Traceback" not in done.stderr, done.stderr
-        assert done.returncode == code, (arguments, done.stderr)
+    called = [command for _, *arguments in asked for command in commands("history", *arguments)]
+    results = bare("history", called, directory, INFLOR_BENCH_CACHE=str(tmp_path / "cache"))
+    for (expected, *arguments), (code, out, err) in zip(asked, results, strict=True):
+        assert "Traceback" not in err, err
+        assert code == expected, (arguments, err)
         if arguments[0] in ("list", "show") and "broken" not in arguments:
-            assert "run1" in done.stdout
+            assert "run1" in out
     assert not (tmp_path / "cache").exists(), "no cache without pyarrow"
 
 
 def test_the_import_rules_are_checked_without_torch():
-    *_, pytest_command = commands("lint")
-    done = bare("lint", pytest_command, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
-    assert done.returncode == 0, done.stdout + done.stderr
+    *_, command = commands("lint")
+    ((code, out, err),) = bare("lint", [command], PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    assert code == 0, out + err
+    assert "passed" in out
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ import random
 import re
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -20,7 +21,7 @@ from typing import NamedTuple
 
 from bench.track.errors import TrackInputError
 from bench.track.files import MAX_BYTES
-from bench.track.git_command import GitError, command, environment, git, git_line
+from bench.track.git_command import LIMIT_SECONDS, GitError, command, environment, git, git_line
 from bench.track.history_store import SET_ASIDE, Entry, Stranger, is_run_file, refuse_another, refuse_other
 
 _ATTEMPTS = 40
@@ -332,18 +333,21 @@ class _Blobs:
         given, told = self._process.stdin, self._process.stdout
         assert given is not None
         assert told is not None
+        limit = threading.Timer(LIMIT_SECONDS, self._process.kill)  # which ends the answer
+        limit.start()
         try:
             given.write(blob.encode("ascii") + b"\n")
             given.flush()
             header = told.readline()
-        except OSError:
-            header = b""
-        match = re.fullmatch(rb"[0-9a-f]+ blob (\d+)\n", header)
-        if match:
+            match = re.fullmatch(rb"[0-9a-f]+ blob (\d+)\n", header)
             # Of a damaged blob git gives as many bytes as it likes, fewer or more, before it ends.
-            content = told.read(int(match[1]) + 1)[:-1]
-            if _is_named(blob, content):
-                return content, None
+            content = told.read(int(match[1]) + 1)[:-1] if match else b""
+        except OSError:
+            header, match = b"", None
+        finally:
+            limit.cancel()
+        if match and _is_named(blob, content):
+            return content, None
         if header == f"{blob} missing\n".encode():
             return b"", _LACKED
         self.close()

@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from typing import Protocol
 
 from bench.track.errors import TrackInputError
 from bench.track.files import parse_json, read_bytes, writable, write_text
+
+# What a directory is held for takes seconds; reading the whole of a large history anew, minutes.
+LOCKED_SECONDS = 600.0
 
 SET_ASIDE = "damaged"  # where files that cannot be read are moved to
 _REMEDY = "measure again, or set it aside by `inflor-bench history doctor --set-aside`"
@@ -235,12 +239,18 @@ def locked(directory: Path) -> Iterator[None]:
     """Hold a directory among all processes that hold it so; the kernel lets go of it however the process ends.
 
     Raises:
-        TrackInputError: It cannot be opened or locked.
+        TrackInputError: It cannot be opened or locked, or another process held it for `LOCKED_SECONDS`.
     """
     with writable(directory):
         descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            until = time.monotonic() + LOCKED_SECONDS
+            while not _took(descriptor):
+                if time.monotonic() > until:
+                    raise TrackInputError(
+                        f"{directory}: another process did not let go of it within {LOCKED_SECONDS:g} s; try again."
+                    )
+                time.sleep(0.02)
         except BaseException:
             os.close(descriptor)
             raise
@@ -248,3 +258,11 @@ def locked(directory: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _took(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

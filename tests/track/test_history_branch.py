@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zlib
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.track import history_branch
 from bench.track.errors import TrackInputError
 from bench.track.history import add_run, load_history, newest_comparable, open_history
 from bench.track.history_branch import HistoryBranch
@@ -322,6 +324,19 @@ def test_a_damaged_and_a_missing_object_are_named_and_the_rest_is_read(store, re
     store.set_aside([entry for entry in store.entries() if entry.name in (names[0], names[2])])
     loaded = load_history(store)
     assert ([run.run_id for run in loaded.runs], loaded.damaged) == (["run1", "run3", "run5"], ())
+
+
+def test_a_git_that_hangs_while_it_reads_is_ended_and_the_files_are_named(store, tmp_path, monkeypatch):
+    names = [add_run(store, run_file(tmp_path, number))[0] for number in range(2)]
+    git = tmp_path / "bin" / "git"
+    git.parent.mkdir()
+    real = shutil.which("git")
+    git.write_text(f'#!/bin/sh\ncase "$*" in *--batch) exec sleep 600;; esac\nexec {real} "$@"\n')
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{git.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr(history_branch, "LIMIT_SECONDS", 0.5)
+    loaded = load_history(store)
+    assert ([item.name for item in loaded.damaged], loaded.runs) == (names, ())
 
 
 @pytest.mark.parametrize("tail", [b"", b"x\n" * 400])
