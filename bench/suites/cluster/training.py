@@ -54,7 +54,7 @@ def train_one(note: Note, options: TrainOptions, command: Sequence[str], job: tu
 
 def _checkpoint(cell: Cell, recipe: Recipe, options: TrainOptions) -> Path:
     dataset = load_dataset(cell.dataset, options.data_root, options.download, cell.timesteps)
-    return options.cache / f"{training_key(cell_config(cell, dataset), recipe, dataset.sha256, cell.seed)}.safetensors"
+    return options.cache / f"{training_key(cell_config(cell, dataset), recipe, dataset, cell.seed)}.safetensors"
 
 
 def _absolute(options: TrainOptions) -> TrainOptions:
