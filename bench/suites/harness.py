@@ -16,6 +16,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 import bench
 from bench.suites.derived import derive
+from bench.suites.device_lock import no_lock
 from bench.suites.terminal import terminal
 from bench.track.provenance import git_state, machine, versions
 from bench.track.records import Absent, Latency, ModelDescription, Provenance, Record, Section
@@ -88,14 +89,20 @@ def run_document(record: Record, request: pytest.FixtureRequest) -> dict[str, An
 
 
 def run_provenance(out: Path, command: Sequence[str], device: str = "cpu") -> Provenance:
-    """What is known of a run before anything is measured; files under `out` do not make the tree dirty."""
+    """What is known of a run before anything is measured; files under `out` do not make the tree dirty.
+
+    Where devices cannot be locked, that is said, and kept as a part of the machine: its times may be disturbed.
+    """
     threads = torch.get_num_threads()
+    unlocked = no_lock()
+    if unlocked:
+        terminal().print(f"Another measurement may run beside this one: {unlocked}.", markup=False, highlight=False)
     return Provenance(
         run_id=uuid.uuid4().hex[:12],
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         command=list(command),
         git=git_state(Path.cwd(), ignore=[out]),
-        machine=machine(threads),
+        machine=machine(threads, shared=f"perhaps: {unlocked}" if unlocked else None),
         versions=versions(),
         threads=threads,
         device=device,

@@ -6,6 +6,8 @@ import codecs
 import functools
 import io
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 
@@ -37,3 +39,13 @@ def write_in_any_encoding() -> None:
 def _plainer(error: UnicodeError) -> tuple[str, int]:
     assert isinstance(error, UnicodeEncodeError)
     return "".join(_PLAINER.get(char, "?") for char in error.object[error.start : error.end]), error.end
+
+
+@contextmanager
+def waited_for(device: object) -> Iterator[None]:
+    """Say, on a terminal or in a log, that another measurement on the device is waited for."""
+    said = f"waiting until another measurement on {device} is done"
+    if not terminal().is_terminal:
+        terminal().print(said, highlight=False)
+    with terminal().status(said):
+        yield

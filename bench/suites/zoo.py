@@ -46,7 +46,7 @@ def is_trained(cell: Cell, recipe: Recipe, options: TrainOptions, out: Path | No
 def cached_path(cell: Cell, recipe: Recipe, options: TrainOptions) -> Path:
     """Where training leaves the cell's checkpoint."""
     dataset = load_dataset(cell.dataset, options.data_root, options.download, cell.timesteps)
-    return options.cache / f"{training_key(cell_config(cell, dataset), recipe, dataset.sha256, cell.seed)}.safetensors"
+    return options.cache / f"{training_key(cell_config(cell, dataset), recipe, dataset, cell.seed)}.safetensors"
 
 
 def exported(cell: Cell, recipe: Recipe, options: TrainOptions, out: Path) -> Path | None:
@@ -58,7 +58,7 @@ def exported(cell: Cell, recipe: Recipe, options: TrainOptions, out: Path) -> Pa
         return None
     dataset = load_dataset(cell.dataset, options.data_root, options.download, cell.timesteps)
     _, metadata = read_trained(path)
-    if metadata.get("training_key") != training_key(cell_config(cell, dataset), recipe, dataset.sha256, cell.seed):
+    if metadata.get("training_key") != training_key(cell_config(cell, dataset), recipe, dataset, cell.seed):
         return None
     with suppress(FileNotFoundError):
         if path.with_suffix(".md").read_text("utf-8") == model_card(cell.name, metadata):

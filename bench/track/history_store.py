@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -17,6 +18,9 @@ from typing import Protocol
 from bench.track.errors import TrackInputError
 from bench.track.files import parse_json, read_bytes, writable, write_text
 from bench.track.lock import take_lock
+
+# What a directory is held for takes seconds; reading the whole of a large history anew, minutes.
+LOCKED_SECONDS = 600.0
 
 SET_ASIDE = "damaged"  # where files that cannot be read are moved to
 _REMEDY = "measure again, or set it aside by `inflor-bench history doctor --set-aside`"
@@ -235,10 +239,19 @@ def locked(directory: Path) -> Iterator[None]:
     """Hold a directory among all processes that hold it so; the kernel lets go of it however the process ends.
 
     Raises:
-        TrackInputError: It cannot be opened or locked.
+        TrackInputError: It cannot be opened or locked, or another process held it for `LOCKED_SECONDS`.
     """
     with writable(directory):
-        descriptor = take_lock(directory, os.O_RDONLY, wait=True)
+        until = time.monotonic() + LOCKED_SECONDS
+        while True:
+            with suppress(BlockingIOError):
+                descriptor = take_lock(directory, os.O_RDONLY)
+                break
+            if time.monotonic() > until:
+                raise TrackInputError(
+                    f"{directory}: another process did not let go of it within {LOCKED_SECONDS:g} s; try again."
+                )
+            time.sleep(0.02)
     try:
         yield
     finally:

@@ -18,19 +18,19 @@ else:
     NO_LOCKS = None
 
 
-def take_lock(path: Path, flags: int, mode: int = 0o666, *, wait: bool) -> int:
+def take_lock(path: Path, flags: int, mode: int = 0o666) -> int:
     """Open a file or directory and lock it, until the descriptor that is returned, and all copies of it, are closed.
 
     Raises:
         TrackInputError: This system has no such lock.
-        BlockingIOError: Another process holds it, and `wait` is False.
+        BlockingIOError: Another process holds it.
         OSError: It cannot be opened, or its file system has no such lock.
     """
     if NO_LOCKS is not None:
         raise TrackInputError(NO_LOCKS)
     descriptor = os.open(path, flags, mode)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BaseException:
         os.close(descriptor)
         raise

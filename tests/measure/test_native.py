@@ -205,6 +205,16 @@ def test_a_compiler_that_fails_is_named(tmp_path, monkeypatch):
     assert not list((tmp_path / "cache").glob("*"))
 
 
+def test_a_compiler_that_hangs_is_ended_and_named(tmp_path, monkeypatch):
+    compiler = tmp_path / "gcc"
+    compiler.write_text("#!/bin/sh\nexec sleep 600\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CC", str(compiler))
+    monkeypatch.setattr(native, "COMPILER_SECONDS", 0.5)
+    with pytest.raises(native.BuildError, match=r"gcc was not done within 0.5 s"):
+        native.built(tmp_path / "cache")
+
+
 def test_a_library_that_cannot_be_loaded_leaves_it_to_torch(tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("INFLOR_BENCH_CACHE", str(tmp_path))
     path = native.built(native.directory())

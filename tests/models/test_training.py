@@ -108,17 +108,20 @@ def test_the_stored_accuracy_is_what_the_loaded_network_reaches(uninterrupted):
 
 
 def test_everything_that_determines_the_weights_is_in_the_key():
-    base = training_key(CONFIG, RECIPE, "data", 0)
+    data = load_dataset("digits")
+    base = training_key(CONFIG, RECIPE, data, 0)
     others = {
-        training_key(CONFIG, RECIPE, "data", 1),
-        training_key(CONFIG, RECIPE, "other data", 0),
-        training_key(CONFIG, replace(RECIPE, epochs=3), "data", 0),
-        training_key(CONFIG, replace(RECIPE, horizontal_flip=False), "data", 0),
-        training_key(replace(CONFIG, neuron="soft"), RECIPE, "data", 0),
-        training_key(replace(CONFIG, hyperparameters={"decay": 1.0}), RECIPE, "data", 0),
+        training_key(CONFIG, RECIPE, data, 1),
+        training_key(CONFIG, RECIPE, replace(data, sha256="other data"), 0),
+        training_key(CONFIG, RECIPE, replace(data, name="digits-dvs"), 0),  # read by other code
+        training_key(CONFIG, replace(RECIPE, epochs=3), data, 0),
+        training_key(CONFIG, replace(RECIPE, horizontal_flip=False), data, 0),
+        training_key(replace(CONFIG, neuron="soft"), RECIPE, data, 0),
+        training_key(replace(CONFIG, network="vgg16"), RECIPE, data, 0),
+        training_key(replace(CONFIG, hyperparameters={"decay": 1.0}), RECIPE, data, 0),
     }
-    assert len(others | {base}) == 7
-    assert base == training_key(CONFIG, RECIPE, "data", 0)
+    assert len(others | {base}) == 9
+    assert base == training_key(CONFIG, RECIPE, data, 0)
 
 
 def test_the_learning_rate_rises_to_its_peak_and_falls_to_nothing():
@@ -151,7 +154,7 @@ def test_a_loss_that_is_not_finite_stops_with_a_sentence(tmp_path):
 
 
 def test_a_damaged_unfinished_checkpoint_is_named(tmp_path):
-    key = training_key(CONFIG, RECIPE, load_dataset("digits").sha256, 0)
+    key = training_key(CONFIG, RECIPE, load_dataset("digits"), 0)
     path = tmp_path / f"{key}.unfinished.safetensors"
     path.write_bytes(b"broken")
     with pytest.raises(ModelInputError, match="is damaged"):

@@ -66,7 +66,7 @@ def measure_one(
     threads = torch.get_num_threads()
     provenance = everywhere.provenance.model_copy(
         update={
-            "machine": machine(threads, shared=shared),
+            "machine": machine(threads, shared="with other cells" if shared else None),
             "versions": versions(),
             "threads": threads,
             "device": str(timing_device(everywhere.suite.measure)),
