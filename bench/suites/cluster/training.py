@@ -8,11 +8,10 @@ from pathlib import Path
 
 from bench.suites.cell import Cell
 from bench.suites.cluster.pool import Lost, Note, Pool
-from bench.suites.train import TrainOptions, cell_config, train_cell
+from bench.suites.train import TrainOptions, train_cell, training_key_of
 from bench.suites.zoo import Planned, exported, train_cells
 from models.checkpoints import write_atomically
-from models.datasets import load_dataset
-from models.recipe import Recipe, training_key
+from models.recipe import Recipe
 
 
 def train_cells_on_ray(
@@ -53,8 +52,7 @@ def train_one(note: Note, options: TrainOptions, command: Sequence[str], job: tu
 
 
 def _checkpoint(cell: Cell, recipe: Recipe, options: TrainOptions) -> Path:
-    dataset = load_dataset(cell.dataset, options.data_root, options.download, cell.timesteps)
-    return options.cache / f"{training_key(cell_config(cell, dataset), recipe, dataset, cell.seed)}.safetensors"
+    return options.cache / f"{training_key_of(cell, recipe, options)}.safetensors"
 
 
 def _absolute(options: TrainOptions) -> TrainOptions:
