@@ -29,10 +29,26 @@ def run_benchmarks(test_file: str, *plugins: object) -> int:
     arguments = [
         str(path),
         *("-c", os.devnull, "--rootdir", str(path.parent), "--import-mode=importlib"),
-        *("-p", "no:cacheprovider", "-p", "no:logging", "-q", "-s", "--no-header", "--tb=short", "-rN"),
-        *("--benchmark-columns=min,median,iqr,rounds", "--benchmark-sort=fullname"),
+        *("-p", "no:cacheprovider", "-p", "no:logging", "-p", "no:warnings", "-s", "--tb=short"),
     ]
-    return int(pytest.main(arguments, plugins=list(plugins)))
+    return int(pytest.main(arguments, plugins=[_Defects(), *plugins]))
+
+
+class _Defects:
+    """The pytest plugin in the place of its terminal: it prints what nobody meant to raise, and nothing else."""
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.pluginmanager.unregister(name="terminalreporter")
+
+    def pytest_exception_interact(
+        self, node: pytest.Item | pytest.Collector, call: pytest.CallInfo[Any], report: pytest.TestReport
+    ) -> None:
+        if call.excinfo is not None and not call.excinfo.errisinstance(pytest.fail.Exception):
+            terminal().print(f"{node.name} failed by a defect:\n{report.longreprtext}", markup=False, highlight=False)
+
+    def pytest_internalerror(self, excrepr: object) -> None:
+        terminal().print(str(excrepr), markup=False, highlight=False)
 
 
 def time_rounds(
