@@ -89,24 +89,27 @@ def run_document(record: Record, request: pytest.FixtureRequest) -> dict[str, An
 
 
 def run_provenance(out: Path, command: Sequence[str], device: str = "cpu") -> Provenance:
-    """What is known of a run before anything is measured; files under `out` do not make the tree dirty.
-
-    Where devices cannot be locked, that is said, and kept as a part of the machine: its times may be disturbed.
-    """
+    """What is known of a run before anything is measured; files under `out` do not make the tree dirty."""
     threads = torch.get_num_threads()
-    unlocked = no_lock()
-    if unlocked:
-        terminal().print(f"Another measurement may run beside this one: {unlocked}.", markup=False, highlight=False)
     return Provenance(
         run_id=uuid.uuid4().hex[:12],
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         command=list(command),
         git=git_state(Path.cwd(), ignore=[out]),
-        machine=machine(threads, shared=f"perhaps: {unlocked}" if unlocked else None),
+        machine=machine(threads, shared=beside()),
         versions=versions(),
         threads=threads,
         device=device,
     )
+
+
+def beside() -> str | None:
+    """What else of ours may run on this machine meanwhile, where devices cannot be locked, which is then said."""
+    unlocked = no_lock()
+    if unlocked is None:
+        return None
+    terminal().print(f"Another measurement may run beside this one: {unlocked}.", markup=False, highlight=False)
+    return f"perhaps: {unlocked}"
 
 
 def _commit_info(provenance: Provenance) -> dict[str, Any]:

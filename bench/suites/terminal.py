@@ -22,6 +22,16 @@ def terminal() -> Console:
     return Console(stderr=True, soft_wrap=True)
 
 
+@contextmanager
+def waited_for(device: object) -> Iterator[None]:
+    """Say, on a terminal or in a log, that another measurement on the device is waited for."""
+    said = f"waiting until another measurement on {device} is done"
+    if not terminal().is_terminal:
+        terminal().print(said, highlight=False)
+    with terminal().status(said):
+        yield
+
+
 def output() -> Console:
     """Standard output as a console that takes text as it is. In a file or a log no line is wrapped, however long."""
     width = None if sys.stdout.isatty() else _NO_END
@@ -39,13 +49,3 @@ def write_in_any_encoding() -> None:
 def _plainer(error: UnicodeError) -> tuple[str, int]:
     assert isinstance(error, UnicodeEncodeError)
     return "".join(_PLAINER.get(char, "?") for char in error.object[error.start : error.end]), error.end
-
-
-@contextmanager
-def waited_for(device: object) -> Iterator[None]:
-    """Say, on a terminal or in a log, that another measurement on the device is waited for."""
-    said = f"waiting until another measurement on {device} is done"
-    if not terminal().is_terminal:
-        terminal().print(said, highlight=False)
-    with terminal().status(said):
-        yield

@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -242,16 +241,12 @@ def locked(directory: Path) -> Iterator[None]:
         TrackInputError: It cannot be opened or locked, or another process held it for `LOCKED_SECONDS`.
     """
     with writable(directory):
-        until = time.monotonic() + LOCKED_SECONDS
-        while True:
-            with suppress(BlockingIOError):
-                descriptor = take_lock(directory, os.O_RDONLY)
-                break
-            if time.monotonic() > until:
-                raise TrackInputError(
-                    f"{directory}: another process did not let go of it within {LOCKED_SECONDS:g} s; try again."
-                )
-            time.sleep(0.02)
+        try:
+            descriptor = take_lock(directory, os.O_RDONLY, seconds=LOCKED_SECONDS)
+        except BlockingIOError:
+            raise TrackInputError(
+                f"{directory}: another process did not let go of it within {LOCKED_SECONDS:g} s; try again."
+            ) from None
     try:
         yield
     finally:

@@ -124,7 +124,7 @@ def test_the_full_suite_trains_what_the_default_one_takes_from_the_zoo():
         (("[2, 4]", "[0]"), r"'cells\.0\.timesteps\.0'.*greater than or equal to 1"),
         (('"train"', '"steal"'), r"'cells\.0\.weights'"),
         (("seeds", "seedz"), "seed"),
-        (("[0, 1]", "[0, 9223372036854775808]"), r"'cells\.0\.seeds\.1'.*less than 9223372036854775808"),
+        (("[0, 1]", "[0, 9223372036854775808]"), r"'cells\.0\.seeds\.1'.*less than or equal to 9223372036854775807"),
         (('"mine"', '"mine"\nenergy_models = "chip.toml"'), "'energy_models'.*list"),
         (('"mine"', '"mine"\nenergy_models = [3]'), r"'energy_models\.0'.*string"),
         (("[[cells]]", "[[cells"), "is not TOML"),

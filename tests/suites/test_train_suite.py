@@ -140,6 +140,26 @@ def test_a_finished_suite_is_not_trained_again_also_without_the_cache(whole):
     ]
 
 
+def test_what_was_exported_by_other_code_is_kept_and_said(whole):
+    path = whole.directory / f"zoo/{CELLS[0]}.safetensors"
+    before = path.read_bytes()
+    tensors, metadata = read_tensors(path)
+    save_tensors(path, tensors, {**metadata, "training_key": "cd" * 12})
+    older = path.read_bytes()
+    try:
+        _, err = whole.train(*ZOO)
+        assert "epoch" not in err
+        assert f"zoo/{CELLS[0]}.safetensors: was trained by other code, and is kept" in err
+        assert err.count("was trained by other code") == 1
+        assert path.read_bytes() == older
+        (whole.directory / "more.toml").write_text(SUITE.replace("epochs = 1", "epochs = 2"))
+        _, err = whole.train("--suite", "more.toml", "--only", CELLS[0], "--out", "zoo")
+        assert "epoch" in err, "another recipe is trained"
+    finally:
+        path.write_bytes(before)
+        whole.train(*ZOO)  # its card is put in order
+
+
 def test_options_replace_the_recipes_values_and_the_logs_are_written(tmp_path):
     place = Place(tmp_path / "place")
     arguments = ("--recipe", "paper-cifar", "--epochs", 1, "--batch-size", 256, "--learning-rate", 0.05, "--bfloat16")
