@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
@@ -57,6 +58,7 @@ def run(gradients, **environment):
     return done.stdout.split("\n"), done.stderr
 
 
+@pytest.mark.needs("c++ compiler")
 def test_compiled_and_eager_results_are_equal_whatever_the_shapes(tmp_path):
     (compiled, state, _), errors = run(tmp_path / "compiled")
     assert state == "compiled True broken 0", errors

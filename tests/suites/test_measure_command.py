@@ -1,7 +1,6 @@
 """`inflor-bench measure` in real processes, on models that a user could have written."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,8 +13,8 @@ from safetensors.torch import save_file
 from bench.track.records import Absent
 from bench.track.runs import read_run
 from models.datasets import load_dataset
+from tests import command
 
-ROOT = Path(__file__).parents[2]
 NETS = '''
 import os
 import torch
@@ -83,16 +82,7 @@ class Place:
         self.generator = torch.Generator().manual_seed(0)
 
     def call(self, *arguments, check):
-        done = subprocess.run(
-            [sys.executable, "-m", "bench.cli", *map(str, arguments)],
-            cwd=self.directory,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "300"},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == check, done.stdout + done.stderr
-        assert "Traceback" not in done.stdout + done.stderr
-        return done
+        return command.call(self.directory, *arguments, check=check, COLUMNS="300")
 
     def measure(self, target, *arguments, check=0):
         done = self.call("measure", target, "--rounds", 5, "--quick", *arguments, check=check)

@@ -72,14 +72,9 @@ def place(tmp_path_factory):
     place.close()
 
 
-def only_run(place, out):
-    (path,) = place.runs(out)
-    return read_run(path)
-
-
 def test_a_run_within_its_time_has_the_same_results(place):
     place.run("--timeout", 300, out="limited", PYTHONPATH=place.path)
-    assert same_results(only_run(place, "whole"), only_run(place, "limited")) == 3
+    assert same_results(place.only_run("whole"), place.only_run("limited")) == 3
 
 
 @pytest.mark.parametrize(
@@ -88,7 +83,7 @@ def test_a_run_within_its_time_has_the_same_results(place):
 )
 def test_a_cell_that_hangs_or_dies_is_failed_with_the_reason_and_the_rest_completes(place, trap, seconds, reason):
     done = place.run("--timeout", seconds, out=trap, check=2, PYTHONPATH=place.path, TRAP=trap)
-    run, whole = only_run(place, trap), only_run(place, "whole")
+    run, whole = place.only_run(trap), place.only_run("whole")
     assert set(run.cells) == {FIRST, SPIKING, LAST}
     record = run.cells[SPIKING].record
     for section in SECTIONS:
@@ -109,12 +104,12 @@ def test_a_training_that_is_stopped_goes_on_where_it_was(place):
     cache = place.directory / "short-cache"
     for seconds in (2, 4, 8, 16, 32, 64):  # as long as it takes to be within the training, on whatever machine
         place.call(*arguments, f"short{seconds}", "--timeout", seconds, check=2, INFLOR_BENCH_CACHE=str(cache))
-        assert only_run(place, f"short{seconds}").cells[LAST].record.accuracy.status == "failed"
+        assert place.only_run(f"short{seconds}").cells[LAST].record.accuracy.status == "failed"
         if list(cache.glob("trained/*.unfinished.safetensors")):
             break
     assert len(list(cache.glob("trained/*.unfinished.safetensors"))) == 1
     place.call(*arguments, "rest", "--timeout", 600, check=0, INFLOR_BENCH_CACHE=str(cache))
-    assert same_results(only_run(place, "free"), only_run(place, "rest")) == 1
+    assert same_results(place.only_run("free"), place.only_run("rest")) == 1
 
 
 def children(process):
