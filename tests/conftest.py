@@ -8,7 +8,7 @@ from tests.needs import need
 
 
 def pytest_configure() -> None:
-    """A process that a test starts is no worker of this session, also where pytest runs in it: it may time what it runs."""
+    """A process that a test starts is no worker of this session: where pytest runs in it, it may time what it runs."""
     for name in [name for name in os.environ if name.startswith("PYTEST_XDIST_")]:
         del os.environ[name]
 
