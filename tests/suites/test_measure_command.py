@@ -81,11 +81,11 @@ class Place:
         (directory / "models/nets.py").write_text(NETS)
         self.generator = torch.Generator().manual_seed(0)
 
-    def call(self, *arguments, check):
-        return command.call(self.directory, *arguments, check=check, COLUMNS="300")
+    def call(self, *arguments, check, fresh=False):
+        return command.call(self.directory, *arguments, check=check, fresh=fresh, COLUMNS="300")
 
-    def measure(self, target, *arguments, check=0):
-        done = self.call("measure", target, "--rounds", 5, "--quick", *arguments, check=check)
+    def measure(self, target, *arguments, check=0, fresh=False):
+        done = self.call("measure", target, "--rounds", 5, "--quick", *arguments, check=check, fresh=fresh)
         (path,) = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("run ")]
         (cell,) = read_run(self.directory / path).cells.values()
         return self.directory / path, cell.record, done
@@ -105,7 +105,8 @@ def place(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def digits(place):
-    return place.measure("models:stateless", "--dataset", "digits", "--samples", 50, "--batch", 16)
+    """Measured by a fresh process, which finds the user's `models` before ours."""
+    return place.measure("models:stateless", "--dataset", "digits", "--samples", 50, "--batch", 16, fresh=True)
 
 
 def operations(x, weight):
