@@ -1,4 +1,4 @@
-"""The command line in processes of its own. They are forked from one that has imported torch and the report already.
+"""Processes that are forked from one that has imported torch and the report already, and the command line in them.
 
 What a fresh process alone can show (what it imports, or which threads its variables give torch) asks for one.
 """
@@ -12,13 +12,23 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(
     ["torch", "pytest_benchmark", "bench.cli", "bench.suites.run", "bench.suites.training", "reports.page", "seaborn"]
 )
+
+
+def fork(function: Callable[..., object], *arguments: object) -> ForkServerProcess:
+    """Call a function of a module in a process of its own."""
+    process = FORKS.Process(target=function, args=arguments)
+    with contextlib.chdir(ROOT):  # where the first one that is started finds our packages
+        process.start()
+    return process
 
 
 class Running:
@@ -28,9 +38,7 @@ class Running:
         self._outputs = tempfile.TemporaryDirectory()
         self.args = words
         files = [str(Path(self._outputs.name, name)) for name in ("stdout", "stderr")]
-        self._process = _FORKS.Process(target=_main, args=(str(directory), words, environment, files))
-        with contextlib.chdir(ROOT):  # where the first one that is started finds our packages
-            self._process.start()
+        self._process = fork(_main, str(directory), words, environment, files)
         assert self._process.pid is not None
         self.pid = self._process.pid
 
@@ -77,7 +85,7 @@ def start(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=_hear_ctrl_c,
+        preexec_fn=hear_ctrl_c,
     )
 
 
@@ -97,7 +105,7 @@ def finish(process: Running | subprocess.Popen[str], check: int | None = None) -
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
-def _hear_ctrl_c() -> None:
+def hear_ctrl_c() -> None:
     """A test run in the background of a shell ignores Ctrl-C, and hands that down."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -105,7 +113,7 @@ def _hear_ctrl_c() -> None:
 def _main(directory: str, words: list[str], environment: dict[str, str], files: list[str]) -> None:
     for descriptor, file in enumerate(files, 1):
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
-    _hear_ctrl_c()
+    hear_ctrl_c()
     os.chdir(directory)
     os.environ.clear()
     os.environ.update(environment)
