@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import pytest
-from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.measure.errors import MeasureInputError
 from bench.suites.cells import CellRun
@@ -16,22 +15,22 @@ from models.datasets import DatasetUnavailableError
 from models.errors import ModelInputError
 
 
-def test_cell(cell: str, cells: CellRun, benchmark: BenchmarkFixture) -> None:
+def test_cell(cell: str, cells: CellRun) -> None:
     try:
         with enough_memory():
             prepared = cells.prepare(cell)
     except DatasetUnavailableError as error:
-        cells.store_absent(cell, "skipped", str(error), benchmark)
-        return
+        cells.store_absent(cell, "skipped", str(error))
+        pytest.skip(str(error))
     except (ModelInputError, CellLostError) as error:
-        cells.store_absent(cell, "failed", str(error), benchmark)
+        cells.store_absent(cell, "failed", str(error))
         pytest.fail(str(error), pytrace=False)
     try:
         with enough_memory(), cells.progress(cell) as show:
-            sections = measure_test_set(prepared.model, prepared.dataset, show, cells.energy_models)
+            sections = measure_test_set(
+                prepared.model, prepared.dataset, show, cells.energy_models, cells.settings.information_samples
+            )
     except (MeasureInputError, CellLostError) as error:
-        cells.store_absent(cell, "failed", str(error), benchmark, prepared)
+        cells.store_absent(cell, "failed", str(error), prepared)
         pytest.fail(str(error), pytrace=False)
-
-    timed = cells.time(prepared, benchmark)
-    cells.store(cell, prepared, {**sections, **timed}, benchmark)
+    cells.store(cell, prepared, {**sections, **cells.time(prepared)})

@@ -5,13 +5,8 @@
 
 from __future__ import annotations
 
-from pytest_benchmark.fixture import BenchmarkFixture
-
 from bench.suites.own.process import OwnRun
-from bench.suites.own.timing import time_own
 
 
-def test_own(cell: str, own: OwnRun, benchmark: BenchmarkFixture) -> None:
-    sections = own.count()
-    timed = time_own(benchmark, own.drive, own.inputs, own.settings)
-    own.store({**sections, **timed}, benchmark)
+def test_own(cell: str, own: OwnRun) -> None:
+    own.store({**own.count(), **own.time()})

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from bench.measure import native
 from bench.measure.errors import MeasureInputError
-from bench.measure.neurons import NeuronWatch, SpikingNeuron, as_neuron, map_pieces, spiking_neurons
+from bench.measure.neurons import NeuronWatch, SpikingNeuron, as_neuron, map_pieces, piece, spiking_neurons
 from bench.measure.spikes import NO_NEURONS, common_samples, is_binary
 from bench.measure.unavailable import Unavailable
 
@@ -167,15 +167,21 @@ class _Site:
         self.sums = torch.zeros(4, dtype=torch.float64)
         self.membrane, self.rectified = torch.zeros((2, BINS + 2), dtype=torch.int64).unbind()
 
-    def add(self, current: Tensor, spikes: Tensor) -> None:
-        """Add a batch: input current and spikes, both [T*N, ...]."""
-        for part in map_pieces(self._part, self.neuron.timesteps, current, spikes):
+    def add(self, current: Tensor, spikes: Tensor, most: int | None) -> None:
+        """Add a batch: input current and spikes, both [T*N, ...]; of a sample beyond the first `most`, nothing."""
+        timesteps = self.neuron.timesteps
+        if most is not None:
+            left = most - self.samples
+            if left <= 0:
+                return
+            current, spikes = (piece(tensor.unflatten(0, (timesteps, -1)), 0, left) for tensor in (current, spikes))
+        for part in map_pieces(self._part, timesteps, current, spikes):
             self.sums += part.sums.cpu()
             self.membrane += part.membrane.cpu()
             if part.rectified is not None:
                 self.rectified += part.rectified.cpu()
         self.elements += spikes.numel()
-        self.samples += spikes.shape[0] // self.neuron.timesteps
+        self.samples += spikes.shape[0] // timesteps
 
     @torch.no_grad()
     def _part(self, current: Tensor, spikes: Tensor) -> _Part:
@@ -215,10 +221,12 @@ class InformationRecorder:
     """Measures information loss while a module runs: `with InformationRecorder(module) as recorder: module(x)`.
 
     The membrane is computed again from the input current, few samples at a time, so memory does not grow with the
-    batch. A neuron called several times in one forward has one layer per call: `name`, `name#2`.
+    batch. A neuron called several times in one forward has one layer per call: `name`, `name#2`. With `samples` only
+    the first so many are measured, and the passes after them cost nothing.
     """
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, samples: int | None = None) -> None:
+        self._most = samples
         self._levels = {as_neuron(neuron).threshold for neuron in spiking_neurons(module).values()}
         self._watch = NeuronWatch(module, self._measure)
         self._sites: dict[str, _Site] = {}
@@ -233,7 +241,7 @@ class InformationRecorder:
         self._watch.__exit__(kind, error, trace)
 
     def _measure(self, name: str, neuron: SpikingNeuron, current: Tensor, spikes: Tensor) -> None:
-        self._sites.setdefault(name, _Site(name, neuron)).add(current, spikes)
+        self._sites.setdefault(name, _Site(name, neuron)).add(current, spikes, self._most)
 
     def result(self) -> Information | Unavailable:
         """Return the information loss so far, or why there is none: the network has no spiking neuron.

@@ -146,7 +146,7 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="pieces")
 
 
-def _piece(steps: Tensor, start: int, end: int) -> Tensor:
+def piece(steps: Tensor, start: int, end: int) -> Tensor:
     """Samples of [T, N, ...] as [T*n, ...], dense in memory and in the layout of the whole (channels last, say)."""
     if end - start >= steps.shape[1] or steps.shape[0] == 1:
         return steps[:, start:end].flatten(0, 1)
@@ -164,7 +164,7 @@ def map_pieces(function: Callable[..., Result], timesteps: int, *tensors: Tensor
     samples = steps[0].shape[1]
     # Two at least: of a single one torch cannot tell whether channels are last, and goes on as if they were not.
     at_once = max(2, PIECE_ELEMENTS * samples // max(1, tensors[0].numel()))
-    pieces = ([_piece(tensor, start, start + at_once) for tensor in steps] for start in range(0, samples, at_once))
+    pieces = ([piece(tensor, start, start + at_once) for tensor in steps] for start in range(0, samples, at_once))
     threads = torch.get_num_threads()
     # Each thread computes its piece alone: dividing operations this small among threads costs far more than it gains.
     torch.set_num_threads(1)

@@ -13,13 +13,13 @@ from typing import Any, Literal
 
 import pytest
 import torch
-from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.measure.energy import EnergyModel, energy_models
 from bench.suites.device_lock import device_lock
 from bench.suites.errors import CellLostError
-from bench.suites.harness import make_record, run_benchmarks, run_document, time_rounds
+from bench.suites.harness import make_record, run_benchmarks, run_document
 from bench.suites.prepare import Prepared, Sources, describe, prepare
+from bench.suites.settings import MeasureSettings
 from bench.suites.suite import PlannedCell, Suite
 from bench.suites.terminal import terminal
 from bench.suites.timing import not_timed, timing_device
@@ -69,12 +69,17 @@ class CellRun:
         self._lost_device: str | None = None
         self._planned = {entry.cell.name: entry for entry in work.planned}
         self._console = terminal()
-        self._session: Any = None
+        self._request: Any = None
+
+    @property
+    def settings(self) -> MeasureSettings:
+        """How the suite measures."""
+        return self._work.suite.measure
 
     @functools.cached_property
     def device(self) -> torch.device:
         """Where latency, memory and power are measured. Raises SuiteInputError where the suite asks for another."""
-        return timing_device(self._work.suite.measure)
+        return timing_device(self.settings)
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """One test a cell; every benchmark has the same parameter name, which pytest-benchmark's grouping needs."""
@@ -84,7 +89,7 @@ class CellRun:
     @pytest.fixture(name="cells")
     def cells_fixture(self, request: pytest.FixtureRequest) -> CellRun:
         """This object, to the test."""
-        self._session = request.config._benchmarksession  # type: ignore[attr-defined]
+        self._request = request
         return self
 
     def prepare(self, cell: str) -> Prepared:
@@ -105,13 +110,12 @@ class CellRun:
         with self._console.status(f"{cell}: measuring") as status:
             yield lambda done, total: status.update(f"{cell}: measured {done} of {total} test images")
 
-    def time(self, prepared: Prepared, benchmark: BenchmarkFixture) -> dict[str, Section]:
+    def time(self, prepared: Prepared) -> dict[str, Section]:
         """Latency, memory and power of a prepared network, by section. A GPU that was lost is left alone."""
         if self._lost_device is not None:
-            reason = f"an earlier cell ended so: {self._lost_device}"
-            return not_timed(benchmark, Absent(status="unavailable", reason=reason))
+            return not_timed(Absent(status="unavailable", reason=f"an earlier cell ended so: {self._lost_device}"))
         with device_lock(self.device, self._work.sources.cache, self._waiting):
-            timed = time_cell(benchmark, prepared, self.device, self._work.suite.measure)
+            timed = time_cell(self._request.getfixturevalue("benchmark"), prepared, self.device, self.settings)
         self._lost_device = timed.lost
         return timed.sections
 
@@ -122,32 +126,17 @@ class CellRun:
             yield
         self._send(("go on", None))
 
-    def store(
-        self, cell: str, prepared: Prepared, sections: Mapping[str, Section], benchmark: BenchmarkFixture
-    ) -> None:
+    def store(self, cell: str, prepared: Prepared, sections: Mapping[str, Section]) -> None:
         """Send off the record of a measured cell."""
-        self._store(make_record(cell, prepared.description, self._provenance(prepared), sections), benchmark)
+        self._store(make_record(cell, prepared.description, self._provenance(prepared), sections))
 
     def store_absent(
-        self,
-        cell: str,
-        status: Literal["skipped", "failed"],
-        reason: str,
-        benchmark: BenchmarkFixture,
-        prepared: Prepared | None = None,
+        self, cell: str, status: Literal["skipped", "failed"], reason: str, prepared: Prepared | None = None
     ) -> None:
-        """Send off a record that says why nothing was measured.
-
-        A test without a timing vanishes from pytest-benchmark's file, so the writing down of the reason is timed.
-        """
-        absent = Absent(status=status, reason=reason)
+        """Send off a record that says why nothing was measured."""
         description = prepared.description if prepared else describe(self._planned[cell])
-
-        def write_down() -> Record:
-            return make_record(cell, description, self._provenance(prepared), dict.fromkeys(SECTIONS, absent))
-
-        time_rounds(benchmark, write_down, rounds=1)
-        self._store(write_down(), benchmark)
+        absent = dict.fromkeys(SECTIONS, Absent(status=status, reason=reason))
+        self._store(make_record(cell, description, self._provenance(prepared), absent))
 
     def _provenance(self, prepared: Prepared | None) -> Provenance:
         found = self._work.provenance
@@ -155,5 +144,5 @@ class CellRun:
             return found
         return found.model_copy(update={"dataset": prepared.data, "weights": prepared.weights})
 
-    def _store(self, record: Record, benchmark: BenchmarkFixture) -> None:
-        self._send(("cell", run_document(record, benchmark, self._session)))
+    def _store(self, record: Record) -> None:
+        self._send(("cell", run_document(record, self._request)))

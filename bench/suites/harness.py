@@ -17,8 +17,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 import bench
 from bench.suites.derived import derive
 from bench.track.provenance import git_state, machine, versions
-from bench.track.records import Absent, ModelDescription, Provenance, Record, Section
-from bench.track.runs import attach_record
+from bench.track.records import Absent, Latency, ModelDescription, Provenance, Record, Section
+from bench.track.runs import cell_document
 
 
 def run_benchmarks(test_file: str, *plugins: object) -> int:
@@ -28,7 +28,7 @@ def run_benchmarks(test_file: str, *plugins: object) -> int:
         str(path),
         *("-c", os.devnull, "--rootdir", str(path.parent), "--import-mode=importlib"),
         *("-p", "no:cacheprovider", "-p", "no:logging", "-q", "-s", "--no-header", "--tb=short", "-rN"),
-        *("--benchmark-only", "--benchmark-columns=min,median,iqr,rounds", "--benchmark-sort=fullname"),
+        *("--benchmark-columns=min,median,iqr,rounds", "--benchmark-sort=fullname"),
     ]
     return int(pytest.main(arguments, plugins=list(plugins)))
 
@@ -54,16 +54,20 @@ def make_record(
     return Record(name=cell, model=description, provenance=provenance, **values)
 
 
-def run_document(record: Record, benchmark: BenchmarkFixture, session: Any) -> dict[str, Any]:
-    """Return the run document of one cell: what was timed, by `session` of pytest-benchmark, and the record."""
-    measured: Any = benchmark.stats
-    return {
-        "machine_info": session.get_machine_info(),
+def run_document(record: Record, request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Return the run document of one cell, which the test of `request` has measured.
+
+    Where its latency was measured it is a benchmark with the rounds that pytest-benchmark timed, else it has no time.
+    """
+    config: Any = request.config
+    timed: Any = request.getfixturevalue("benchmark").stats if isinstance(record.latency, Latency) else None
+    header = {
+        "machine_info": config._benchmarksession.get_machine_info(),
         "commit_info": _commit_info(record.provenance),
-        "benchmarks": [attach_record(measured.as_dict(include_data=True, flat=False, stats=True), record)],
         "datetime": datetime.now(UTC).isoformat(),
         "version": version("pytest-benchmark"),
     }
+    return cell_document(header, record, timed and timed.as_dict(include_data=True, flat=False, stats=True))
 
 
 def run_provenance(out: Path, command: Sequence[str], device: str = "cpu") -> Provenance:

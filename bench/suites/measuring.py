@@ -43,10 +43,12 @@ def measure_test_set(
     dataset: Dataset,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     energy_models: Sequence[energy_estimates.EnergyModel] = energy_estimates.ENERGY_MODELS,
+    information_samples: int | None = None,
 ) -> dict[str, Section]:
     """Run the whole test set once and return what one pass gives, by section.
 
-    The batches are those of training's own evaluation, so that a shipped accuracy is reproduced by the same arithmetic.
+    Information loss is that of the first `information_samples`, None of all: a mean over a few thousand is as good. The
+    batches are those of training's own evaluation, so that a shipped accuracy is reproduced by the same arithmetic.
     """
     # Here, because measuring a user's model imports no models of ours.
     from models.training.evaluation import EVALUATION_BATCH, Anytime
@@ -55,7 +57,7 @@ def measure_test_set(
     split, done = dataset.test, 0
     with ExitStack() as recorders, torch.inference_mode():
         spikes = recorders.enter_context(SpikeRecorder(model))
-        information = recorders.enter_context(InformationRecorder(model))
+        information = recorders.enter_context(InformationRecorder(model, information_samples))
         counter = recorders.enter_context(SynOpCounter(model))
         anytime = recorders.enter_context(Anytime(model))
         for images, labels in split.batches(EVALUATION_BATCH):

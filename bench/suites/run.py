@@ -19,7 +19,7 @@ from bench.suites.suite import PlannedCell, Suite
 from bench.suites.timing import timing_device
 from bench.track.errors import TrackInputError
 from bench.track.records import SECTIONS
-from bench.track.runs import record_of
+from bench.track.runs import entries_of
 from bench.track.unfinished import OpenRun, open_run, recover_unfinished
 
 
@@ -76,7 +76,7 @@ def run_suite(
     models = energy_models(suite.energy_models)
     device = "cpu" if where.ray is not None else str(timing_device(suite.measure))
     recovered = tuple(recover_unfinished(out))
-    asked = {"shard": str(shard) if shard else None, "settings": suite.measure.model_dump()}
+    asked = {"suite": suite.name, "shard": str(shard) if shard else None, "settings": suite.measure.model_dump()}
     provenance = run_provenance(out, command, device).model_copy(update=asked)
     work = Work(suite, tuple(planned), sources, provenance, watch)
     with open_run(out, provenance) as run:
@@ -106,7 +106,7 @@ class Landing:
         kind, document = message
         if kind != "cell":
             return
-        (record,) = map(record_of, document["benchmarks"])
+        (record,) = (entry.record for entry in entries_of(document))
         try:
             self._run.write_cell(document)
         except TrackInputError as error:  # a full disk; there may be room again for the next cell

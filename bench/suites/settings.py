@@ -19,6 +19,8 @@ class MeasureSettings(BaseModel):
     Attributes:
         batch_size: samples in a batch.
         rounds: timed rounds.
+        information_samples: of how many samples of the test set, its first ones, the information loss is taken; None:
+            of all. Counts and accuracy are always those of all samples.
         profile: "quick" is for CI: at most 30 rounds, a shorter warm-up, and one short window of the power meter. The
             record says so.
         device: where latency, memory and power are measured; "auto" is the GPU if there is one. Counts come from the
@@ -32,6 +34,7 @@ class MeasureSettings(BaseModel):
 
     batch_size: Positive = 32
     rounds: Positive = 100
+    information_samples: Positive | None = None
     profile: Profile = "full"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     variants: list[Variant] = []
@@ -46,8 +49,8 @@ class MeasureSettings(BaseModel):
 
     @property
     def warmup_seconds(self) -> float:
-        """The longest that a warm-up may take, s."""
-        return 10.0 if self.profile == "quick" else 30.0
+        """How long a warm-up takes, s."""
+        return 1.0 if self.profile == "quick" else 3.0
 
     @property
     def sustained_seconds(self) -> float:

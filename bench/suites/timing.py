@@ -91,14 +91,12 @@ def time_pass(
             raise
         reason = f"cuda_error: {str(error).partition(chr(10))[0]}"
         lost = None if isinstance(error, torch.OutOfMemoryError) else reason
-        return Timed(not_timed(benchmark, Absent(status="failed", reason=reason)), lost)
+        return Timed(not_timed(Absent(status="failed", reason=reason)), lost)
     return Timed(sections, bench.lost)
 
 
-def not_timed(benchmark: BenchmarkFixture, reason: Absent) -> dict[str, Section]:
-    """The sections of what could not be timed. Without any timing pytest-benchmark writes nothing at all."""
-    if benchmark.stats is None:
-        time_rounds(benchmark, lambda: None, rounds=1)
+def not_timed(reason: Absent) -> dict[str, Section]:
+    """The sections of what could not be timed."""
     return dict.fromkeys(TIMED_SECTIONS, reason)
 
 
@@ -136,7 +134,7 @@ class _Bench:
         settings, size = self.settings, usual.batch_size
         turn = self._turn(usual)
         from_rest = self._from_rest(usual)
-        warmup = warm_up(turn.call, before=turn.before, max_seconds=settings.warmup_seconds)
+        warmup = warm_up(turn.call, before=turn.before, seconds=settings.warmup_seconds)
         rounds = _time_rounds(benchmark, turn, settings.timed_rounds)
         cpu_seconds = cpu_seconds_per_inference(turn.call, batch_size=size, iterations=10, before=turn.before)
         throughput = self._throughput(usual)
@@ -255,7 +253,7 @@ class _Bench:
                 continue
             turn = self._turn(one)
             try:
-                warmup = warm_up(turn.call, before=turn.before, max_seconds=self.settings.warmup_seconds)
+                warmup = warm_up(turn.call, before=turn.before, seconds=self.settings.warmup_seconds)
                 point["inferences_per_second"] = self._throughput(one)
             except torch.OutOfMemoryError as error:
                 reason = f"out_of_memory: {str(error).partition(chr(10))[0]}"

@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bench.track.errors import TrackInputError
 from bench.track.files import dumps, read_json
 from bench.track.records import Absent, Git, Provenance, Record
-from bench.track.runs import EXTRA_KEY, Run, merge_documents, parse_run, record_of
+from bench.track.runs import Entry, Run, document_of, entries_of, foreign_benchmarks, merge_documents, parse_run
 
 _REMEDY = "give run files that `inflor-bench run` wrote"
 
@@ -49,25 +49,26 @@ def merge_runs(paths: Sequence[Path]) -> Merged:
     if not parts:
         raise TrackInputError("There is nothing to merge; give the run files of the parts.")
     _check_commits(parts)
-    found: dict[str, tuple[_Part, Mapping[str, Any]]] = {}
+    found: dict[str, tuple[_Part, Entry]] = {}
     foreign: dict[str, tuple[_Part, Mapping[str, Any]]] = {}
     for part in parts:
-        for benchmark in part.document["benchmarks"]:
-            record = record_of(benchmark)
-            if record is None:
-                foreign.setdefault(dumps(benchmark), (part, benchmark))
-                continue
-            earlier = found.setdefault(record["name"], (part, benchmark))
-            if _content(earlier[1]) != _content(benchmark):
+        for entry in entries_of(part.document):
+            name = entry.record["name"]
+            earlier = found.setdefault(name, (part, entry))
+            if _content(earlier[1]) != _content(entry):
                 raise TrackInputError(
-                    f"{earlier[0].path} and {part.path}: both hold the cell {record['name']!r}, with other results; "
+                    f"{earlier[0].path} and {part.path}: both hold the cell {name!r}, with other results; "
                     "leave one of the two files out."
                 )
-    sources = sorted({_source(record_of(benchmark)) for _, benchmark in found.values()})
+        for benchmark in foreign_benchmarks(part.document):
+            foreign.setdefault(dumps(benchmark), (part, benchmark))
+    sources = sorted({_source(entry.record) for _, entry in found.values()})
     whole = hashlib.sha256("\n".join(sources).encode()).hexdigest()[:12] if len(sources) > 1 else None
-    entries = [(part, _belonging(benchmark, whole)) for part, benchmark in found.values()]
     document = merge_documents(
-        {**part.document, "benchmarks": [benchmark]} for part, benchmark in [*entries, *foreign.values()]
+        [
+            *(document_of(part.document, [_belonging(entry, whole)]) for part, entry in found.values()),
+            *(document_of(part.document, [], [benchmark]) for part, benchmark in foreign.values()),
+        ]
     )
     run = parse_run(paths[0], document)
     first = next(iter(run.cells.values())).record.provenance.model_copy(update={"created": run.created})
@@ -107,18 +108,16 @@ def _source(record: Mapping[str, Any]) -> str:
     return str(provenance.get("merged_from") or provenance["run_id"])
 
 
-def _belonging(benchmark: Mapping[str, Any], run_id: str | None) -> dict[str, Any]:
-    """A copy of a benchmark whose record belongs to the run `run_id`; None: to the one that measured it."""
-    record = record_of(benchmark)
-    source = _source(record)
+def _belonging(entry: Entry, run_id: str | None) -> Entry:
+    """A copy of a cell whose record belongs to the run `run_id`; None: to the one that measured it."""
+    source = _source(entry.record)
     update = {"run_id": run_id or source, "merged_from": source if run_id else None}
-    changed = {**record, "provenance": {**record["provenance"], **update}}
-    return {**benchmark, "extra_info": {**benchmark["extra_info"], EXTRA_KEY: changed}}
+    return replace(entry, record={**entry.record, "provenance": {**entry.record["provenance"], **update}})
 
 
-def _content(benchmark: Mapping[str, Any]) -> dict[str, Any]:
+def _content(entry: Entry) -> dict[str, Any]:
     """What two entries must have in common to be the same measurement, wherever either was merged to since."""
-    return _belonging(benchmark, None)
+    return document_of({}, [_belonging(entry, None)])
 
 
 def _notes(records: Iterable[Record]) -> Iterable[str]:

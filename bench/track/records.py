@@ -86,7 +86,8 @@ class WeightsProvenance(Section):
 class Provenance(Section):
     """Everything that determines a record.
 
-    `shard` is the part of the suite that the run was asked for, such as "2/8"; None for all of it. `merged_from` is the
+    `suite` is the name of the suite that the run was asked for; None in older files, and of a user's own model. `shard`
+    is the part of the suite that the run was asked for, such as "2/8"; None for all of it. `merged_from` is the
     id of the run that measured the cell, where several were merged into this one. `settings` is the table [measure] of
     its suite, with what the command line replaced; None in older files, and of a user's own model.
     """
@@ -99,6 +100,7 @@ class Provenance(Section):
     versions: dict[str, str]
     threads: int
     device: str
+    suite: str | None = None
     shard: str | None = None
     merged_from: str | None = None
     settings: dict[str, Any] | None = None

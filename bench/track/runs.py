@@ -1,9 +1,10 @@
 """Runs: all records of one invocation, in one pytest-benchmark JSON file that other tools can read.
 
-A run file is `{machine_info, commit_info, benchmarks, datetime, version}`. Each benchmark's `stats` holds nothing but
-time; `extra_info["inflor_bench"]` holds the record. Benchmarks without it belong to somebody else and are ignored on
-reading. While a run is in progress its cells stand as run files of one in a directory beside the run file to be, so
-that a killed run keeps what was finished (see `bench.track.unfinished`).
+A run file is `{machine_info, commit_info, benchmarks, datetime, version, inflor_bench}`. Each benchmark's `stats` holds
+nothing but time; `extra_info["inflor_bench"]` holds the record. Benchmarks without it belong to somebody else and are
+ignored on reading. A cell that has no time is no benchmark, so that no program reads one: its record stands in the
+file's own `inflor_bench.untimed`. While a run is in progress its cells stand as run files of one in a directory beside
+the run file to be, so that a killed run keeps what was finished (see `bench.track.unfinished`).
 """
 
 from __future__ import annotations
@@ -27,13 +28,16 @@ from bench.track.records import SCHEMA_VERSION, Absent, Git, Machine, Provenance
 __all__ = [
     "EXTRA_KEY",
     "CellResult",
+    "Entry",
     "Run",
-    "attach_record",
+    "cell_document",
     "cell_slug",
     "cells_dir",
+    "document_of",
+    "entries_of",
+    "foreign_benchmarks",
     "merge_documents",
     "read_run",
-    "record_of",
     "run_name",
     "run_of",
     "run_path",
@@ -41,6 +45,7 @@ __all__ = [
 ]
 
 EXTRA_KEY = "inflor_bench"
+UNTIMED = "untimed"
 
 _REMEDY = "give a run file that `inflor-bench run` wrote, or measure again"
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -85,22 +90,20 @@ def run_of(path: Path, content: bytes) -> Run:
 
 def parse_run(path: Path, document: Any) -> Run:
     """Return the run in a parsed document; `path` is where it came from. Raises as `read_run`."""
-    benchmarks = document.get("benchmarks") if isinstance(document, dict) else None
-    if not isinstance(benchmarks, list):
-        raise TrackInputError(f"{path}: key `benchmarks` holds no list, so it is no run file; {_REMEDY}.")
     cells: dict[str, CellResult] = {}
-    for index, benchmark in enumerate(benchmarks):
-        raw = record_of(benchmark)
-        if raw is None:
-            continue
-        key = f"benchmarks[{index}].extra_info.{EXTRA_KEY}"
-        record = _parse_record(path, key, raw)
+    try:
+        entries = entries_of(document)
+    except ValueError as error:
+        raise TrackInputError(f"{path}: {error}, so it is no run file; {_REMEDY}.") from None
+    for entry in entries:
+        record = _parse_record(path, entry.key, entry.record)
         if record.name in cells:
-            raise TrackInputError(f"{path}: {key}.name: the cell {record.name!r} is there twice; {_REMEDY}.")
-        cells[record.name] = CellResult(record, _rounds(path, index, benchmark, record))
+            raise TrackInputError(f"{path}: {entry.key}.name: the cell {record.name!r} is there twice; {_REMEDY}.")
+        cells[record.name] = CellResult(record, _rounds(path, entry, record))
     if not cells:
         raise TrackInputError(
-            f"{path}: no benchmark holds `extra_info.{EXTRA_KEY}`, so it has no record of ours; {_REMEDY}."
+            f"{path}: holds no record of ours, neither in `extra_info.{EXTRA_KEY}` of a benchmark nor in "
+            f"`{EXTRA_KEY}.{UNTIMED}`; {_REMEDY}."
         )
     cells = dict(sorted(cells.items()))
     run_ids = {cell.record.provenance.run_id for cell in cells.values()}
@@ -113,8 +116,51 @@ def parse_run(path: Path, document: Any) -> Run:
     return Run(path, first.run_id, created, first.machine, first.git, cells)
 
 
-def record_of(benchmark: Any) -> Any:
-    """Return the raw record of one benchmark entry, None if it has none."""
+@dataclass(frozen=True)
+class Entry:
+    """One cell as it stands in a run document, unchecked: under which key, its record, and the benchmark around it.
+
+    `benchmark` is None for a cell that has no time.
+    """
+
+    key: str
+    record: Any
+    benchmark: Mapping[str, Any] | None
+
+
+def entries_of(document: Any) -> list[Entry]:
+    """Return the cells of a run document.
+
+    Raises:
+        ValueError: It is none; the message names the key.
+    """
+    if not isinstance(document, dict) or not isinstance(document.get("benchmarks"), list):
+        raise ValueError("key `benchmarks` holds no list")
+    own = document.get(EXTRA_KEY, {})
+    untimed = own.get(UNTIMED, []) if isinstance(own, dict) else None
+    if not isinstance(untimed, list):
+        raise ValueError(f"key `{EXTRA_KEY}.{UNTIMED}` holds no list")
+    timed = enumerate(document["benchmarks"])
+    return [
+        *(
+            Entry(f"benchmarks[{i}].extra_info.{EXTRA_KEY}", _record(entry), entry)
+            for i, entry in timed
+            if _ours(entry)
+        ),
+        *(Entry(f"{EXTRA_KEY}.{UNTIMED}[{i}]", record, None) for i, record in enumerate(untimed)),
+    ]
+
+
+def foreign_benchmarks(document: Mapping[str, Any]) -> list[Any]:
+    """Return the benchmarks of a run document that hold no record of ours."""
+    return [benchmark for benchmark in document["benchmarks"] if not _ours(benchmark)]
+
+
+def _ours(benchmark: Any) -> bool:
+    return _record(benchmark) is not None
+
+
+def _record(benchmark: Any) -> Any:
     extra = benchmark.get("extra_info") if isinstance(benchmark, dict) else None
     return extra.get(EXTRA_KEY) if isinstance(extra, dict) else None
 
@@ -137,10 +183,12 @@ def _parse_record(path: Path, key: str, raw: Any) -> Record:
         raise TrackInputError(f"{path}: {key} is nested too deeply; {_REMEDY}.") from None
 
 
-def _rounds(path: Path, index: int, benchmark: Mapping[str, Any], record: Record) -> tuple[float, ...]:
+def _rounds(path: Path, entry: Entry, record: Record) -> tuple[float, ...]:
     if isinstance(record.latency, Absent):
-        return ()  # the harness timed something, but not this cell
-    stats = benchmark.get("stats")
+        return ()  # in files of before there is a benchmark of something else that was timed
+    if entry.benchmark is None:
+        raise TrackInputError(f"{path}: {entry.key}.latency is measured, but its rounds are not there; {_REMEDY}.")
+    stats = entry.benchmark.get("stats")
     data = stats.get("data", []) if isinstance(stats, dict) else None
     if isinstance(data, list) and all(
         kind is not bool and issubclass(kind, int | float) for kind in set(map(type, data))
@@ -149,20 +197,36 @@ def _rounds(path: Path, index: int, benchmark: Mapping[str, Any], record: Record
             rounds = tuple(map(float, data))
             if all(map(math.isfinite, rounds)) and min(rounds, default=0.0) >= 0:
                 return rounds
-    raise TrackInputError(f"{path}: key benchmarks[{index}].stats.data holds no list of seconds; {_REMEDY}.")
+    benchmark = entry.key.partition(".")[0]
+    raise TrackInputError(f"{path}: key {benchmark}.stats.data holds no list of seconds; {_REMEDY}.")
 
 
-def attach_record(benchmark: Mapping[str, Any], record: Record) -> dict[str, Any]:
-    """Return a benchmark entry of pytest-benchmark with the record under its `extra_info`."""
-    extra = {**(benchmark.get("extra_info") or {}), EXTRA_KEY: record.model_dump(mode="json")}
-    return {**benchmark, "extra_info": extra}
+def cell_document(header: Mapping[str, Any], record: Record, benchmark: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the run document of one cell. `benchmark` is the entry of pytest-benchmark that timed it, if one did."""
+    return document_of(header, [Entry("", record.model_dump(mode="json"), benchmark)])
+
+
+def document_of(header: Mapping[str, Any], entries: Iterable[Entry], foreign: Iterable[Any] = ()) -> dict[str, Any]:
+    """Return a run document with the keys of a header, cells in the order of their names, and foreign benchmarks last.
+
+    What stood around a record whose latency is absent is left out: it timed something else.
+    """
+    timed: list[dict[str, Any]] = []
+    untimed: list[Any] = []
+    for entry in sorted(entries, key=lambda entry: entry.record["name"]):
+        if entry.benchmark is None or entry.record["latency"]["status"] != "measured":
+            untimed.append(entry.record)
+            continue
+        extra = {**(entry.benchmark.get("extra_info") or {}), EXTRA_KEY: entry.record}
+        timed.append({**entry.benchmark, "extra_info": extra})
+    others = sorted(foreign, key=lambda benchmark: str(benchmark.get("fullname")))
+    return {**header, "benchmarks": [*timed, *others], EXTRA_KEY: {UNTIMED: untimed}}
 
 
 def merge_documents(documents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Merge run documents into one; the order they come in makes no difference.
 
-    Benchmarks are ordered by cell (foreign ones follow, by full name); the time is the earliest. The rest of the header
-    is that of the document whose first cell comes first.
+    The time is the earliest. The rest of the header is that of the document whose first cell comes first.
 
     Raises:
         TrackInputError: There is nothing to merge, a cell is there twice, or the documents are of different runs.
@@ -170,35 +234,23 @@ def merge_documents(documents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     ordered = sorted(documents, key=_first_cell)
     if not ordered:
         raise TrackInputError("There is no cell to merge into a run file; measure at least one cell.")
-    ours: dict[str, Any] = {}
-    foreign: list[Any] = []
-    run_ids: set[str] = set()
-    for document in ordered:
-        for benchmark in document["benchmarks"]:
-            record = record_of(benchmark)
-            if record is None:
-                foreign.append(benchmark)
-                continue
-            name = record["name"]
-            if name in ours:
-                raise TrackInputError(
-                    f"The cell {name!r} was measured twice, so the runs cannot be merged; remove one of the two."
-                )
-            ours[name] = benchmark
-            run_ids.add(record["provenance"]["run_id"])
+    ours: dict[str, Entry] = {}
+    for entry in (entry for document in ordered for entry in entries_of(document)):
+        name = entry.record["name"]
+        if name in ours:
+            raise TrackInputError(
+                f"The cell {name!r} was measured twice, so the runs cannot be merged; remove one of the two."
+            )
+        ours[name] = entry
+    run_ids = {entry.record["provenance"]["run_id"] for entry in ours.values()}
     if len(run_ids) > 1:
         raise TrackInputError(f"Different runs ({', '.join(sorted(run_ids))}) are not merged; merge cells of one run.")
-    foreign.sort(key=lambda benchmark: str(benchmark.get("fullname")))
-    return {
-        **ordered[0],
-        "benchmarks": [*(ours[name] for name in sorted(ours)), *foreign],
-        "datetime": min(str(document.get("datetime", "")) for document in ordered),
-    }
+    header = {**ordered[0], "datetime": min(str(document.get("datetime", "")) for document in ordered)}
+    return document_of(header, ours.values(), (each for document in ordered for each in foreign_benchmarks(document)))
 
 
 def _first_cell(document: Mapping[str, Any]) -> str:
-    records = [record_of(benchmark) for benchmark in document["benchmarks"]]
-    return min((record["name"] for record in records if record is not None), default="\U0010ffff")
+    return min((entry.record["name"] for entry in entries_of(document)), default="\U0010ffff")
 
 
 def run_path(out_dir: Path, provenance: Provenance) -> Path:

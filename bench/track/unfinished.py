@@ -17,7 +17,17 @@ from typing import Any, Self
 from bench.track.errors import TrackInputError
 from bench.track.files import dumps, read_json, remove_leftovers, sync_directory, writable, write_json
 from bench.track.records import Provenance
-from bench.track.runs import cell_slug, cells_dir, merge_documents, parse_run, record_of, run_path
+from bench.track.runs import (
+    EXTRA_KEY,
+    cell_slug,
+    cells_dir,
+    document_of,
+    entries_of,
+    foreign_benchmarks,
+    merge_documents,
+    parse_run,
+    run_path,
+)
 
 _LOCK = ".lock"
 
@@ -108,7 +118,7 @@ def write_cell(cells: Path, document: Mapping[str, Any]) -> Path:
         TrackInputError: The document does not hold exactly one valid record, the cell is there already, or the
             directory cannot be written.
     """
-    names = [record["name"] for record in map(record_of, document["benchmarks"]) if record is not None]
+    names = [entry.record["name"] for entry in entries_of(document)]
     if len(names) != 1:
         raise TrackInputError(f"{cells}: a cell's document holds one record, and this one {len(names)}; split it.")
     path = cells / f"{cell_slug(names[0])}.json"
@@ -156,8 +166,10 @@ def finish_run(cells: Path) -> Path:
 
 
 def _split(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return one document a benchmark, by the benchmark's content."""
-    return {dumps(benchmark): {**document, "benchmarks": [benchmark]} for benchmark in document["benchmarks"]}
+    """Return one document a cell or foreign benchmark, by its content."""
+    cells = [document_of(document, [entry]) for entry in entries_of(document)]
+    foreign = [document_of(document, [], [benchmark]) for benchmark in foreign_benchmarks(document)]
+    return {dumps([part["benchmarks"], part[EXTRA_KEY]]): part for part in [*cells, *foreign]}
 
 
 def _set_aside(file: Path, target: Path, error: str) -> None:

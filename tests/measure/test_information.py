@@ -223,3 +223,21 @@ def test_only_fired_neurons_lose_at_the_reset():
 
     layer = record(Forgetful(1), [torch.tensor([[0.25, -3.0, 0.75, 3.0]])]).layers[0]
     assert layer.reset_loss == pytest.approx((abs(0.375 - 1) + abs(1.5 - 1)) / 2)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("most", [1, 5, 6, 7, 13, 99])
+def test_the_first_samples_alone_are_what_a_recorder_of_them_alone_finds(most, layout):
+    """Whatever the batches are, and also where a batch is only begun."""
+    module = network(3)
+    whole = images(13).contiguous(memory_format=layout)
+    with InformationRecorder(module, most) as recorder, torch.no_grad():
+        for batch in whole.split(6):
+            module(batch)
+    limited, alone = recorder.result(), record(module, [whole[:most]])
+    assert limited.samples == min(most, 13)
+    for ours, theirs in zip(limited.layers, alone.layers, strict=True):
+        assert (ours.elements, ours.fired) == (theirs.elements, theirs.fired)
+        assert (ours.membrane, ours.rectified) == (theirs.membrane, theirs.rectified)
+        assert ours.quantisation_error == pytest.approx(theirs.quantisation_error, rel=1e-12)
+        assert ours.reset_loss == pytest.approx(theirs.reset_loss, rel=1e-12)

@@ -34,52 +34,51 @@ class VirtualTime:
         self.calls += 1
 
 
-def run(duration, **options):
+def run(duration, seconds=1.0, **options):
     world = VirtualTime(duration)
-    return warm_up(world.call, clock=world.clock, **options), world.calls
+    return warm_up(world.call, seconds=seconds, clock=world.clock, **options), world.calls
 
 
-def test_constant_times_need_a_second_and_two_blocks():
-    assert run(lambda n: 0.01) == (Warmup(100 + 20, pytest.approx(1.2), True), 120)
+def test_constant_times_are_steady_after_the_time_that_was_given():
+    assert run(lambda n: 0.01) == (Warmup(100, pytest.approx(1.0), True), 100)
+    assert run(lambda n: 0.01, seconds=3.0) == (Warmup(300, pytest.approx(3.0), True), 300)
 
 
-def test_slow_calls_still_run_ten_times_and_two_blocks():
-    assert run(lambda n: 0.5) == (Warmup(10 + 20, pytest.approx(15.0), True), 30)
+def test_slow_calls_still_run_ten_times():
+    assert run(lambda n: 0.5) == (Warmup(10, pytest.approx(5.0), True), 10)
 
 
-def test_it_goes_on_until_the_times_settle():
-    """0.1 s falling by 5 ms a block of 10 until 0.05 s: a change of 5 % or more a block, then none.
-
-    10 calls fill the first second. Of the 14 blocks that follow until call 150 a quarter is 3, and of the last two
-    quarters only the first block saw another time.
-    """
-    result, calls = run(lambda n: max(0.05, 0.1 - 0.005 * (n // 10)))
-    assert result.steady
-    assert calls == 150
-    assert run(lambda n: 0.1 * 1.019 ** (n // 10))[0].steady
-    assert not run(lambda n: 0.1 * 1.021 ** (n // 10))[0].steady
+def test_calls_that_are_slower_still_are_given_up_and_never_called_steady():
+    assert run(lambda n: 7.0) == (Warmup(5, pytest.approx(35.0), False), 5)
 
 
-def test_a_machine_whose_noise_stays_the_same_becomes_steady():
+@pytest.mark.parametrize(("growth", "steady"), [(1.019, True), (1.021, False), (1 / 1.019, True), (1 / 1.021, False)])
+def test_the_last_third_is_compared_with_the_one_before(growth, steady):
+    """300 calls of the same mean time, in thirds that each take `growth` of the one before."""
+    assert run(lambda n: 0.01 * growth ** (n // 100), seconds=0.01 * 100 * (1 + growth + growth**2))[0].steady is steady
+
+
+def test_what_the_first_third_does_is_what_a_warm_up_is_for():
+    assert run(lambda n: 1.0 if n == 0 else 0.01, seconds=4.0)[0] == Warmup(301, pytest.approx(4.0), True)
+
+
+def test_noise_makes_no_warm_up_longer():
     for seed in range(20):
-        noise = random.Random(seed)
-        result, _ = run(lambda n, noise=noise: 0.01 * noise.lognormvariate(0, 0.3))
-        assert result.steady
-        assert result.seconds < 10
-
-
-@pytest.mark.parametrize("noise", [0.0, 0.02])
-def test_noise_hides_no_trend_by_chance(noise):
-    """Times fall by 20 % a second for 15 s. Medians of 10 agree by chance sooner or later, those of quarters do not."""
-    for seed in range(10):
         generator = random.Random(seed)
-        world = VirtualTime(lambda n: 0.0)
-        world.duration = lambda n, w=world, g=generator: (
-            0.1 * math.exp(-0.2 * min(w.now / 1e9, 15) + g.gauss(0, noise))
-        )
-        result = warm_up(world.call, clock=world.clock)
-        assert result.steady
-        assert result.seconds > 15
+        result, _ = run(lambda n, g=generator: 0.01 * g.lognormvariate(0, 1.0))
+        assert 1.0 <= result.seconds < 1.0 + 1.0
+    for seed in range(20):
+        generator = random.Random(seed)
+        assert run(lambda n, g=generator: 0.001 * g.lognormvariate(0, 0.05), seconds=3.0)[0].steady
+
+
+def test_a_neighbour_in_the_last_third_is_seen():
+    assert not run(lambda n: 0.01 if n < 200 else 0.02, seconds=4.0)[0].steady
+
+
+def test_outliers_do_not_hide_a_steady_state():
+    result, calls = run(lambda n: 1.0 if n % 10 == 3 else 0.02, seconds=4.0)
+    assert (result.steady, calls) == (True, 34)
 
 
 def test_state_is_brought_to_rest_before_every_call_and_outside_its_time():
@@ -90,28 +89,15 @@ def test_state_is_brought_to_rest_before_every_call_and_outside_its_time():
         order.append("rest")
         world.now += 10**9 * (1 + len(order) % 7)
 
-    result = warm_up(lambda: (order.append("call"), world.call()), before=before, clock=world.clock, max_seconds=1e6)
+    result = warm_up(lambda: (order.append("call"), world.call()), before=before, clock=world.clock, seconds=1.0)
     assert order == ["rest", "call"] * result.iterations
-    assert result.steady
-
-
-def test_outliers_do_not_hide_a_steady_state():
-    result, calls = run(lambda n: 1.0 if n % 10 == 3 else 0.02)
-    assert (result.steady, calls) == (True, 30)
-
-
-def test_it_stops_when_the_time_is_up_even_within_a_block():
-    result, calls = run(lambda n: 0.1 * 1.05 ** (n // 10))
+    assert result.iterations < 10  # what comes before takes long, and the 30 s are over
     assert not result.steady
-    assert 30 <= result.seconds < 30 + 0.1 * 1.05 ** (calls // 10)
-    assert run(lambda n: 7.0) == (Warmup(5, 35.0, False), 5)
-    assert run(lambda n: 0.01, max_seconds=0.5) == (Warmup(50, pytest.approx(0.5), False), 50)
 
 
 def test_the_real_clock_is_in_nanoseconds():
-    result = warm_up(lambda: time.sleep(0.001), max_seconds=0.02)
-    assert not result.steady
-    assert result.seconds >= 0.02
+    result = warm_up(lambda: time.sleep(0.001), seconds=0.02)
+    assert 0.02 <= result.seconds < 30
     assert result.iterations <= 20
 
 

@@ -41,7 +41,7 @@ from bench.track.records import (
     Synops,
     WeightsProvenance,
 )
-from bench.track.runs import CellResult, Run, attach_record
+from bench.track.runs import CellResult, Entry, Run, document_of
 
 ENERGY = (
     ("horowitz45-fp32", 4.6e-12, 0.9e-12, "Horowitz, ISSCC 2014, 10.1109/ISSCC.2014.6757323; 45 nm, 32-bit float"),
@@ -333,10 +333,11 @@ def skipped(whole: Record, reason: str) -> Record:
 def run_of(records: Iterable[Record], path: Path) -> Run:
     """The run of these records, with its file written."""
     cells = {r.name: CellResult(r, rounds(r.name) if r.latency.status == "measured" else ()) for r in records}
-    benchmarks = [
-        attach_record({"name": name, "stats": {"data": list(cell.rounds)}}, cell.record) for name, cell in cells.items()
+    entries = [
+        Entry("", cell.record.model_dump(mode="json"), {"name": name, "stats": {"data": list(cell.rounds)}})
+        for name, cell in cells.items()
     ]
-    write_json(path, {"benchmarks": benchmarks})
+    write_json(path, document_of({}, entries))
     first = next(iter(cells.values())).record.provenance
     return Run(path, first.run_id, first.created, first.machine, first.git, cells)
 

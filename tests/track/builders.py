@@ -38,7 +38,6 @@ from bench.track.records import (
     Synops,
     WeightsProvenance,
 )
-from bench.track.runs import attach_record
 
 LAYERS = ("stem", "layer1.0.conv1", "layer2.0.conv1", "layer3.0.conv1")
 FAN_OUT = 144
@@ -296,13 +295,13 @@ def make_benchmark(record: Record, rounds: Sequence[float] | None = None) -> dic
     if rounds is None:
         rounds = [1e-6] * 3 if isinstance(record.latency, Absent) else make_rounds(record.latency.median)
     quartiles = statistics.quantiles(rounds, n=4)
-    entry = {
+    return {
         "group": record.name,
         "name": f"test_cell[{record.name}]",
         "fullname": f"bench/test_cells.py::test_cell[{record.name}]",
         "params": {"cell": record.name},
         "param": record.name,
-        "extra_info": {},
+        "extra_info": {"inflor_bench": record.model_dump(mode="json")},
         "options": {
             "disable_gc": False,
             "timer": "perf_counter",
@@ -332,15 +331,17 @@ def make_benchmark(record: Record, rounds: Sequence[float] | None = None) -> dic
             "iterations": 1,
         },
     }
-    return attach_record(entry, record)
 
 
 def make_run_document(records: Iterable[Record], *, rounds: dict[str, Sequence[float]] | None = None) -> dict[str, Any]:
     """The pytest-benchmark document of a run; `rounds` by cell name replaces the synthetic ones."""
+    records = list(records)
+    timed = [record for record in records if record.latency.status == "measured"]
     return {
         "machine_info": {"node": "bench-box", "machine": "x86_64", "system": "Linux", "python_version": "3.11.7"},
         "commit_info": {"id": sha("head", 40), "time": "2026-11-24T12:00:00+00:00", "dirty": False, "branch": "main"},
-        "benchmarks": [make_benchmark(record, (rounds or {}).get(record.name)) for record in records],
+        "benchmarks": [make_benchmark(record, (rounds or {}).get(record.name)) for record in timed],
+        "inflor_bench": {"untimed": [record.model_dump(mode="json") for record in records if record not in timed]},
         "datetime": "2026-11-24T12:30:00+00:00",
         "version": "5.3.1",
     }

@@ -3,9 +3,11 @@ import subprocess
 import sys
 
 import pytest
+from pytest_benchmark.storage.file import FileStorage
 
 from bench.track.errors import TrackInputError
-from bench.track.records import Absent
+from bench.track.outputs import bencher_metric_format, github_action_benchmark
+from bench.track.records import SECTIONS, Absent
 from bench.track.runs import EXTRA_KEY, cell_slug, merge_documents, read_run, run_path, write_json
 from tests.track.builders import (
     make_benchmark,
@@ -38,9 +40,25 @@ def test_a_run_gives_records_and_raw_rounds(tmp_path):
     assert list(run.cells) == sorted(record.name for record in records)
     assert [cell.record for cell in run.cells.values()] == sorted(records, key=lambda record: record.name)
     assert run.cells[records[0].name].rounds == tuple(rounds)
-    assert run.cells[records[1].name].rounds == ()  # a stand-in was timed, not the cell
+    assert run.cells[records[1].name].rounds == ()
     assert (run.run_id, run.path) == ("run0", tmp_path / "run.json")
     assert run.git == make_git()
+
+
+def test_a_file_of_before_is_read_and_its_stand_in_for_a_time_is_dropped(tmp_path):
+    """Files used to hold, for a cell without a time, how long it took to write the reason down."""
+    records = [make_record(), make_record(neuron="hard", latency=None)]
+    document = make_run_document(records)
+    del document[EXTRA_KEY]
+    stand_in = make_benchmark(records[1], [29e-6, 30e-6])
+    document["benchmarks"].append(stand_in)
+    (tmp_path / "run.json").write_text(json.dumps(document))
+    run = read_run(tmp_path / "run.json")
+    assert {name: cell.record for name, cell in run.cells.items()} == {record.name: record for record in records}
+    assert run.cells[records[1].name].rounds == ()
+    merged = merge_documents([document])
+    assert [entry["params"]["cell"] for entry in merged["benchmarks"]] == [records[0].name]
+    assert merged[EXTRA_KEY]["untimed"] == [records[1].model_dump(mode="json")]
 
 
 def test_foreign_benchmarks_are_ignored(tmp_path):
@@ -89,6 +107,14 @@ def raw(document: dict, index: int = 0) -> dict:
             r"\(benchmarks\[0\]\.extra_info\.inflor_bench\.memory\.two\\nlines: -1844674407370955161\.\.\. is",
         ),
         (lambda d: d["benchmarks"][0].pop("stats"), r"stats\.data"),
+        (lambda d: d.update({EXTRA_KEY: {"untimed": 3}}), "key `inflor_bench.untimed` holds no list"),
+        (lambda d: d.update({EXTRA_KEY: [1]}), "key `inflor_bench.untimed` holds no list"),
+        (lambda d: d[EXTRA_KEY]["untimed"].append(7), r"inflor_bench\.untimed\[0\]: .*valid dictionary"),
+        (lambda d: d[EXTRA_KEY]["untimed"].append(raw(d)), r"inflor_bench\.untimed\[0\]\.name: .* is there twice"),
+        (
+            lambda d: d[EXTRA_KEY]["untimed"].append(raw(d) | {"name": "other"}),
+            r"inflor_bench\.untimed\[0\]\.latency is measured, but its rounds are not there",
+        ),
     ],
 )
 def test_a_wrong_file_is_one_sentence_with_file_key_and_remedy(tmp_path, change, words):
@@ -141,7 +167,10 @@ def test_a_deeply_nested_recipe_is_refused(tmp_path):
 
 
 def test_pytest_benchmark_itself_compares_our_file(tmp_path):
-    document = make_run_document(make_suite(), rounds={make_suite()[0].name: [0.0015] * 9 + [0.0016]})
+    """Cells that were skipped, that failed, and that were counted but not timed are not there for it to compare."""
+    untimed = [make_record(network="vgg16", neuron=neuron, latency=None) for neuron in ("hard", "soft")]
+    untimed += [absent("skipped", "no data"), absent("failed", "no memory")]
+    document = make_run_document([*make_suite(), *untimed], rounds={make_suite()[0].name: [0.0015] * 9 + [0.0016]})
     write_json(tmp_path / "run.json", merge_documents([document]))
     done = subprocess.run(
         [sys.executable, "-m", "pytest_benchmark", "compare", str(tmp_path / "run.json"), "--csv", "out.csv",
@@ -155,8 +184,30 @@ def test_pytest_benchmark_itself_compares_our_file(tmp_path):
         assert record.name in done.stdout
     rows = (tmp_path / "out.csv").read_text().splitlines()
     assert len(rows) == 6
+    assert not any(record.name in done.stdout for record in untimed)
     assert any("digits/resnet8/relu/T1/s0" in row and ",0.0015," in row for row in rows)
     assert "WARNING" not in done.stdout + done.stderr
+
+
+def absent(status, reason):
+    record = make_record(network=f"{status}-network")
+    return record.model_copy(update=dict.fromkeys(SECTIONS, Absent(status=status, reason=reason)))
+
+
+def test_pytest_benchmarks_storage_finds_only_what_was_timed(tmp_path):
+    untimed = [make_record(neuron="hard", latency=None), absent("skipped", "no data"), absent("failed", "no memory")]
+    write_json(tmp_path / "0001_run.json", merge_documents([make_run_document([make_record(), *untimed])]))
+    storage = FileStorage(str(tmp_path), logger=None)
+    ((_, stored),) = storage.load()
+    assert [entry["params"]["cell"] for entry in stored["benchmarks"]] == [make_record().name]
+    run = read_run(tmp_path / "0001_run.json")
+    assert run.cells.keys() == {record.name for record in [make_record(), *untimed]}
+    measures = bencher_metric_format(run)
+    assert "latency" in measures[make_record().name]
+    assert not any("latency" in measures.get(record.name, {}) for record in untimed)
+    assert "accuracy" in measures[untimed[0].name]
+    series = [entry["name"] for entry in github_action_benchmark(run, smaller_is_better=True)]
+    assert [name for name in series if name.endswith(": latency")] == [f"{make_record().name}: latency"]
 
 
 def test_merging_is_independent_of_order_and_complete():

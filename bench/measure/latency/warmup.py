@@ -1,10 +1,7 @@
-"""Warm-up: run until the times no longer change.
+"""Warm-up: so many seconds, whatever the times do; then it is said whether they still changed.
 
-Two blocks of rounds tell a trend from noise the better the longer they are. So the blocks that are compared grow with
-the run: they are the last quarter of what has run since the minimum and the quarter before it, and at first 10
-iterations each. A trend differs more between long blocks than between short ones, noise differs less: the rule
-accepts no trend that blocks of 10 would show, and a noisy machine does not keep it waiting for two medians that happen
-to agree.
+A rule that goes on until times agree waits longest where neighbours make noise, and in the end accepts two medians that
+agree by chance. So the time is fixed, and the flag is the finding.
 """
 
 from __future__ import annotations
@@ -14,18 +11,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+# Fewer calls say nothing of a trend; a call so slow that they take longer than MOST_SECONDS has to do with fewer.
 MIN_ITERATIONS = 10
-MIN_SECONDS = 1.0
-MAX_SECONDS = 30.0
-# A block: so many iterations, and so many seconds, at least.
-BLOCK = 10
-BLOCK_SECONDS = 0.1
+MOST_SECONDS = 30.0
 TOLERANCE = 0.02
 
 
 @dataclass(frozen=True)
 class Warmup:
-    """How the warm-up ended. `steady` is False where times still changed when the time was up."""
+    """How the warm-up ended. `steady` is False where the median of its last third is not that of the third before."""
 
     iterations: int
     seconds: float
@@ -35,11 +29,11 @@ class Warmup:
 def warm_up(
     call: Callable[[], object],
     *,
+    seconds: float,
     before: Callable[[], object] = lambda: None,
-    max_seconds: float = MAX_SECONDS,
     clock: Callable[[], int] = time.perf_counter_ns,
 ) -> Warmup:
-    """Run `call` until its time is steady, for at most `max_seconds`.
+    """Run `call` for `seconds` and at least 10 times, but for no more than 30 s.
 
     `call` must return only when its work is done (synchronised). `before` runs ahead of each and is not timed. `clock`
     gives nanoseconds.
@@ -50,27 +44,17 @@ def warm_up(
     def elapsed() -> float:
         return (clock() - start) / 1e9
 
-    def run_once() -> None:
+    while elapsed() < MOST_SECONDS and (elapsed() < seconds or len(times) < MIN_ITERATIONS):
         before()
         began = clock()
         call()
         times.append(clock() - began)
+    return Warmup(len(times), elapsed(), _steady(times))
 
-    while len(times) < MIN_ITERATIONS or elapsed() < MIN_SECONDS:
-        if elapsed() >= max_seconds:
-            return Warmup(len(times), elapsed(), steady=False)
-        run_once()
-    ends = [len(times)]
-    while True:
-        block = clock()
-        while len(times) - ends[-1] < BLOCK or clock() - block < BLOCK_SECONDS * 1e9:
-            if elapsed() >= max_seconds:
-                return Warmup(len(times), elapsed(), steady=False)
-            run_once()
-        ends.append(len(times))
-        quarter = max(1, (len(ends) - 1) // 4)
-        if len(ends) > 2 * quarter:
-            first, second, last = ends[-1 - 2 * quarter], ends[-1 - quarter], ends[-1]
-            previous = statistics.median(times[first:second])
-            if abs(statistics.median(times[second:last]) - previous) < TOLERANCE * previous:
-                return Warmup(len(times), elapsed(), steady=True)
+
+def _steady(times: list[int]) -> bool:
+    if len(times) < MIN_ITERATIONS:
+        return False
+    third = len(times) // 3
+    last, before = (statistics.median(part) for part in (times[-third:], times[-2 * third : -third]))
+    return abs(last - before) < TOLERANCE * before

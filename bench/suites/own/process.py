@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 import torch
-from pytest_benchmark.fixture import BenchmarkFixture
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -28,6 +27,7 @@ from bench.suites.harness import make_record, run_benchmarks, run_document, run_
 from bench.suites.own.counting import count
 from bench.suites.own.request import Answer, Request
 from bench.suites.own.target import load_target, weights_hash
+from bench.suites.own.timing import time_own
 from bench.suites.terminal import terminal
 from bench.suites.watch import watching
 from bench.track.errors import TrackInputError
@@ -105,7 +105,7 @@ class OwnRun:
         provenance: Provenance,
         run: OpenRun,
     ) -> None:
-        self.drive, self.settings, self.inputs = drive, request.measure, inputs
+        self.drive, self._settings, self._inputs = drive, request.measure, inputs
         self.batches = inputs.split(request.measure.batch_size, dim=int(request.timed))
         self.device = inputs.device
         self.bad_input: list[str] = []
@@ -114,7 +114,7 @@ class OwnRun:
         self._total = inputs.shape[int(request.timed)]
         self._dataset, self._provenance, self._run = request.dataset["name"], provenance, run
         self._console = terminal()
-        self._session: Any = None
+        self._request: Any = None
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """One test, with the parameter name that all our benchmarks have."""
@@ -124,7 +124,7 @@ class OwnRun:
     @pytest.fixture(name="own")
     def own_fixture(self, request: pytest.FixtureRequest) -> OwnRun:
         """This object, to the test."""
-        self._session = request.config._benchmarksession  # type: ignore[attr-defined]
+        self._request = request
         return self
 
     def count(self) -> dict[str, Section]:
@@ -137,13 +137,17 @@ class OwnRun:
         with self._console.status(f"{self._name}: measuring") as status:
             yield lambda done: status.update(f"{self._name}: measured {done} of {self._total} samples")
 
-    def store(self, sections: dict[str, Section], benchmark: BenchmarkFixture) -> None:
+    def time(self) -> dict[str, Section]:
+        """Latency, memory and power, by section."""
+        return time_own(self._request.getfixturevalue("benchmark"), self.drive, self._inputs, self._settings)
+
+    def store(self, sections: dict[str, Section]) -> None:
         """Write the record."""
         failed = (section for section in sections.values() if isinstance(section, Absent))
         reasons = dict.fromkeys(section.reason for section in failed if section.status == "failed")
         self.bad_input += [f"{self._name}: {reason}" for reason in reasons]
         record = make_record(self._name, self._description(), self._provenance, sections)
-        self._run.write_cell(run_document(record, benchmark, self._session))
+        self._run.write_cell(run_document(record, self._request))
         self.stored = True
 
     def _description(self) -> ModelDescription:

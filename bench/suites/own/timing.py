@@ -39,7 +39,7 @@ def time_own(
     try:
         return time_pass(benchmark, drive.model, inputs.device, settings, usual, vary).sections
     except MeasureInputError as error:
-        return not_timed(benchmark, Absent(status="failed", reason=str(error)))
+        return not_timed(Absent(status="failed", reason=str(error)))
 
 
 def _forward(drive: Drive, arguments: list[Tensor]) -> Callable[[], None]:
