@@ -18,8 +18,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FORKS = multiprocessing.get_context("forkserver")
+# What a training, a run and its report import, sooner or later.
 FORKS.set_forkserver_preload(
-    ["torch", "pytest_benchmark", "bench.cli", "bench.suites.run", "bench.suites.training", "reports.page", "seaborn"]
+    [
+        *("torch", "torch._dynamo", "pytest_benchmark", "pyarrow", "seaborn", "sklearn.datasets"),
+        *("bench.cli", "bench.suites.run", "bench.suites.training", "models.training.__main__", "reports.page"),
+    ]
 )
 
 
