@@ -82,14 +82,20 @@ def model_table(cells: Sequence[Cell], energy_model: str | None, changes: dict[s
         Column("Model", numeric=False),
         Column("Data set", numeric=False),
         Column("T", meaning="time steps"),
-        Column("Accuracy", "share", meaning="correct predictions, with the 95 % Wilson interval"),
+        Column("Accuracy", "share", meaning="correct predictions, with the 95 % Wilson interval", name="accuracy"),
         Column("Firing rate", "1", meaning="spikes per neuron and step"),
         Column("AC", "1", "Operations per inference", meaning="accumulates: synaptic operations on spikes"),
         Column(
             "MAC", "1", "Operations per inference", meaning="multiply-accumulates: synaptic operations on real values"
         ),
         Column("Dense", "1", "Operations per inference", meaning="what a dense pass would take, zeros included"),
-        Column(energy_model or "no model", "J", "Energy, estimated", meaning="J per inference; not a measurement"),
+        Column(
+            energy_model or "no model",
+            "J",
+            "Energy, estimated",
+            meaning="J per inference; not a measurement",
+            name="energy",
+        ),
         Column("Median", "s", "Latency, measured", meaning="s per forward pass, with the interval of the median"),
         Column("p95", "s", "Latency, measured", meaning="s per forward pass"),
         Column("by meter", "J", "Energy, measured", meaning="J per inference, as read from a power meter"),

@@ -32,13 +32,17 @@ class Datum:
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its head, the unit of its values in CSV, the group it stands under and what it means."""
+    """A column: its head, the unit of its values in CSV, the group it stands under and what it means.
+
+    `name` is what the page's own code finds it by, where it looks for it.
+    """
 
     head: str
     unit: str = ""
     group: str = ""
     meaning: str = ""
     numeric: bool = True
+    name: str = ""
 
     @property
     def title(self) -> str:

@@ -4,11 +4,7 @@ The table in docs/gate.md says the same in words.
 """
 
 import json
-import os
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -17,8 +13,8 @@ from bench.suites.errors import SuiteInputError
 from bench.track.git import git_state
 from bench.track.runs import read_run
 from reports.comment import MARKER
+from tests.command import ROOT, call
 
-ROOT = Path(__file__).parents[2]
 SUITE = """
 name = "small"
 [[cells]]
@@ -34,15 +30,7 @@ epochs = 1
 
 
 def ab(directory, *arguments, **environment):
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.cli", "ab", *map(str, arguments)],
-        cwd=directory,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "300", **environment},
-        capture_output=True,
-        text=True,
-    )
-    assert "Traceback" not in done.stdout + done.stderr
-    return done
+    return call(directory, "ab", *arguments, COLUMNS="300", **environment)
 
 
 def of_a_pull_request(repository, **changes):
