@@ -39,36 +39,35 @@ class ComparePage:
 
 def pairs(comparison: Comparison, cells: Sequence[Cell]) -> list[tuple[Cell, Record]]:
     """The cells that the base has as well, each with the base's record."""
-    base = comparison.base.cells
+    base = comparison.base.cells if comparison.base else {}
     return [(c, base[c.record.name].record) for c in cells if c.run is comparison.head and c.record.name in base]
 
 
-def compare_page(comparison: Comparison, cells: Sequence[Cell], energy_model: str | None) -> ComparePage:
-    """Compute the page of a comparison; `cells` are those of the report that it stands in."""
+def compare_page(comparison: Comparison, base: Run, cells: Sequence[Cell], energy_model: str | None) -> ComparePage:
+    """Compute the page of a comparison with a base; `cells` are those of the report that it stands in."""
     mine = [c for c in cells if c.run is comparison.head]
-    base = comparison.base
     gone = [clean(name) for name in base.cells if name not in comparison.head.cells]
     return ComparePage(
         f"{provenance.commit(base)} → {provenance.commit(comparison.head)}",
         changes.sentence(comparison),
         changes.strip(comparison),
         comparison.notes,
-        _models(comparison, mine, energy_model),
-        _plots(comparison, mine, energy_model),
+        _models(comparison, base, mine, energy_model),
+        _plots(base, mine, energy_model),
         changes.moved_table(comparison, cells),
         changes.undecided_table(comparison, cells),
         layers.moved_table(pairs(comparison, cells), _LAYERS),
-        _differences(comparison),
+        _differences(base, comparison.head),
         gone,
     )
 
 
-def _base_cell(comparison: Comparison, cell: Cell) -> Cell | None:
-    found: CellResult | None = comparison.base.cells.get(cell.record.name)
-    return None if found is None else Cell(comparison.base, found, cell.slug)
+def _base_cell(base: Run, cell: Cell) -> Cell | None:
+    found: CellResult | None = base.cells.get(cell.record.name)
+    return None if found is None else Cell(base, found, cell.slug)
 
 
-def _models(comparison: Comparison, cells: Sequence[Cell], energy_model: str | None) -> Table:
+def _models(comparison: Comparison, run: Run, cells: Sequence[Cell], energy_model: str | None) -> Table:
     """A row a model: what the base had, what the head has, and the joint verdict."""
     columns = [Column("Model", numeric=False)]
     groups = ("Accuracy", "Firing rate", "AC + MAC", f"Estimated energy, {energy_model or 'no model'}")
@@ -78,7 +77,7 @@ def _models(comparison: Comparison, cells: Sequence[Cell], energy_model: str | N
     found = {(f.cell, f.metric): f for f in comparison.findings}
     rows = []
     for cell in cells:
-        base = _base_cell(comparison, cell)
+        base = _base_cell(run, cell)
         joint = comparison.sentences.get(cell.record.name)
         said = f"{cell.dataset}; {clean(joint, 300)}" if joint else f"{cell.dataset}; not in the base"
         data = [Datum(label(cell), cell.name, detail=said, href=f"models/{cell.slug}.html", tone=cell.neuron)]
@@ -118,12 +117,12 @@ def _change(before: Datum, head: Datum, metric: str, finding: Finding | None) ->
     return Datum(relative(difference / before.value), difference / before.value) if before.value else Datum("–", None)
 
 
-def _plots(comparison: Comparison, cells: Sequence[Cell], energy_model: str | None) -> list[Plot]:
+def _plots(run: Run, cells: Sequence[Cell], energy_model: str | None) -> list[Plot]:
     if energy_model is None:
         return []
     groups: dict[str, list[tuple[figures.Point, figures.Point]]] = {}
     for cell in cells:
-        base = _base_cell(comparison, cell)
+        base = _base_cell(run, cell)
         here = None if base is None else (_point(base, energy_model), _point(cell, energy_model))
         if here is not None and here[0] is not None and here[1] is not None:
             groups.setdefault(cell.dataset, []).append((here[0], here[1]))
@@ -153,9 +152,9 @@ def _point(cell: Cell, energy_model: str) -> figures.Point | None:
     return figures.Point(cell.slug, named, cell.neuron, accuracy.value, accuracy.low, accuracy.high, energy.joules)
 
 
-def _differences(comparison: Comparison) -> Table | None:
-    """What else is different about the runs: code, machine, versions, threads; None where nothing is."""
-    base, head = (_facts(run) for run in (comparison.base, comparison.head))
+def _differences(*runs: Run) -> Table | None:
+    """What else is different about base and head: code, machine, versions, threads; None where nothing is."""
+    base, head = map(_facts, runs)
     rows = [
         Row([text(key), text(base.get(key, "none")), text(head.get(key, "none"))])
         for key in dict.fromkeys([*head, *base])

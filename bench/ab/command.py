@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from bench.suites.cache import cache_directory
+from bench.suites.options import AcceptedOption
 
 if TYPE_CHECKING:
     from bench.ab.interleave import Side
@@ -25,7 +26,7 @@ def ab(
     out: Annotated[Path, typer.Option(help="Where what was measured (in ab/) and the report (in report/) go.")] = Path(
         ".bench"
     ),
-    accepted: Annotated[Path | None, typer.Option(help="TOML file of accepted regressions, with reasons.")] = None,
+    accepted: AcceptedOption = None,
     data_root: Annotated[
         Path | None, typer.Option(help="Folder that holds the data sets (or INFLOR_BENCH_DATA).")
     ] = None,
@@ -39,13 +40,13 @@ def ab(
     from bench.ab.revisions import Revision, checked_out, python_for, resolve, top_of
     from bench.ab.sides import Settings, measure
     from bench.ab.turns import time_pair
-    from bench.suites.judging import Rules, judge, summarise
+    from bench.suites.judging import judge_here, summarise
     from bench.suites.suite import load_suite
     from bench.track.render import to_json
     from bench.track.runs import read_run, write_json
     from reports.page import build
 
-    loaded = load_suite(suite)
+    load_suite(suite)
     top = top_of(Path.cwd())
     place = (out / "ab").resolve()
     cache = cache_directory().resolve()
@@ -79,7 +80,7 @@ def ab(
             return time_pair((revisions[pair[0]], revisions[pair[1]]), settings, names)
 
         found = interleave(timed, cells, progress, keep)
-    comparison = judge(runs[0], runs[1], Rules(accepted, loaded.limits, None, suite), found)
+    comparison = judge_here(runs[0], runs[1], accepted, interleaved=found, suite=suite)
     write_json(place / "comparison.json", to_json(comparison))
     page = build([runs[1]], out / "report", comparison=comparison)
     summarise((page.parent / "comment.md").read_text("utf-8"))

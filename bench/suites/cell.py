@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bench.suites.errors import SuiteInputError
 
-_NAME = re.compile(r"([a-z0-9-]+)/([a-z0-9-]+)/([a-z-]+)/T([1-9][0-9]{0,3})/s(0|[1-9][0-9]{0,8})")
+_NAME = re.compile(r"([a-z0-9-]+)/([a-z0-9-]+)/([a-z-]+)/T([1-9][0-9]{0,3})/s(0|[1-9][0-9]{0,18})")
 
 
 @dataclass(frozen=True, order=True)
@@ -33,7 +33,7 @@ class Cell:
             SuiteInputError: it is none.
         """
         match = _NAME.fullmatch(name)
-        if match is None:
+        if match is None or int(match[5]) >= 2**63:
             raise SuiteInputError(
                 f"{name!r} is no cell: write dataset/network/neuron/T<timesteps>/s<seed>, "
                 "such as fashion-mnist/resnet8/soft-mpr/T2/s0."

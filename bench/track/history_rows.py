@@ -34,6 +34,7 @@ class RunRow:
     branch: str | None
     message: str
     dirty: bool
+    suite: str | None
     cells: int
 
     @property
@@ -109,12 +110,18 @@ class Rows:
 def rows_of(run: Run, file: str, state: str = "", content: bytes = b"") -> Rows:
     """Return what is kept of a run."""
     records = [result.record for result in run.cells.values()]
+    layers = [row for record in records for row in _layers(record, file)]
+    return Rows(row_of(run, file, state, content), tuple(_record(record, file) for record in records), tuple(layers))
+
+
+def row_of(run: Run, file: str, state: str = "", content: bytes = b"") -> RunRow:
+    """Return what is kept of a run as a whole."""
     git = run.git if isinstance(run.git, Git) else None
     try:
         proper = run_name(run)
     except TrackInputError:
         proper = None
-    kept = RunRow(
+    return RunRow(
         file=file,
         state=state,
         sha256=sha256(content).hexdigest(),
@@ -129,10 +136,9 @@ def rows_of(run: Run, file: str, state: str = "", content: bytes = b"") -> Rows:
         branch=git.branch if git else None,
         message=git.message.strip().partition("\n")[0][:500] if git else "",
         dirty=git.dirty if git else False,
-        cells=len(records),
+        suite=run.common("suite"),
+        cells=len(run.cells),
     )
-    layers = [row for record in records for row in _layers(record, file)]
-    return Rows(kept, tuple(_record(record, file) for record in records), tuple(layers))
 
 
 def _record(record: Record, file: str) -> RecordRow:

@@ -26,7 +26,7 @@ from bench.measure.energy.user import read_models
 from bench.suites.own.inputs import from_file
 from bench.suites.suite import check_names, load_suite, plan
 from bench.track.accepted import read_accepted
-from bench.track.compare import compare
+from bench.track.compare import judge
 from bench.track.errors import TrackInputError
 from bench.track.files import dumps
 from bench.track.history import load_history, newest_comparable
@@ -103,7 +103,7 @@ def strict(document: object) -> None:
 
 def _run(path: Path, out: Path, number: int) -> None:
     run, good = read_run(path), _good_run(out)
-    comparison = compare(good, run) if number % 2 else compare(run, good)
+    comparison = judge(good, run) if number % 2 else judge(run, good)
     render_terminal(comparison, Console(file=io.StringIO()), everything=True)
     render_markdown(comparison)
     workflow_commands(comparison.findings)
@@ -115,7 +115,7 @@ def _run(path: Path, out: Path, number: int) -> None:
     ):
         strict(document)
     if number % 100 == 0:
-        build_report([run], out / "report", comparison=compare(good, run), history=[moment(good), moment(run)])
+        build_report([run], out / "report", comparison=judge(good, run), history=[moment(good), moment(run)])
 
 
 def _history(path: Path, out: Path, number: int) -> None:

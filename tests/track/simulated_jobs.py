@@ -19,7 +19,7 @@ from rich.progress import track
 from bench.ab.interleave import SAME_PAIRS
 from bench.track import statistics
 from bench.track.change_points import change_points
-from bench.track.gate import ALPHA, FLOORS, MOST_PAIRS, ROUNDS, Pairs, change_of, decided, noise_floor
+from bench.track.gate import ALPHA, FLOOR, MOST_PAIRS, ROUNDS, Pairs, change_of, decided, noise_floor
 from bench.track.statistics import wilson
 
 ROUND_NOISE, JOB_NOISE = 0.05, 0.03
@@ -54,7 +54,7 @@ def compare_in_a_job(generator: np.random.Generator, ratio: float, noise: Noise)
             sides.append(tuple(map(tuple, seconds)))
         return Pairs(*sides)
 
-    floor = noise_floor(pairs(SAME_PAIRS, 1.0), FLOORS["latency"])
+    floor = noise_floor(pairs(SAME_PAIRS, 1.0), FLOOR)
     measured = pairs(MOST_PAIRS, ratio)
     looks = (Pairs(measured.base[:count], measured.head[:count]) for count in range(1, MOST_PAIRS + 1))
     seen = next(look for look in looks if decided(look, floor, 1))

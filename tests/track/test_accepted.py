@@ -1,7 +1,7 @@
 import pytest
 
 from bench.track.accepted import Accepted, read_accepted
-from bench.track.compare import compare
+from bench.track.compare import judge
 from bench.track.errors import TrackInputError
 from bench.track.git import ancestry, git_state
 from bench.track.runs import read_run
@@ -80,9 +80,9 @@ def test_an_entry_covers_its_commit_and_is_spent_once_the_baseline_has_it(reposi
     accepted = [entry(states[1].sha[:7])]
 
     def code(base, head):
-        return compare(runs[base], runs[head], accepted=accepted, ancestries=(known[base], known[head])).exit_code
+        return judge(runs[base], runs[head], accepted=accepted, ancestries=(known[base], known[head])).exit_code
 
-    assert compare(runs[0], runs[1]).exit_code == 1
+    assert judge(runs[0], runs[1]).exit_code == 1
     assert code(0, 1) == 0  # the commit itself
     assert code(0, 2) == 0  # and what stands on it
     assert code(1, 3) == 1  # a later regression is another one
@@ -94,20 +94,20 @@ def test_an_entry_covers_its_cells_and_metrics_only(measure):
     sha = head.git.sha
 
     def accepted(*entries):
-        comparison = compare(base, head, accepted=entries)
+        comparison = judge(base, head, accepted=entries)
         return {finding.metric for finding in comparison.findings if finding.verdict == "accepted"}
 
     assert accepted(entry(sha)) == {"spikes", "ac"}
     assert accepted(entry(sha, metric="ac")) == {"ac"}
     assert accepted(entry(sha, cell="fashion-mnist/*")) == set()
     assert accepted(entry("0" * 40)) == set()
-    comparison = compare(base, head, accepted=[entry(sha[:7])])
+    comparison = judge(base, head, accepted=[entry(sha[:7])])
     assert comparison.exit_code == 0
     assert comparison.findings[0].reason.endswith(f"accepted in {sha[:7]}: It learns more.")
 
 
 def test_improvements_are_not_accepted_but_improved(measure):
     base, head = measure(make_git("base", parent=None), 0.2), measure(make_git("head", parent="base"), 0.1)
-    comparison = compare(base, head, accepted=[entry(head.git.sha)])
+    comparison = judge(base, head, accepted=[entry(head.git.sha)])
     assert comparison.counts["accepted"] == 0
     assert comparison.counts["improved"] == 2

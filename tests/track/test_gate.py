@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import wilcoxon
 
 from bench.track.budgets import parse_budgets
-from bench.track.compare import compare
+from bench.track.compare import judge
 from bench.track.gate import ALPHA, LOOKS, Pairs, change_of, decided, noise_floor
 from bench.track.runs import read_run
 from bench.track.timing import Interleaved
@@ -31,7 +31,7 @@ def compared(tmp_path, interleaved, **arguments):
         read_run(write_run(tmp_path / f"{side}.json", [make_record(CELL, provenance={"run_id": side})]))
         for side in ("base", "head")
     ]
-    return compare(*runs, interleaved={CELL: interleaved}, **arguments)
+    return judge(*runs, interleaved={CELL: interleaved}, **arguments)
 
 
 def finding(comparison, metric):

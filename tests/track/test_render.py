@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 from rich.console import Console
 
-from bench.track.compare import compare
+from bench.track.compare import judge
 from bench.track.render import MARKER, escape, plain, render_markdown, render_terminal, summary, to_json
 from bench.track.runs import read_run
 from tests.track.builders import make_git, make_record, make_suite, write_run
@@ -19,7 +19,7 @@ HOSTILE = (
 
 
 def comparison_of(tmp_path, base, head):
-    return compare(read_run(write_run(tmp_path / "base.json", base)), read_run(write_run(tmp_path / "head.json", head)))
+    return judge(read_run(write_run(tmp_path / "base.json", base)), read_run(write_run(tmp_path / "head.json", head)))
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_the_comment_says_what_regressed_and_where(regressed):
     text = render_markdown(regressed)
     assert "### InfLoR-Bench: regressed" in text
     assert "| **regressed** | digits/resnet8/hard/T4/s0 | spikes | layer1&#46;0&#46;conv1&#46;lif |" in text
-    quiet = render_markdown(compare(regressed.base, regressed.base))
+    quiet = render_markdown(judge(regressed.base, regressed.base))
     assert "no regression" in quiet
     assert "| **" not in quiet
 
