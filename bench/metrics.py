@@ -104,6 +104,7 @@ METRICS: Mapping[str, Metric] = {
             "paired",
             "accuracy",
             lambda accuracy: accuracy.value,
+            by_chance=0.02,
         ),
         Metric(
             "parameters",
@@ -136,6 +137,7 @@ METRICS: Mapping[str, Metric] = {
             "spikes",
             lambda spikes: sum(layer.spikes for layer in spikes.layers) / spikes.samples,
             _by_layer("spikes"),
+            by_chance=0.25,
         ),
         Metric(
             "dense",
@@ -148,8 +150,21 @@ METRICS: Mapping[str, Metric] = {
             _total("dense"),
             _by_layer("dense"),
         ),
-        Metric("ac", "AC", "1", "AC per inference", -1, "exact", "synops", _total("ac"), _by_layer("ac")),
-        Metric("mac", "MAC", "1", "MAC per inference", -1, "exact", "synops", _total("mac"), _by_layer("mac")),
+        Metric(
+            "ac", "AC", "1", "AC per inference", -1, "exact", "synops", _total("ac"), _by_layer("ac"), by_chance=0.25
+        ),
+        Metric(
+            "mac",
+            "MAC",
+            "1",
+            "MAC per inference",
+            -1,
+            "exact",
+            "synops",
+            _total("mac"),
+            _by_layer("mac"),
+            by_chance=0.25,
+        ),
         Metric(
             "operations",
             "AC + MAC",

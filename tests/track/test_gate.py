@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import wilcoxon
 
 from bench.track.budgets import parse_budgets
-from bench.track.compare import judge
+from bench.track.compare import Rules, judge
 from bench.track.gate import ALPHA, LOOKS, Pairs, change_of, decided, noise_floor
 from bench.track.runs import read_run
 from bench.track.timing import Interleaved
@@ -26,12 +26,10 @@ def pairs(count: int, ratio: float = 1.0, *, noise: float = 0.01, seed: int = 0,
     return Pairs(processes(1.0), processes(ratio))
 
 
-def compared(tmp_path, interleaved, **arguments):
-    runs = [
-        read_run(write_run(tmp_path / f"{side}.json", [make_record(CELL, provenance={"run_id": side})]))
-        for side in ("base", "head")
-    ]
-    return judge(*runs, interleaved={CELL: interleaved}, **arguments)
+def compared(tmp_path, interleaved, budgets=()):
+    records = {side: make_record(CELL, provenance={"run_id": side, "budgets": budgets}) for side in ("base", "head")}
+    runs = [read_run(write_run(tmp_path / f"{side}.json", [record])) for side, record in records.items()]
+    return judge(*runs, Rules(interleaved={CELL: interleaved}))
 
 
 def finding(comparison, metric):
@@ -131,7 +129,7 @@ def test_the_layer_whose_time_moved_most_is_named(tmp_path):
     assert comparison.exit_code == 1
 
 
-def test_all_p_values_of_the_run_are_adjusted_together(tmp_path):
+def test_all_p_values_of_timings_are_adjusted_together(tmp_path):
     quiet = {f"latency/part{index}": pairs(14, seed=index) for index in range(1, 8)}
     moved = pairs(14, 1.06, noise=0.03, seed=1)
     alone = finding(compared(tmp_path, Interleaved({"latency": moved}, {"latency": 0.03})), "latency")
