@@ -43,7 +43,6 @@ from models.released import _tensors, convert
 from models.training import state
 from reports import site, siteindex
 from reports.moments import moment, read_moments
-from reports.moments import to_json as to_kept
 from reports.page import build as build_report
 from reports.site import publish
 from tests.fuzz import branch, mutate
@@ -107,11 +106,11 @@ def _run(path: Path, out: Path, number: int) -> None:
     render_terminal(comparison, Console(file=io.StringIO()), everything=True)
     render_markdown(comparison)
     workflow_commands(comparison.findings)
+    moment(run)
     for document in (
         to_json(comparison),
         bencher_metric_format(run),
         github_action_benchmark(run, smaller_is_better=True),
-        to_kept(moment(run)),
     ):
         strict(document)
     if number % 100 == 0:
@@ -190,9 +189,8 @@ def _summary(path: Path, out: Path, number: int) -> None:
     place.mkdir(parents=True, exist_ok=True)
     (place / "summary.json").write_bytes(path.read_bytes())
     document = site._summary(out / "site", "place")
-    kept = site._kept(out / "site", "place", document.get("run", ""))
     if number % 10 == 0:
-        siteindex.files([("place", kept or moment(_good_run(out)), site._counts(document))], [])
+        siteindex.files([("place", moment(_good_run(out)), site._counts(document))], [])
 
 
 # TOML.
