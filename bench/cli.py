@@ -19,11 +19,13 @@ from bench.suites.history_command import history as history_commands
 from bench.suites.merge import merge
 from bench.suites.options import (
     AcceptedOption,
+    HistoryOption,
     On,
     Quick,
     RequirePower,
     Tdp,
     Timeout,
+    Untimed,
     Watch,
     checked_timeout,
     overridden,
@@ -33,6 +35,7 @@ from bench.suites.options import (
 from bench.suites.own.command import measure
 from bench.suites.rerun import rerun
 from bench.suites.shards import Shard, ShardOption
+from bench.suites.terminal import write_in_any_encoding
 
 if TYPE_CHECKING:
     from bench.track.compare import Comparison
@@ -69,12 +72,11 @@ def run(
     data_root: DataRoot = None,
     download: Download = False,
     quick: Quick = False,
+    untimed: Untimed = False,
     require_power: RequirePower = False,
     watch: Watch = False,
     tdp: Tdp = None,
-    history: Annotated[
-        str | None, typer.Option(help="Where base and trends come from, a directory or a branch, instead of runs/.")
-    ] = None,
+    history: HistoryOption = None,
     shard: ShardOption = None,
     timeout: Timeout = None,
     on: On = None,
@@ -83,7 +85,7 @@ def run(
     from bench.suites.suite import check_names, load_suite, plan
 
     loaded = load_suite(suite)
-    loaded = loaded.model_copy(update={"measure": overridden(loaded.measure, quick, tdp)})
+    loaded = loaded.model_copy(update={"measure": overridden(loaded.measure, quick, tdp, untimed)})
     part = Shard.parse(shard) if shard is not None else None
     seconds, ray = checked_timeout(timeout), ray_address(on)
     planned = plan(loaded, only)
@@ -111,16 +113,18 @@ def run(
     code = 1 if outcome.exit_code else 0
     if outcome.path is not None:
         head = read_run(outcome.path)
-        typer.echo(f"run     {outcome.path}")
-        with errors.status("Reading the history"):
-            baseline = newest_comparable(history or runs, head, repository=Path.cwd(), cache=cache_directory())
-        if baseline.note:
-            errors.print(one_line(baseline.note), markup=False)
-        for damaged in baseline.damaged:
-            errors.print(one_line(f"Left out of the history: {damaged.reason}"), markup=False)
+        try:
+            with errors.status("Reading the history"):
+                baseline = newest_comparable(history or runs, head, repository=Path.cwd(), cache=cache_directory())
+            if baseline.note:
+                errors.print(one_line(baseline.note), markup=False)
+            for damaged in baseline.damaged:
+                errors.print(one_line(f"Left out of the history: {damaged.reason}"), markup=False)
+            comparison = judge_here(baseline.run, head, accepted, suite=suite)
+            code = max(code, comparison.exit_code)
+        finally:
+            typer.echo(f"run     {outcome.path}")
         typer.echo(f"base    {baseline.run.path if baseline.run else 'none'}: {baseline.reason}")
-        comparison = judge_here(baseline.run, head, accepted, suite=suite)
-        code = max(code, comparison.exit_code)
         page = _report(head, out / "report", comparison, history or runs)
         summarise((page.parent / "comment.md").read_text("utf-8"))
         typer.echo(f"report  {page}")
@@ -271,6 +275,7 @@ def _report(run: Run, out: Path, comparison: Comparison, history: Path | str | N
 
 def main() -> None:
     """Run the command line: exit 0 fine, 1 regression, 2 bad input, 130 stopped by Ctrl-C."""
+    write_in_any_encoding()
     try:
         # Not standalone, the code of `typer.Exit` is returned, and the errors are ours to print.
         code = app(standalone_mode=False)

@@ -1,11 +1,10 @@
 """One measurement of latency and power a device at a time, among all processes of a user on a machine.
 
-The lock is an flock, which the kernel takes away from a process that is killed.
+The kernel takes the lock away from a process that is killed.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -14,34 +13,34 @@ from pathlib import Path
 
 import torch
 
+from bench.track.errors import TrackInputError
+from bench.track.lock import take_lock
+
 
 @contextmanager
 def device_lock(
     device: torch.device, cache: Path, waiting: Callable[[], AbstractContextManager[None]]
 ) -> Iterator[None]:
-    """Hold the device; `waiting` is entered while another process does. Where no file can be made, nothing is held."""
+    """Hold the device; `waiting` is entered while another process does. Without locks nothing is held."""
+    path = cache / "devices" / f"{socket.gethostname()}-{_name(device)}.lock"  # the cache may be of many machines
+    descriptor = _take(path, waiting)
     try:
-        path = cache / "devices" / f"{socket.gethostname()}-{_name(device)}.lock"  # the cache may be of many machines
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError:
-        yield
-        return
-    try:
-        _take(descriptor, waiting)
         yield
     finally:
-        os.close(descriptor)
+        if descriptor is not None:
+            os.close(descriptor)
 
 
-def _take(descriptor: int, waiting: Callable[[], AbstractContextManager[None]]) -> None:
+def _take(path: Path, waiting: Callable[[], AbstractContextManager[None]]) -> int | None:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        with waiting():
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-    except OSError:  # a file system without locks
-        pass
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return take_lock(path, os.O_RDWR | os.O_CREAT, 0o600, wait=False)
+        except BlockingIOError:
+            with waiting():
+                return take_lock(path, os.O_RDWR | os.O_CREAT, 0o600, wait=True)
+    except (OSError, TrackInputError):
+        return None
 
 
 def _name(device: torch.device) -> str:

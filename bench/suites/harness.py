@@ -16,6 +16,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 import bench
 from bench.suites.derived import derive
+from bench.suites.terminal import terminal
 from bench.track.provenance import git_state, machine, versions
 from bench.track.records import Absent, Latency, ModelDescription, Provenance, Record, Section
 from bench.track.runs import cell_document
@@ -27,10 +28,26 @@ def run_benchmarks(test_file: str, *plugins: object) -> int:
     arguments = [
         str(path),
         *("-c", os.devnull, "--rootdir", str(path.parent), "--import-mode=importlib"),
-        *("-p", "no:cacheprovider", "-p", "no:logging", "-q", "-s", "--no-header", "--tb=short", "-rN"),
-        *("--benchmark-columns=min,median,iqr,rounds", "--benchmark-sort=fullname"),
+        *("-p", "no:cacheprovider", "-p", "no:logging", "-p", "no:warnings", "-s", "--tb=short"),
     ]
-    return int(pytest.main(arguments, plugins=list(plugins)))
+    return int(pytest.main(arguments, plugins=[_Defects(), *plugins]))
+
+
+class _Defects:
+    """The pytest plugin in the place of its terminal: it prints what nobody meant to raise, and nothing else."""
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.pluginmanager.unregister(name="terminalreporter")
+
+    def pytest_exception_interact(
+        self, node: pytest.Item | pytest.Collector, call: pytest.CallInfo[Any], report: pytest.TestReport
+    ) -> None:
+        if call.excinfo is not None and not call.excinfo.errisinstance(pytest.fail.Exception):
+            terminal().print(f"{node.name} failed by a defect:\n{report.longreprtext}", markup=False, highlight=False)
+
+    def pytest_internalerror(self, excrepr: object) -> None:
+        terminal().print(str(excrepr), markup=False, highlight=False)
 
 
 def time_rounds(

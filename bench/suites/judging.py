@@ -1,4 +1,4 @@
-"""From two runs to a verdict that people and machines read: the table, annotations, and the summary of a step."""
+"""From two runs to a verdict that people and machines read: tables, findings, annotations, the summary of a step."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import typer
-from rich.console import Console
 
+from bench.suites.results import print_results, results
+from bench.suites.terminal import output
 from bench.track.accepted import read_accepted
 from bench.track.compare import Comparison, Finding, Rules, judge
 from bench.track.git import known_ancestry
@@ -33,7 +34,8 @@ def judge_here(
     known = [known_ancestry(run.git, Path.cwd()) for run in (base or head, head)]
     entries = read_accepted(accepted) if accepted else ()
     comparison = judge(base, head, Rules(entries, interleaved or {}, (known[0], known[1])))
-    render_terminal(comparison, Console())
+    print_results(results(head, comparison if base else None), output())
+    render_terminal(comparison, output())
     _annotate(comparison.findings, suite)
     return comparison
 

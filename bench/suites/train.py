@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ from models.recipe import Recipe, find_recipe
 from models.training import Progress, train
 from models.training.logs import csv_log, tensorboard_log
 from models.training.processes import Processes, find_device
+
+# How often a log is told that a training goes on, s.
+LOG_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -55,12 +59,15 @@ def train_cell(cell: Cell, options: TrainOptions, *, recipe: Recipe | None = Non
     logs += [tensorboard_log(options.tensorboard / cell.name)] if options.tensorboard else []
     with Bar(*columns, console=console, refresh_per_second=2, disable=not console.is_terminal) as bar:
         task = bar.add_task(cell.name, total=None, loss=0.0, accuracy=0.0)
+        said = time.monotonic()
 
         def show(progress: Progress) -> None:
+            nonlocal said
             bar.update(
                 task, completed=progress.step, total=progress.steps, loss=progress.loss, accuracy=progress.accuracy
             )
-            if not console.is_terminal and progress.step * recipe.epochs % progress.steps == 0:
+            if not console.is_terminal and time.monotonic() - said > LOG_SECONDS:
+                said = time.monotonic()
                 console.print(
                     f"{cell.name}: epoch {progress.epoch + 1} of {recipe.epochs}, "
                     f"loss {progress.loss:.3f}, accuracy {progress.accuracy:.1%}"

@@ -38,6 +38,17 @@ def train_cells(
         yield cell, checkpoint
 
 
+def is_trained(cell: Cell, recipe: Recipe, options: TrainOptions, out: Path | None) -> bool:
+    """Whether the cell's checkpoint is in `out` or in the cache."""
+    return bool(out and exported(cell, recipe, options, out)) or cached_path(cell, recipe, options).exists()
+
+
+def cached_path(cell: Cell, recipe: Recipe, options: TrainOptions) -> Path:
+    """Where training leaves the cell's checkpoint."""
+    dataset = load_dataset(cell.dataset, options.data_root, options.download, cell.timesteps)
+    return options.cache / f"{training_key(cell_config(cell, dataset), recipe, dataset.sha256, cell.seed)}.safetensors"
+
+
 def exported(cell: Cell, recipe: Recipe, options: TrainOptions, out: Path) -> Path | None:
     """The cell's checkpoint in `out`, if it is there and what would be trained; its card is put in order."""
     path = exported_path(cell, out)
@@ -98,15 +109,21 @@ def bits_of(checkpoint: Path, dataset: Dataset) -> np.ndarray:
     return bits
 
 
-def without_data(planned: Planned, options: TrainOptions) -> tuple[list[tuple[Cell, Recipe]], list[str]]:
-    """The cells whose data are here, and a sentence for each data set that is not."""
+def without_data(
+    planned: Planned, options: TrainOptions, out: Path | None
+) -> tuple[list[tuple[Cell, Recipe]], list[str]]:
+    """The cells whose data are here, and a sentence for each data set that is not.
+
+    What is trained already needs no training split.
+    """
     here: list[tuple[Cell, Recipe]] = []
-    missing: dict[str, str] = {}
+    missing: dict[str, None] = {}
     for cell, recipe in planned:
         try:
-            if cell.dataset not in missing:
-                load_dataset(cell.dataset, options.data_root, options.download, cell.timesteps)
-                here.append((cell, recipe))
+            if not is_trained(cell, recipe, options, out):
+                dataset = load_dataset(cell.dataset, options.data_root, options.download, cell.timesteps)
+                len(dataset.train)  # read, to see whether it is here
+            here.append((cell, recipe))
         except DatasetUnavailableError as error:
-            missing[cell.dataset] = str(error)
-    return here, list(missing.values())
+            missing[str(error)] = None
+    return here, list(missing)

@@ -150,7 +150,7 @@ def _refreshed(store: Store, old: Tables, progress: Callable[[int, int], None]) 
 def _read_all(store: Store, entries: Sequence[Entry]) -> Generator[tuple[pa.Table, ...] | Damaged, None, None]:
     contents = store.read(entries)
     workers = os.cpu_count() or 1
-    if len(entries) < _POOLED or workers < 2:
+    if len(entries) < _POOLED or workers < 2 or not hasattr(signal, "pthread_sigmask"):
         yield from map(_read, contents)
         return
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))

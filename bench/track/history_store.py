@@ -5,7 +5,6 @@ A run file lies at `<machine_fp>/<UTC>_<sha12>_<run_id>.json`, or at the top und
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
@@ -17,6 +16,7 @@ from typing import Protocol
 
 from bench.track.errors import TrackInputError
 from bench.track.files import parse_json, read_bytes, writable, write_text
+from bench.track.lock import take_lock
 
 SET_ASIDE = "damaged"  # where files that cannot be read are moved to
 _REMEDY = "measure again, or set it aside by `inflor-bench history doctor --set-aside`"
@@ -238,12 +238,7 @@ def locked(directory: Path) -> Iterator[None]:
         TrackInputError: It cannot be opened or locked.
     """
     with writable(directory):
-        descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        except BaseException:
-            os.close(descriptor)
-            raise
+        descriptor = take_lock(directory, os.O_RDONLY, wait=True)
     try:
         yield
     finally:

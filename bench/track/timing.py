@@ -13,7 +13,7 @@ from typing import Any
 
 from bench.metrics import Metric
 from bench.track.findings import Finding, Pair, Verdict, percent, relative
-from bench.track.gate import ALPHA, Pairs, change_of, most_moved
+from bench.track.gate import ALPHA, ASKED, Pairs, change_of, most_moved
 from bench.track.statistics import ratio_of_medians
 
 SEPARATE = "separate jobs, so no verdict"
@@ -30,13 +30,15 @@ class Interleaved:
     """What interleaved pairs measured of one cell.
 
     `pairs` and `floors` are by metric: "latency" and parts of it such as "latency/neurons". `layers` are, by part, the
-    layers' names with the seconds of one forward pass at base and head. `failed` says why there are no pairs.
+    layers' names with the seconds of one forward pass at base and head. `failed` says why there are no pairs, `stopped`
+    why there are no more although it was not decided.
     """
 
     pairs: Mapping[str, Pairs] = field(default_factory=dict)
     floors: Mapping[str, float] = field(default_factory=dict)
     layers: Mapping[str, Sequence[tuple[str, float, float]]] = field(default_factory=dict)
     failed: str | None = None
+    stopped: str | None = None
 
 
 def compare_reading(
@@ -65,6 +67,8 @@ def _of_pairs(pair: Pair, metric: str, interleaved: Interleaved) -> Finding:
     layer = most_moved(interleaved.layers.get(metric, ()))
     if layer and change.exceeds(floor):
         reason += f"; most in {layer[0]}: {percent(relative(layer[1], layer[2]))}"
+    if interleaved.stopped:
+        reason += f"; {interleaved.stopped}"
     return pair.finding(
         metric,
         "same",
@@ -88,7 +92,7 @@ def interleaved_verdict(finding: Finding, tests: int) -> tuple[Verdict, str]:
     low, high = finding.interval or (change, change)
     if abs(change) > floor and adjusted < ALPHA:
         return ("regressed" if change > 0 else "improved"), ""
-    if max(-low, high) <= floor:
+    if max(-low, high) <= min(floor, ASKED):
         return "same", ""
     if adjusted < ALPHA:
         return "same", "; less than the floor, so it does not count"

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from bench.suites.training import TrainingRequest, train_requested
 from models.cards import model_card
 from models.checkpoints import read_tensors, save_tensors
 from models.errors import ModelInputError
+from models.zoo import shipped_checkpoint
 
 ROOT = Path(__file__).parents[2]
 SUITE = """
@@ -225,10 +227,26 @@ def test_a_suites_cells_without_data_are_told_and_the_others_trained(tmp_path):
     place = Place(tmp_path / "place")
     (place.directory / "suite.toml").write_text(
         SUITE.replace("seeds = [0, 1]", "seeds = [0]")
-        + '[[cells]]\ndataset = "cifar10"\nnetwork = "resnet19"\nneurons = ["hard"]\ntimesteps = [2]\nseeds = [0]\n'
-        'weights = "train"\n'
+        + "".join(
+            f'[[cells]]\ndataset = "{name}"\nnetwork = "resnet19"\nneurons = ["hard"]\ntimesteps = [2]\nseeds = [0]\n'
+            'weights = "train"\n'
+            for name in ("cifar10", "fashion-mnist")
+        )
     )
     out, err = place.train(*ZOO, "--data-root", place.directory, check=2)
     assert "cifar-10-binary.tar.gz" in err
+    assert "The training split of Fashion-MNIST is not under" in err
     assert "| digits/resnet8/T2 | hard | soft | s0 |" in out
     assert (place.directory / "zoo/small.md").exists()
+
+
+def test_what_is_trained_already_needs_no_training_split(tmp_path, capsys):
+    cell = "fashion-mnist/resnet8/relu/T1/s0"
+    for suffix in (".safetensors", ".md"):
+        source = shipped_checkpoint(cell).with_suffix(suffix)
+        (tmp_path / cell).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, (tmp_path / cell).with_suffix(suffix))
+    request = TrainingRequest((), "zoo", cell, None, {}, tmp_path, ["x"])
+    train_requested(request, cache=tmp_path / "cache", data_root=tmp_path)
+    assert f"| {cell.removesuffix('/s0')} | 1 |" in capsys.readouterr().out
+    assert not (tmp_path / "cache").exists()

@@ -31,21 +31,18 @@ def measure_on_ray(work: Work, models: Sequence[EnergyModel], address: str, time
     code = int(pytest.ExitCode.OK)
     everywhere = replace(work, planned=(), watch=False, sources=_absolute(work.sources))
     by_name = {entry.cell.name: entry for entry in work.planned}
-    console = terminal()
     gpu = {"cpu": False, "cuda": True, "auto": None}[work.suite.measure.device]
-    status = console.status("waiting for Ray")
+    status = terminal().status("Ray measures the cells")
     with Pool(address, gpu=gpu) as pool, status, Interruption() as interruption:
         common = (everywhere, tuple(models), pool.shared)
         jobs = list(by_name.items())
         results = pool.run(measure_one, common, jobs, timeout, lambda: interruption.requested)
-        for count, (name, result) in enumerate(results, 1):
+        for name, result in results:
             if isinstance(result, Lost):
                 code = max(code, send_lost(work, by_name[name], result.reason, send))
             else:
                 send(("cell", result[1]))
                 code = max(code, result[0])
-            console.print(f"{name}: {'lost' if isinstance(result, Lost) else 'done'}", markup=False)
-            status.update(f"{count} of {len(by_name)} cells done")
         return int(pytest.ExitCode.INTERRUPTED) if interruption.requested else code
 
 

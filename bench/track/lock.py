@@ -1,0 +1,37 @@
+"""The lock of a process: an flock, which the kernel takes away however the process ends. Windows has none."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from bench.track.errors import TrackInputError
+
+try:
+    import fcntl
+except ImportError:
+    NO_LOCKS: str | None = (
+        "Runs and histories cannot be locked on this system, so nothing would keep two processes from one file: "
+        "use Linux, macOS or the Windows Subsystem for Linux."
+    )
+else:
+    NO_LOCKS = None
+
+
+def take_lock(path: Path, flags: int, mode: int = 0o666, *, wait: bool) -> int:
+    """Open a file or directory and lock it, until the descriptor that is returned, and all copies of it, are closed.
+
+    Raises:
+        TrackInputError: This system has no such lock.
+        BlockingIOError: Another process holds it, and `wait` is False.
+        OSError: It cannot be opened, or its file system has no such lock.
+    """
+    if NO_LOCKS is not None:
+        raise TrackInputError(NO_LOCKS)
+    descriptor = os.open(path, flags, mode)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
