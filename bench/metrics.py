@@ -141,7 +141,7 @@ METRICS: Mapping[str, Metric] = {
         ),
         Metric(
             "dense",
-            "dense operations",
+            "dense",
             "1",
             "pairs per inference",
             -1,
@@ -219,7 +219,7 @@ METRICS: Mapping[str, Metric] = {
             _mean("reset_loss", "fired"),
             missing="no neuron fired",
         ),
-        Metric("latency", "latency", "s", "s", -1, "timed", "latency", lambda latency: latency.median),
+        Metric("latency", "median latency", "s", "s", -1, "timed", "latency", lambda latency: latency.median),
         Metric(
             "joules",
             "measured energy",

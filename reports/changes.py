@@ -9,7 +9,7 @@ from bench.metrics import METRICS, metric_of
 from bench.track.compare import Comparison
 from bench.track.findings import VERDICTS, Finding
 from reports.cells import Cell
-from reports.format import integer, p_value, percent, points, relative, si, signed, significant
+from reports.format import integer, p_value, points, quantity, relative, signed, significant
 from reports.provenance import commit
 from reports.tables import Column, Datum, Row, Table, missing, text
 from reports.text import clean
@@ -188,10 +188,9 @@ def _value(metric_name: str, value: float | int | str | None) -> Datum:
         return text(clean(value, 60))
     if isinstance(value, int):
         return Datum(integer(value), value)
-    if _is_share(metric_name):
-        return Datum(percent(value, 2), value)
     known = metric_of(metric_name)
-    return Datum(si(value, known.symbol) if known and known.symbol else significant(value), value)
+    said = quantity(known, value) if known and (known.symbol or known.unit == "share") else significant(value)
+    return Datum(said, value)
 
 
 def _is_share(name: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from bench.metrics import METRICS, Metric
 from bench.track.compare import Comparison
 from bench.track.findings import Finding
 from bench.track.records import Record
@@ -70,10 +71,15 @@ def _base_cell(base: Run, cell: Cell) -> Cell | None:
 def _models(comparison: Comparison, run: Run, cells: Sequence[Cell], energy_model: str | None) -> Table:
     """A row a model: what the base had, what the head has, and the joint verdict."""
     columns = [Column("Model", numeric=False)]
-    groups = ("Accuracy", "Firing rate", "AC + MAC", f"Estimated energy, {energy_model or 'no model'}")
-    units = ("share", "1", "1", "J")
-    for group, unit in zip(groups, units, strict=True):
-        columns += [Column("base", unit, group), Column("head", unit, group), Column("change", "", group)]
+    sides: dict[str, Callable[[Cell], Datum]] = {
+        "accuracy": _accuracy,
+        "firing_rate": entries.firing_rate,
+        "operations": _operations,
+        "energy": lambda c: entries.energy(c, energy_model),
+    }
+    for metric in (METRICS[name] for name in sides):
+        group = f"{metric.title}, {energy_model or 'no model'}" if metric.name == "energy" else metric.title
+        columns += [Column(side, metric.unit, group) for side in ("base", "head")] + [Column("change", "", group)]
     found = {(f.cell, f.metric): f for f in comparison.findings}
     rows = []
     for cell in cells:
@@ -81,19 +87,13 @@ def _models(comparison: Comparison, run: Run, cells: Sequence[Cell], energy_mode
         joint = comparison.sentences.get(cell.record.name)
         said = f"{cell.dataset}; {clean(joint, 300)}" if joint else f"{cell.dataset}; not in the base"
         data = [Datum(label(cell), cell.name, detail=said, href=f"models/{cell.slug}.html", tone=cell.neuron)]
-        sides: tuple[tuple[Callable[[Cell], Datum], str], ...] = (
-            (_accuracy, "accuracy"),
-            (entries.firing_rate, "firing_rate"),
-            (_operations, "operations"),
-            (lambda c: entries.energy(c, energy_model), "energy"),
-        )
-        for entry, metric in sides:
+        for name, entry in sides.items():
             head = entry(cell)
             if base is None:
                 data += [missing("the base has no such model", "new"), head, Datum("–", None)]
             else:
                 before = entry(base)
-                data += [before, head, _change(before, head, metric, found.get((cell.record.name, metric)))]
+                data += [before, head, _change(before, head, METRICS[name], found.get((cell.record.name, name)))]
         rows.append(Row(data, mark=cell.slug))
     return Table("compared-models", "Base and head, model by model, per inference", columns, rows, sortable=True)
 
@@ -108,11 +108,11 @@ def _operations(cell: Cell) -> Datum:
     return entries.count(ac if isinstance(ac, Missing) else mac if isinstance(mac, Missing) else ac + mac)
 
 
-def _change(before: Datum, head: Datum, metric: str, finding: Finding | None) -> Datum:
+def _change(before: Datum, head: Datum, metric: Metric, finding: Finding | None) -> Datum:
     if not isinstance(before.value, float | int) or not isinstance(head.value, float | int):
         return Datum("–", None)
     difference = head.value - before.value
-    if metric == "accuracy":
+    if metric.unit == "share":
         return Datum(points(difference), difference, detail=changes.test(finding) if finding else "")
     return Datum(relative(difference / before.value), difference / before.value) if before.value else Datum("–", None)
 
