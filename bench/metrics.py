@@ -137,7 +137,7 @@ METRICS: Mapping[str, Metric] = {
             "spikes",
             lambda spikes: sum(layer.spikes for layer in spikes.layers) / spikes.samples,
             _by_layer("spikes"),
-            by_chance=0.25,
+            by_chance=0.3,
         ),
         Metric(
             "dense",
@@ -151,7 +151,7 @@ METRICS: Mapping[str, Metric] = {
             _by_layer("dense"),
         ),
         Metric(
-            "ac", "AC", "1", "AC per inference", -1, "exact", "synops", _total("ac"), _by_layer("ac"), by_chance=0.25
+            "ac", "AC", "1", "AC per inference", -1, "exact", "synops", _total("ac"), _by_layer("ac"), by_chance=0.3
         ),
         Metric(
             "mac",
@@ -163,7 +163,7 @@ METRICS: Mapping[str, Metric] = {
             "synops",
             _total("mac"),
             _by_layer("mac"),
-            by_chance=0.25,
+            by_chance=0.1,
         ),
         Metric(
             "operations",

@@ -68,7 +68,7 @@ def test_what_changed_against_the_base_is_the_worst_with_its_number(tmp_path):
     digits, fashion = results(head, judge(base, head))
     said = {row[0]: row[-1] for row in digits.rows}
     growth = records[1].synops.total.ac / make_suite()[1].synops.total.ac - 1
-    assert re.match(r"regressed: ACs \+([\d.]+) %, spikes", said["resnet8/hard/T4/s0"])
+    assert re.match(r"regressed: AC \+([\d.]+) %, spikes", said["resnet8/hard/T4/s0"])
     assert float(re.search(r"\+([\d.]+) %", said["resnet8/hard/T4/s0"])[1]) == pytest.approx(100 * growth, rel=5e-3)
     assert said["resnet8/soft/T4/s0"] == "regressed"
     assert said["resnet8/soft-mpr/T4/s0"] == "same"
