@@ -1,4 +1,4 @@
-"""How a network is trained, as values. What is written here, the data and the seed determine the weights."""
+"""How a network is trained, as values, and the key that trained weights are kept under."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from models.create import ModelConfig
+from models.datasets import Dataset
 from models.errors import ModelInputError
 from models.functional import STEPS_AT_ONCE
+from models.sources import sources_sha256
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Recipe:
     def values(self) -> dict[str, Any]:
         """What is stored of the recipe, and hashed: a value that was added later only where it is not its default.
 
-        So the keys of what was trained before stay the same.
+        So a recipe that was stored before still equals itself.
         """
         defaults = {field.name: field.default for field in fields(self) if field.name not in _FIRST}
         values = asdict(self)
@@ -102,13 +104,17 @@ def find_recipe(dataset: str, name: str | None = None) -> Recipe:
     return RECIPES[chosen]
 
 
-def training_key(config: ModelConfig, recipe: Recipe, dataset_sha256: str, seed: int) -> str:
-    """Hash of everything that determines trained weights on one kind of machine. Trained cells are cached under it."""
+def training_key(config: ModelConfig, recipe: Recipe, dataset: Dataset, seed: int) -> str:
+    """Hash of everything that determines trained weights on one kind of machine. Trained cells are cached under it.
+
+    Weights whose code, recipe or data changed since are trained anew, so that what the change does is measured. Shipped
+    weights keep the key that they were trained under.
+    """
     determined_by: dict[str, Any] = {
         "config": config.as_dict(),
         "recipe": recipe.values(),
-        "dataset": dataset_sha256,
+        "dataset": dataset.sha256,
         "seed": seed,
-        "procedure": 2,  # To be raised when training itself changes what it computes.
+        "sources": sources_sha256(config.network, dataset.name),
     }
     return hashlib.sha256(json.dumps(determined_by, sort_keys=True).encode()).hexdigest()[:24]

@@ -14,6 +14,7 @@ from bench.track.runs import Run
 from reports.errors import ReportInputError
 from reports.page import build
 
+SECONDS = 120.0
 _NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
 
 
@@ -31,9 +32,11 @@ def picture(run: Run, out: Path, *, width: int = 1280, height: int = 1990) -> Pa
         shot = Path(folder) / "shot.png"
         command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
         command += [f"--user-data-dir={folder}/profile", f"--window-size={width},{height}"]
-        done = subprocess.run(
-            [*command, f"--screenshot={shot}", page.as_uri()], capture_output=True, text=True, timeout=120, check=False
-        )
+        command += [f"--screenshot={shot}", page.as_uri()]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+        except subprocess.TimeoutExpired:
+            raise ReportInputError(f"{out}: {chromium} made no picture within {SECONDS:g} s; try again.") from None
         if not shot.exists():
             reason = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
             raise ReportInputError(f"{out}: {chromium} made no picture ({reason[0]}); try another Chromium.")

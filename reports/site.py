@@ -5,8 +5,8 @@
     commits/<sha>/, latest/             lead to the newest run of a commit, and of all
     badge.json, badge.svg, data/        of the newest run; every run and every value as files
 
-A run's report is built once, and again only if its run file or that of its base changes; `summary.json` beside it is
-written last, so what was stopped goes on where it was. Pages whose run file is gone stay, and are listed no more.
+A run's report is built once, and again only if its run file or that of its base changes; it comes to its place when it
+is whole, so what was stopped goes on where it was. Pages whose run file is gone stay, and are listed no more.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -33,7 +32,7 @@ from bench.track.history_store import HistoryDirectory
 from bench.track.runs import read_run
 from reports import canvas, siteindex
 from reports.errors import ReportInputError
-from reports.files import write
+from reports.files import replaced, write
 from reports.moments import Moment, moment_of
 from reports.page import Site, build
 from reports.text import slug
@@ -194,14 +193,11 @@ def _build_all(
 
 
 def _build(site: Path, entry: Entry, against: Against) -> None:
-    """The report of one run; its summary last."""
-    out = site / "runs" / entry.place
-    shutil.rmtree(out, ignore_errors=True)
+    """The report of one run. The one that is there stays until the new one is whole."""
     head = read_run(entry.path)
     base = read_run(against.base.path) if against.base else None
     known = [known_ancestry(run.git, against.repository) for run in (base or head, head)]
     comparison = judge(base, head, Rules(against.accepted, ancestries=(known[0], known[1])))
-    build([head], out, comparison=comparison, site=Site("../../", "../../trends.html"))
     summary = {
         "format": FORMAT,
         "run": entry.row.sha256,
@@ -209,4 +205,6 @@ def _build(site: Path, entry: Entry, against: Against) -> None:
         "base_place": against.base.place if against.base else None,
         "counts": comparison.counts if base or comparison.findings else None,
     }
-    write(out, {"summary.json": json.dumps(summary, ensure_ascii=True, separators=(",", ":")) + "\n"})
+    with replaced(site / "runs" / entry.place) as out:
+        build([head], out, comparison=comparison, site=Site("../../", "../../trends.html"))
+        write(out, {"summary.json": json.dumps(summary, ensure_ascii=True, separators=(",", ":")) + "\n"})

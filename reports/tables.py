@@ -33,13 +33,17 @@ class Datum:
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its head, the unit of its values in CSV, the group it stands under and what it means."""
+    """A column: its head, the unit of its values in CSV, the group it stands under and what it means.
+
+    `name` is what the page's own code finds it by, where it looks for it.
+    """
 
     head: str
     unit: str = ""
     group: str = ""
     meaning: str = ""
     numeric: bool = True
+    name: str = ""
 
     @property
     def title(self) -> str:
@@ -87,7 +91,7 @@ class Table:
 def metric_column(name: str, group: str = "", meaning: str = "") -> Column:
     """The column of a metric."""
     metric = METRICS[name]
-    return Column(metric.title, metric.unit, group, meaning or metric.meaning)
+    return Column(metric.title, metric.unit, group, meaning or metric.meaning, name=name)
 
 
 def text(value: str, href: str = "") -> Datum:

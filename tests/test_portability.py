@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.suites.device_lock import device_lock
+from bench.suites.device_lock import device_lock, no_lock
 from bench.track import lock
 from bench.track.errors import TrackInputError
 from bench.track.history_cache import load_tables
@@ -124,6 +124,8 @@ def test_a_history_is_read_there_and_not_written(tmp_path, no_locks):
     assert [path.name for path in (tmp_path / "runs").rglob("*.json")] == ["run.json"]
 
 
-def test_a_device_is_measured_there_all_the_same(tmp_path, no_locks):
-    with device_lock(torch.device("cpu"), tmp_path, nullcontext):
-        assert os.listdir(tmp_path / "devices") == []
+def test_a_device_is_measured_there_all_the_same_and_why_it_is_not_held_is_known(tmp_path, monkeypatch, no_locks):
+    monkeypatch.setattr("bench.suites.device_lock.PLACE", tmp_path)
+    with device_lock(torch.device("cpu"), nullcontext):
+        assert os.listdir(tmp_path) == []
+    assert no_lock() == no_locks.removesuffix(".")

@@ -13,6 +13,7 @@ from typing import Any
 
 SUITE = "default"
 _BATCH = 8
+_SECONDS = 3600.0
 
 
 def compiling(threads: int, on_progress: Callable[[str], None]) -> dict[str, Any]:
@@ -24,13 +25,17 @@ def compiling(threads: int, on_progress: Callable[[str], None]) -> dict[str, Any
         outcome: dict[str, Any] = {"suite": SUITE}
         for name in ("fresh_seconds", "next_seconds"):
             on_progress(f"compiling: {name.removesuffix('_seconds')}")
-            done = subprocess.run(
-                [sys.executable, "-m", "bench.peers.compiling", str(threads)],
-                env={**os.environ, "TORCHINDUCTOR_CACHE_DIR": cache},
-                capture_output=True,
-                text=True,
-                check=False,
-            )
+            try:
+                done = subprocess.run(
+                    [sys.executable, "-m", "bench.peers.compiling", str(threads)],
+                    env={**os.environ, "TORCHINDUCTOR_CACHE_DIR": cache},
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                    timeout=_SECONDS,
+                )
+            except subprocess.TimeoutExpired:
+                return {"suite": SUITE, "reason": f"it was not done within {_SECONDS:g} s"}
             if done.returncode:
                 return {"suite": SUITE, "reason": (done.stderr.strip().splitlines() or ["no message"])[-1]}
             found = json.loads(done.stdout)

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from bench.suites.errors import SuiteInputError
 
+# What a suite may say, a name may: torch takes seeds of 64 bits, and tables hold whole numbers below 2^63.
+MOST_TIMESTEPS, MOST_SEED = 1000, 2**63 - 1
+
 _NAME = re.compile(r"([a-z0-9-]+)/([a-z0-9-]+)/([a-z-]+)/T([1-9][0-9]{0,3})/s(0|[1-9][0-9]{0,18})")
 
 
@@ -33,10 +36,11 @@ class Cell:
             SuiteInputError: it is none.
         """
         match = _NAME.fullmatch(name)
-        if match is None or int(match[5]) >= 2**63:
-            raise SuiteInputError(
-                f"{name!r} is no cell: write dataset/network/neuron/T<timesteps>/s<seed>, "
-                "such as fashion-mnist/resnet8/soft-mpr/T2/s0."
-            )
-        dataset, network, neuron, timesteps, seed = match.groups()
-        return cls(dataset, network, neuron, int(timesteps), int(seed))
+        if match is not None:
+            dataset, network, neuron, timesteps, seed = match.groups()
+            if int(timesteps) <= MOST_TIMESTEPS and int(seed) <= MOST_SEED:
+                return cls(dataset, network, neuron, int(timesteps), int(seed))
+        raise SuiteInputError(
+            f"{name!r} is no cell: write dataset/network/neuron/T<timesteps>/s<seed>, "
+            "such as fashion-mnist/resnet8/soft-mpr/T2/s0."
+        )

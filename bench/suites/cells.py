@@ -15,13 +15,13 @@ import pytest
 import torch
 
 from bench.measure.energy import EnergyModel, energy_models
-from bench.suites.device_lock import device_lock
+from bench.suites.device_lock import DeviceBusyError, device_lock
 from bench.suites.errors import CellLostError
 from bench.suites.harness import make_record, run_benchmarks, run_document
 from bench.suites.prepare import Prepared, Sources, describe, prepare
 from bench.suites.settings import MeasureSettings
 from bench.suites.suite import PlannedCell, Suite
-from bench.suites.terminal import terminal
+from bench.suites.terminal import terminal, waited_for
 from bench.suites.timing import not_timed, timing_device
 from bench.suites.varying import time_cell
 from bench.suites.watch import watching
@@ -116,15 +116,18 @@ class CellRun:
             return not_timed(Absent(status="skipped", reason="the run was asked to count only"))
         if self._lost_device is not None:
             return not_timed(Absent(status="unavailable", reason=f"an earlier cell ended so: {self._lost_device}"))
-        with device_lock(self.device, self._work.sources.cache, self._waiting):
-            timed = time_cell(self._request.getfixturevalue("benchmark"), prepared, self.device, self.settings)
+        try:
+            with device_lock(self.device, self._waiting):
+                timed = time_cell(self._request.getfixturevalue("benchmark"), prepared, self.device, self.settings)
+        except DeviceBusyError as error:
+            return not_timed(Absent(status="unavailable", reason=str(error)))
         self._lost_device = timed.lost
         return timed.sections
 
     @contextmanager
     def _waiting(self) -> Iterator[None]:
         self._send(("hold", None))
-        with self._console.status(f"waiting until another measurement on {self.device} is done"):
+        with waited_for(self.device):
             yield
         self._send(("go on", None))
 

@@ -16,6 +16,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 import bench
 from bench.suites.derived import derive
+from bench.suites.device_lock import no_lock
 from bench.suites.terminal import terminal
 from bench.track.provenance import git_state, machine, versions
 from bench.track.records import Absent, Latency, ModelDescription, Provenance, Record, Section
@@ -95,11 +96,20 @@ def run_provenance(out: Path, command: Sequence[str], device: str = "cpu") -> Pr
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         command=list(command),
         git=git_state(Path.cwd(), ignore=[out]),
-        machine=machine(threads),
+        machine=machine(threads, shared=beside()),
         versions=versions(),
         threads=threads,
         device=device,
     )
+
+
+def beside() -> str | None:
+    """What else of ours may run on this machine meanwhile, where devices cannot be locked, which is then said."""
+    unlocked = no_lock()
+    if unlocked is None:
+        return None
+    terminal().print(f"Another measurement may run beside this one: {unlocked}.", markup=False, highlight=False)
+    return f"perhaps: {unlocked}"
 
 
 def _commit_info(provenance: Provenance) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from bench.suites.cache import cache_directory
 from bench.suites.terminal import terminal
 
 if TYPE_CHECKING:
-    from bench.track.history_cache import Tables
+    from bench.track.history_cache import Listing
     from bench.track.history_store import Store
 
 history = typer.Typer(
@@ -76,8 +76,7 @@ def list_runs(
     from bench.track.render import plain
 
     store = _there(place, branch)
-    tables = _loaded(store)
-    runs = tables.run_rows()[::-1]
+    runs = _loaded(store).runs[::-1]
     if as_json:
         documents = [
             {
@@ -168,14 +167,15 @@ def _there(place: str, branch: str | None) -> Store:
     return store
 
 
-def _loaded(store: Store) -> Tables:
-    from bench.track.history_cache import load_tables
+def _loaded(store: Store) -> Listing:
+    from bench.track.history_cache import load_runs
 
     with _progress("reading") as progress:
-        tables = load_tables(store, cache_directory(), progress)
-    for sentence in ([tables.note] if tables.note else []) + [f"Left out: {item.reason}" for item in tables.damaged]:
+        listing = load_runs(store, cache_directory(), progress)
+    notes = [listing.note] if listing.note else []
+    for sentence in notes + [f"Left out: {item.reason}" for item in listing.damaged]:
         terminal().print(one_line(sentence), markup=False, highlight=False)
-    return tables
+    return listing
 
 
 @contextmanager

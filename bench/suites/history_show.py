@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.track.errors import TrackInputError
-from bench.track.history_cache import load_tables
+from bench.track.history_cache import load_runs
 from bench.track.history_rows import RecordRow, RunRow, rows_of
 from bench.track.history_store import Store
 from bench.track.records import Absent
@@ -29,13 +29,13 @@ def find(store: Store, wanted: str, cache: Path | None) -> Run:
     """
     if os.path.isfile(wanted):
         return read_run(Path(wanted))
-    tables = load_tables(store, cache)
-    runs = tables.run_rows()
+    listing = load_runs(store, cache)
+    runs = listing.runs
     found = [run for run in runs if run.file == wanted or run.run_id == wanted]
     found = found or [run for run in runs if run.file.rpartition("/")[2] in (wanted, f"{wanted}.json")]
     if not found and re.fullmatch(r"[0-9a-f]{4,64}", wanted):
         found = [run for run in runs if run.sha is not None and run.sha.startswith(wanted)]
-    damaged = next((item for item in tables.damaged if wanted in item.name), None)
+    damaged = next((item for item in listing.damaged if wanted in item.name), None)
     if not found and damaged is not None:
         raise TrackInputError(damaged.reason)
     if not found:

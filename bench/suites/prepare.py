@@ -63,7 +63,7 @@ def prepare(planned: PlannedCell, suite: Suite, sources: Sources, command: Seque
         checkpoint = shipped_checkpoint(cell.name)
     else:
         directory = sources.cache / "trained"
-        key = training_key(config, recipe, dataset.sha256, cell.seed)
+        key = training_key(config, recipe, dataset, cell.seed)
         source = "cached" if (directory / f"{key}.safetensors").exists() else "trained"
         checkpoint = train_cell(
             cell,

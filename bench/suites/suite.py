@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bench.suites.cell import Cell
+from bench.suites.cell import MOST_SEED, MOST_TIMESTEPS, Cell
 from bench.suites.errors import SuiteInputError
 from bench.suites.settings import MeasureSettings
 from bench.track.budgets import parse_budgets
@@ -35,8 +35,8 @@ class CellGroup(_Strict):
     dataset: str
     network: str
     neurons: list[str] = Field(min_length=1)
-    timesteps: list[Annotated[int, Field(ge=1, le=1000)]] = Field(min_length=1)
-    seeds: list[Annotated[int, Field(ge=0, lt=2**63)]] = Field(min_length=1)
+    timesteps: list[Annotated[int, Field(ge=1, le=MOST_TIMESTEPS)]] = Field(min_length=1)
+    seeds: list[Annotated[int, Field(ge=0, le=MOST_SEED)]] = Field(min_length=1)
     weights: Weights
     form: Form = "training"
 

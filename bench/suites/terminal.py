@@ -6,6 +6,8 @@ import codecs
 import functools
 import io
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 
@@ -18,6 +20,16 @@ _NO_END = 100_000
 def terminal() -> Console:
     """Standard error as a console: the one that everything live shares, as two of them would write over each other."""
     return Console(stderr=True, soft_wrap=True)
+
+
+@contextmanager
+def waited_for(device: object) -> Iterator[None]:
+    """Say, on a terminal or in a log, that another measurement on the device is waited for."""
+    said = f"waiting until another measurement on {device} is done"
+    if not terminal().is_terminal:
+        terminal().print(said, highlight=False)
+    with terminal().status(said):
+        yield
 
 
 def output() -> Console:

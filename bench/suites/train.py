@@ -16,7 +16,7 @@ from models.cards import model_card
 from models.checkpoints import read_trained, write_atomically
 from models.create import ModelConfig, config_for
 from models.datasets import Dataset, load_dataset
-from models.recipe import Recipe, find_recipe
+from models.recipe import Recipe, find_recipe, training_key
 from models.training import Progress, train
 from models.training.logs import csv_log, tensorboard_log
 from models.training.processes import Processes, find_device
@@ -40,6 +40,12 @@ class TrainOptions:
 def cell_config(cell: Cell, dataset: Dataset) -> ModelConfig:
     """The network of a cell on its data, with the neuron's constants spelt out."""
     return config_for(cell.network, cell.neuron, cell.timesteps, len(dataset.classes), dataset.shape[0])
+
+
+def training_key_of(cell: Cell, recipe: Recipe, options: TrainOptions) -> str:
+    """The key that the cell's network is kept under, trained by this code."""
+    dataset = load_dataset(cell.dataset, options.data_root, options.download, cell.timesteps)
+    return training_key(cell_config(cell, dataset), recipe, dataset, cell.seed)
 
 
 def train_cell(cell: Cell, options: TrainOptions, *, recipe: Recipe | None = None, command: Sequence[str] = ()) -> Path:

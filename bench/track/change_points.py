@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ALPHA = 1e-4
 SHORTEST = 5
+_DISTANCES_AT_ONCE = 2**18
 
 
 def change_points(values: Sequence[float]) -> list[int]:
@@ -74,9 +75,16 @@ def _best_split(part: np.ndarray) -> int | None:
     if size < 2 * SHORTEST or part.min() == part.max():
         return None
     # block[k] is the sum of all distances within the first k values, rows[k] that of these to all values.
-    distance = np.abs(part[:, None] - part)
-    block = np.concatenate([[0.0], np.cumsum(2 * np.tril(distance).sum(axis=1))])
-    rows = np.concatenate([[0.0], np.cumsum(distance.sum(axis=1))])
+    # Of the distances between all pairs only some rows are in memory.
+    before, to_all = np.empty(size), np.empty(size)
+    at_once = max(1, _DISTANCES_AT_ONCE // size)
+    for first in range(0, size, at_once):
+        distance = np.abs(part[first : first + at_once, None] - part)
+        chosen = slice(first, first + len(distance))
+        before[chosen] = np.tril(distance, first).sum(axis=1)
+        to_all[chosen] = distance.sum(axis=1)
+    block = np.concatenate([[0.0], np.cumsum(2 * before)])
+    rows = np.concatenate([[0.0], np.cumsum(to_all)])
     n = np.arange(SHORTEST, size - SHORTEST + 1)
     m = size - n
     across = rows[n] - block[n]

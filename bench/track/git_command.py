@@ -22,6 +22,10 @@ _SETTINGS = {
 }
 
 
+# Of the longest that is asked of git, a push or fetch over a slow line.
+LIMIT_SECONDS = 600.0
+
+
 class GitError(Exception):
     """What git said, in one line."""
 
@@ -60,9 +64,12 @@ def git(directory: Path, *arguments: str, index: Path | None = None, given: byte
             check=True,
             env=environment(**({"GIT_INDEX_FILE": str(index)} if index else {}), **more),
             input=given,
+            timeout=LIMIT_SECONDS,
         )
     except FileNotFoundError:
         raise GitError("git is not installed") from None
+    except subprocess.TimeoutExpired:
+        raise GitError(f"git {arguments[0]} was not done within {LIMIT_SECONDS:g} s") from None
     except OSError as error:
         raise GitError(f"git cannot be run ({error.strerror})") from None
     except subprocess.CalledProcessError as error:

@@ -12,14 +12,16 @@ import random
 import re
 import subprocess
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from bench.track.errors import TrackInputError
 from bench.track.files import MAX_BYTES
-from bench.track.git_command import GitError, command, environment, git, git_line
+from bench.track.git_command import LIMIT_SECONDS, GitError, command, environment, git, git_line
 from bench.track.history_store import SET_ASIDE, Entry, Stranger, is_run_file, refuse_another, refuse_other
 
 _ATTEMPTS = 40
@@ -33,15 +35,24 @@ _NOBODY = {
     for what, value in (("NAME", _NAME), ("EMAIL", "inflor-bench@localhost"))
 }
 
-Files = dict[str, tuple[str, str]]  # mode and blob by name
-Change = Callable[[str | None], Files | None]
+
+class File(NamedTuple):
+    """A file of a commit."""
+
+    mode: str
+    blob: str
+    size: int = 0
+
+
+Files = dict[str, File]
+Change = Callable[[Files], Files | None]
 
 
 class HistoryBranch:
     """A branch of run files in a repository. One that is not there is an empty history, until something is added.
 
-    Where there is no local branch of the name, or one that is behind, the one of `origin` as last fetched is read, and
-    built upon.
+    The branch of this name as last fetched from `origin` belongs to it: where it is ahead of the local one, or there is
+    none, it is what is read and built upon; where each has runs that the other lacks, both are.
     """
 
     def __init__(self, repository: Path, branch: str) -> None:
@@ -72,14 +83,16 @@ class HistoryBranch:
 
     def exists(self) -> bool:
         """Say whether there is such a branch, here or fetched from `origin`."""
-        return self.tip() is not None
+        return bool(self.tips())
 
-    def tip(self) -> str | None:
-        """Return the commit that is the history now: the local one, unless the one fetched from `origin` is ahead."""
+    def tips(self) -> list[str]:
+        """Return the commits that are the history now: the local one, or that of `origin`, or both."""
         local, fetched = self.resolve(self.ref), self.resolve(f"refs/remotes/origin/{self.branch}")
-        if local is None or (fetched is not None and self.is_ancestor(local, fetched)):
-            return fetched
-        return local
+        if local is None or fetched is None:
+            return [commit for commit in (local, fetched) if commit is not None]
+        if self.is_ancestor(local, fetched):
+            return [fetched]
+        return [local] if self.is_ancestor(fetched, local) else [local, fetched]
 
     def resolve(self, name: str) -> str | None:
         """Return the commit of a ref, None if there is none."""
@@ -90,33 +103,68 @@ class HistoryBranch:
         return old == new or git_line(self.repository, "merge-base", "--is-ancestor", old, new) is not None
 
     def files(self, commit: str | None) -> Files:
-        """Return mode and blob of all files of a commit; none where there is no commit."""
-        return {name: (mode, blob) for name, mode, blob, _ in self._listing(commit)}
-
-    def _listing(self, commit: str | None) -> Iterator[tuple[str, str, str, int]]:
+        """Return all files of a commit, by name; none where there is no commit."""
         if commit is None:
-            return
+            return {}
         try:
             listing = git(self.repository, "ls-tree", "-r", "-l", "-z", "--full-tree", commit)
         except GitError as error:
             raise TrackInputError(f"{self.branch}: cannot be read ({error}); fetch the branch again.") from None
+        found = {}
         for line in filter(None, listing.split(b"\0")):
             about, name = line.split(b"\t", 1)
             mode, _, blob, size = about.decode("ascii").split()
-            yield os.fsdecode(name), mode, blob, int(size) if size.isdigit() else 0
+            found[os.fsdecode(name)] = File(mode, blob, int(size) if size.isdigit() else 0)
+        return found
+
+    def merged(self, mine: str, theirs: str) -> tuple[Files, list[str]]:
+        """Return the files of two commits, three ways by name, and the names of those that each has as its own.
+
+        What only one side changed is as that side has it. Of what both changed mine is returned.
+        """
+        base = self.files(git_line(self.repository, "merge-base", mine, theirs))
+        here, there = self.files(mine), self.files(theirs)
+        found: Files = {}
+        differing = []
+        for name in sorted(here.keys() | there.keys()):
+            old, left, right = base.get(name), here.get(name), there.get(name)
+            if left != right and old not in (left, right):
+                differing.append(name)
+            chosen = right if old == left else left
+            if chosen is not None:
+                found[name] = chosen
+        return found, differing
+
+    def refuse_differing(self, names: Sequence[str], remote: str) -> None:
+        """Refuse to bring together what is two things under one name.
+
+        Raises:
+            TrackInputError: There is such a name.
+        """
+        for name in names:
+            raise TrackInputError(
+                f"{self.branch}: {_printable(name)} differs between here and {remote}; remove it here or there."
+            )
+
+    def _files_now(self, tips: Sequence[str]) -> tuple[Files, list[str]]:
+        return self.merged(*tips) if len(tips) == 2 else (self.files(tips[0] if tips else None), [])
 
     def entries(self) -> list[Entry]:
         """Return the run files, by name; their state is their blob."""
         return [
-            Entry(_printable(name), Path(f"{self.branch}:{_printable(name)}"), blob, size)
-            for name, mode, blob, size in sorted(self._listing(self.tip()))
-            if mode in _FILE_MODES and is_run_file(name)
+            Entry(_printable(name), Path(f"{self.branch}:{_printable(name)}"), file.blob, file.size)
+            for name, file in sorted(self._files_now(self.tips())[0].items())
+            if file.mode in _FILE_MODES and is_run_file(name)
         ]
 
     def strangers(self) -> list[Stranger]:
-        """Return what was set aside, and JSON files that are at no place of a run file."""
-        found = []
-        for name, mode, _, _ in sorted(self._listing(self.tip())):
+        """Return what was set aside, what is no run file, and what `origin` has another content of."""
+        files, differing = self._files_now(self.tips())
+        found = [
+            Stranger(_printable(name), "differs between here and origin, and that of here is read; remove one of them")
+            for name in differing
+        ]
+        for name, (mode, _, _) in sorted(files.items()):
             if name.startswith(f"{SET_ASIDE}/"):
                 found.append(
                     Stranger(_printable(name), "set aside earlier; it stays in git's history if you remove it")
@@ -140,13 +188,12 @@ class HistoryBranch:
         """Add a run file in a commit of its own; see `Store`."""
         blob = self._ask("hash-object", "-w", "--stdin", given=content.encode("utf-8"))
 
-        def change(tip: str | None) -> Files | None:
-            files = self.files(tip)
+        def change(files: Files) -> Files | None:
             if name in files:
-                refuse_another(Path(f"{self.branch}:{name}"), self._content(files[name][1]), content)
+                refuse_another(Path(f"{self.branch}:{name}"), self._content(files[name].blob), content)
                 return None
             refuse_other(self.branch, name, files)
-            return files | {name: (_FILE_MODES[0], blob)}
+            return files | {name: File(_FILE_MODES[0], blob)}
 
         return self._change(f"Add {name}", change)
 
@@ -161,13 +208,12 @@ class HistoryBranch:
         moved: dict[str, str] = {}
         named = {entry.name: entry for entry in entries}
 
-        def change(tip: str | None) -> Files | None:
-            files = self.files(tip)
+        def change(files: Files) -> Files | None:
             moved.clear()
             for name in sorted(files):
                 if _printable(name) in named:
                     target = f"{SET_ASIDE}/{name}"
-                    target += f"-{files[name][1][:8]}" if target in files else ""
+                    target += f"-{files[name].blob[:8]}" if target in files else ""
                     files[target] = files.pop(name)
                     moved[_printable(name)] = _printable(target)
             return files if moved else None
@@ -176,15 +222,17 @@ class HistoryBranch:
         return moved
 
     def _change(self, message: str, change: Change) -> bool:
-        """Make the branch what `change` makes of its tip, however many others write; False if it changes nothing."""
+        """Make the branch what `change` makes of its files, however many others write; False if it changes nothing."""
         self.refuse_checked_out()
         reason = ""
         for attempt in range(_ATTEMPTS):
-            local, tip = self.resolve(self.ref), self.tip()
-            files = change(tip)
+            local, tips = self.resolve(self.ref), self.tips()
+            there, differing = self._files_now(tips)
+            files = change(there)
             if files is None:
                 return False
-            made = self.commit(files, [tip] if tip else [], message)
+            self.refuse_differing(differing, "origin")
+            made = self.commit(files, tips, message)
             try:
                 self.move(made, local, message)
             except GitError as error:  # another writer was first
@@ -199,7 +247,7 @@ class HistoryBranch:
         with tempfile.TemporaryDirectory() as directory:
             index = Path(directory) / "index"
             lines = b"".join(
-                f"{mode} {blob}\t".encode("ascii") + os.fsencode(name) + b"\0" for name, (mode, blob) in files.items()
+                " ".join(file[:2]).encode("ascii") + b"\t" + os.fsencode(name) + b"\0" for name, file in files.items()
             )
             self._ask("update-index", "-z", "--index-info", index=index, given=lines)
             # A blob that git lost is named by whoever reads it, and hinders nobody who adds others.
@@ -285,18 +333,21 @@ class _Blobs:
         given, told = self._process.stdin, self._process.stdout
         assert given is not None
         assert told is not None
+        limit = threading.Timer(LIMIT_SECONDS, self._process.kill)  # which ends the answer
+        limit.start()
         try:
             given.write(blob.encode("ascii") + b"\n")
             given.flush()
             header = told.readline()
-        except OSError:
-            header = b""
-        match = re.fullmatch(rb"[0-9a-f]+ blob (\d+)\n", header)
-        if match:
+            match = re.fullmatch(rb"[0-9a-f]+ blob (\d+)\n", header)
             # Of a damaged blob git gives as many bytes as it likes, fewer or more, before it ends.
-            content = told.read(int(match[1]) + 1)[:-1]
-            if _is_named(blob, content):
-                return content, None
+            content = told.read(int(match[1]) + 1)[:-1] if match else b""
+        except OSError:
+            header, match = b"", None
+        finally:
+            limit.cancel()
+        if match and _is_named(blob, content):
+            return content, None
         if header == f"{blob} missing\n".encode():
             return b"", _LACKED
         self.close()

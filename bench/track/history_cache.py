@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.track.errors import OtherVersionError, TrackInputError
 from bench.track.files import writable
-from bench.track.history_rows import LayerRow, RecordRow, RunRow, rows_of
+from bench.track.history_rows import LayerRow, RecordRow, Rows, RunRow, rows_of
 from bench.track.history_store import Entry, Store, locked
 from bench.track.records import SCHEMA_VERSION
 from bench.track.runs import run_of
@@ -64,7 +64,7 @@ class Tables:
 
     def run_rows(self) -> list[RunRow]:
         """Return the runs, oldest first."""
-        return sorted(_rows(RunRow, self.runs), key=lambda row: (row.order, row.file))
+        return _in_order(_rows(RunRow, self.runs))
 
     def record_rows(self) -> dict[str, list[RecordRow]]:
         """Return the records by the name of their file."""
@@ -83,6 +83,45 @@ class Tables:
     @property
     def _all(self) -> tuple[pa.Table, pa.Table, pa.Table]:
         return self.runs, self.records, self.layers
+
+
+@dataclasses.dataclass(frozen=True)
+class Listing:
+    """The runs of a history alone, oldest first, the files that cannot be read, and what is to be said of the cache."""
+
+    runs: Sequence[RunRow]
+    damaged: tuple[Damaged, ...] = ()
+    note: str | None = None
+
+
+def load_runs(
+    store: Store, cache: Path | None, progress: Callable[[int, int], None] = lambda done, total: None
+) -> Listing:
+    """As `load_tables`, of the runs alone. Without pyarrow there is no cache, and every file is read."""
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError:
+        return _listed(store, progress)
+    tables = load_tables(store, cache, progress)
+    return Listing(tables.run_rows(), tables.damaged, tables.note)
+
+
+def _listed(store: Store, progress: Callable[[int, int], None]) -> Listing:
+    entries = store.entries()
+    runs, damaged = [], []
+    with closing(_read_all(store, entries, _read_rows)) as results:
+        for done, result in enumerate(results, 1):
+            progress(done, len(entries))
+            if isinstance(result, Damaged):
+                damaged.append(result)
+            else:
+                fields = (getattr(result.run, field.name) for field in dataclasses.fields(RunRow))
+                runs.append(RunRow(*map(_whole, fields)))
+    return Listing(_in_order(runs), tuple(damaged))
+
+
+def _in_order(runs: Iterable[RunRow]) -> list[RunRow]:
+    return sorted(runs, key=lambda row: (row.order, row.file))
 
 
 def load_tables(
@@ -129,7 +168,7 @@ def _refreshed(store: Store, old: Tables, progress: Callable[[int, int], None]) 
     kept = [entry.name for entry in entries if known.get(entry.name) == entry.state]
     parts: list[tuple[pa.Table, ...]] = []
     damaged = []
-    with closing(_read_all(store, fresh)) as results:
+    with closing(_read_all(store, fresh, _read_tables)) as results:
         for done, result in enumerate(results, 1):
             progress(done, len(fresh))
             if isinstance(result, Damaged):
@@ -147,17 +186,19 @@ def _refreshed(store: Store, old: Tables, progress: Callable[[int, int], None]) 
     return Tables(runs, records, layers, tuple(damaged), old.note)
 
 
-def _read_all(store: Store, entries: Sequence[Entry]) -> Generator[tuple[pa.Table, ...] | Damaged, None, None]:
+def _read_all(
+    store: Store, entries: Sequence[Entry], read: Callable[[tuple[Entry, bytes | TrackInputError]], T]
+) -> Generator[T, None, None]:
     contents = store.read(entries)
     workers = os.cpu_count() or 1
     if len(entries) < _POOLED or workers < 2 or not hasattr(signal, "pthread_sigmask"):
-        yield from map(_read, contents)
+        yield from map(read, contents)
         return
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
     try:
         while batch := list(islice(contents, _AT_ONCE)):
             with _ctrl_c_is_ours():
-                results = pool.map(_read, batch, chunksize=8)
+                results = pool.map(read, batch, chunksize=8)
             yield from results
     finally:
         pool.shutdown(cancel_futures=True)
@@ -173,18 +214,25 @@ def _ctrl_c_is_ours() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _read(given: tuple[Entry, bytes | TrackInputError]) -> tuple[pa.Table, ...] | Damaged:
-    """Return the tables of one run file, or why it cannot be read."""
+def _read_rows(given: tuple[Entry, bytes | TrackInputError]) -> Rows | Damaged:
+    """Return the rows of one run file, or why it cannot be read."""
     entry, content = given
     try:
         if isinstance(content, TrackInputError):
             raise content
-        rows = rows_of(run_of(entry.path, content), entry.name, entry.state, content)
-        return tuple(
-            map(_table, _KINDS, ([rows.run], rows.records, rows.layers))  # type: ignore[arg-type]
-        )
+        return rows_of(run_of(entry.path, content), entry.name, entry.state, content)
     except TrackInputError as error:
         return Damaged(entry.name, entry.path, str(error), isinstance(error, OtherVersionError))
+
+
+def _read_tables(given: tuple[Entry, bytes | TrackInputError]) -> tuple[pa.Table, ...] | Damaged:
+    """Return the tables of one run file, or why it cannot be read."""
+    rows = _read_rows(given)
+    if isinstance(rows, Damaged):
+        return rows
+    return tuple(
+        map(_table, _KINDS, ([rows.run], rows.records, rows.layers))  # type: ignore[arg-type]
+    )
 
 
 @cache

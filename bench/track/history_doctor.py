@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.track.history_cache import Damaged, load_tables
+from bench.track.history_cache import Damaged, load_runs
 from bench.track.history_rows import RunRow
 from bench.track.history_store import Store
 
@@ -37,10 +37,10 @@ def examine(store: Store, progress: Callable[[int, int], None] = lambda done, to
     Raises:
         TrackInputError: The place cannot be read at all.
     """
-    tables = load_tables(store, None, progress)
-    runs = tables.run_rows()
-    damaged = tuple(item for item in tables.damaged if not item.other_version)
-    newer = [item for item in tables.damaged if item.other_version]
+    listing = load_runs(store, None, progress)
+    runs = listing.runs
+    damaged = tuple(item for item in listing.damaged if not item.other_version)
+    newer = [item for item in listing.damaged if item.other_version]
     complaints = [
         *(Complaint("damaged", item.name, item.reason) for item in damaged),
         *(Complaint("other version", item.name, item.reason) for item in newer),

@@ -10,7 +10,7 @@ import secrets
 
 from bench.track.errors import TrackInputError
 from bench.track.git_command import GitError, git, git_line
-from bench.track.history_branch import Files, HistoryBranch, pause
+from bench.track.history_branch import HistoryBranch, pause
 
 _ATTEMPTS = 20
 _DECLINED = "declined"  # by a hook or a rule of the remote, which trying again does not change
@@ -33,7 +33,9 @@ def fetch(history: HistoryBranch, remote: str) -> None:
         if mine is None or history.is_ancestor(mine, theirs):
             new = theirs
         else:
-            new = history.commit(_merged(history, remote, mine, theirs), [theirs, mine], f"Merge what {remote} added")
+            files, differing = history.merged(mine, theirs)
+            history.refuse_differing(differing, remote)
+            new = history.commit(files, [theirs, mine], f"Merge what {remote} added")
         try:
             history.move(new, mine, f"fetched from {remote}")
         except GitError:  # another process added something here
@@ -80,20 +82,3 @@ def _fetched(history: HistoryBranch, remote: str) -> str | None:
         ) from None
     finally:
         git_line(history.repository, "update-ref", "-d", kept)
-
-
-def _merged(history: HistoryBranch, remote: str, mine: str, theirs: str) -> Files:
-    """Return the files of both, three ways by name: what only one side changed is as that side has it."""
-    base = history.files(git_line(history.repository, "merge-base", mine, theirs))
-    here, there = history.files(mine), history.files(theirs)
-    merged: Files = {}
-    for name in here.keys() | there.keys():
-        old, left, right = base.get(name), here.get(name), there.get(name)
-        if left != right and old not in (left, right):
-            raise TrackInputError(
-                f"{history.branch}: {name} differs between here and {remote}; remove it here or there."
-            )
-        chosen = right if old == left else left
-        if chosen is not None:
-            merged[name] = chosen
-    return merged

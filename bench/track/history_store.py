@@ -18,6 +18,9 @@ from bench.track.errors import TrackInputError
 from bench.track.files import parse_json, read_bytes, writable, write_text
 from bench.track.lock import take_lock
 
+# What a directory is held for takes seconds; reading the whole of a large history anew, minutes.
+LOCKED_SECONDS = 600.0
+
 SET_ASIDE = "damaged"  # where files that cannot be read are moved to
 _REMEDY = "measure again, or set it aside by `inflor-bench history doctor --set-aside`"
 
@@ -235,10 +238,15 @@ def locked(directory: Path) -> Iterator[None]:
     """Hold a directory among all processes that hold it so; the kernel lets go of it however the process ends.
 
     Raises:
-        TrackInputError: It cannot be opened or locked.
+        TrackInputError: It cannot be opened or locked, or another process held it for `LOCKED_SECONDS`.
     """
     with writable(directory):
-        descriptor = take_lock(directory, os.O_RDONLY, wait=True)
+        try:
+            descriptor = take_lock(directory, os.O_RDONLY, seconds=LOCKED_SECONDS)
+        except BlockingIOError:
+            raise TrackInputError(
+                f"{directory}: another process did not let go of it within {LOCKED_SECONDS:g} s; try again."
+            ) from None
     try:
         yield
     finally:

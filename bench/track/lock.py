@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 from bench.track.errors import TrackInputError
@@ -17,21 +18,31 @@ except ImportError:
 else:
     NO_LOCKS = None
 
+POLL_SECONDS = 0.02
 
-def take_lock(path: Path, flags: int, mode: int = 0o666, *, wait: bool) -> int:
+
+def take_lock(path: Path, flags: int, mode: int = 0o666, *, seconds: float) -> int:
     """Open a file or directory and lock it, until the descriptor that is returned, and all copies of it, are closed.
 
     Raises:
         TrackInputError: This system has no such lock.
-        BlockingIOError: Another process holds it, and `wait` is False.
+        BlockingIOError: Another process held it for all of the seconds that it may be waited for.
         OSError: It cannot be opened, or its file system has no such lock.
     """
     if NO_LOCKS is not None:
         raise TrackInputError(NO_LOCKS)
     descriptor = os.open(path, flags, mode)
+    until = time.monotonic() + seconds
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    raise
+                time.sleep(POLL_SECONDS)
+            else:
+                return descriptor
     except BaseException:
         os.close(descriptor)
         raise
-    return descriptor

@@ -20,10 +20,10 @@ __all__ = ["git_state", "machine", "versions"]
 _PACKAGES = ("inflor-bench", "torch", "torchvision", "numpy", "scipy", "pytest", "pytest-benchmark", "pydantic")
 
 
-def machine(threads: int, *, shared: bool = False) -> Machine:
+def machine(threads: int, *, shared: str | None = None) -> Machine:
     """Return this machine as far as time and power depend on it, with the hash of that.
 
-    `shared` says that others of our cells run on it meanwhile: such times are compared with each other only.
+    `shared` says what else of ours runs on it meanwhile, or may: such times are compared with each other only.
     """
     preimage = {
         "cpu": _cpu_brand(),
@@ -36,7 +36,7 @@ def machine(threads: int, *, shared: bool = False) -> Machine:
         "threads": str(threads),
     }
     if shared:
-        preimage["shared"] = "with other cells"
+        preimage["shared"] = shared
     text = json.dumps(preimage, sort_keys=True)
     return Machine(fingerprint=hashlib.sha256(text.encode("utf-8")).hexdigest()[:12], preimage=preimage)
 

@@ -100,7 +100,7 @@ def open_run(out_dir: Path, provenance: Provenance) -> OpenRun:
 def _take_lock(cells: Path) -> int | None:
     """Return the descriptor that holds the lock; None if a live run holds it, or the directory went away meanwhile."""
     try:
-        descriptor = take_lock(cells / _LOCK, os.O_RDWR | os.O_CREAT, wait=False)
+        descriptor = take_lock(cells / _LOCK, os.O_RDWR | os.O_CREAT, seconds=0.0)
     except BlockingIOError:
         return None
     try:

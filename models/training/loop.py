@@ -63,7 +63,7 @@ def train(
     """
     processes = processes or Processes()
     check(recipe, dataset)
-    key = training_key(config, recipe, dataset.sha256, seed)
+    key = training_key(config, recipe, dataset, seed)
     path = directory / f"{key}.safetensors"
     unfinished = directory / f"{key}.unfinished.safetensors"
     processes.agree(path.exists(), "trained checkpoints")

@@ -105,7 +105,7 @@
       const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
       let shown = 0;
       rows.forEach((row) => {
-        const name = `${row.cells[0].dataset.value ?? ""} ${row.textContent}`.toLowerCase();
+        const name = `${row.querySelector("th").dataset.value ?? ""} ${row.textContent}`.toLowerCase();
         const keep = selects.every((s) => !s.value || row.dataset[s.dataset.facet] === s.value) && words.every((w) => name.includes(w));
         row.hidden = !keep;
         shown += keep;
@@ -175,8 +175,8 @@
     mark.style.cursor = "pointer";
     mark.addEventListener("click", () => link.click());
     if (mark.dataset.tip) return;
-    const [accuracy, energy] = [row.cells[3], row.cells[8]].map(textOf);
-    mark.dataset.tip = `${row.cells[0].dataset.value}: accuracy ${accuracy}, estimated energy ${energy}`;
+    const [accuracy, energy] = ["accuracy", "energy"].map((name) => textOf(row.querySelector(`[data-column="${name}"]`)));
+    mark.dataset.tip = `${row.querySelector("th").dataset.value}: accuracy ${accuracy}, estimated energy ${energy}`;
   });
 
   // Tooltips: on hover and on focus, for what carries an explanation.

@@ -108,9 +108,10 @@ def test_power_alone_can_be_polled(device, work):
     assert measured.poll_seconds < 0.02
 
 
-def test_the_lock_is_named_by_the_uuid(device, tmp_path):
-    with device_lock(device, tmp_path, nullcontext):
-        (lock,) = (tmp_path / "devices").iterdir()
+def test_the_lock_is_named_by_the_uuid(device, tmp_path, monkeypatch):
+    monkeypatch.setattr("bench.suites.device_lock.PLACE", tmp_path)
+    with device_lock(device, nullcontext):
+        (lock,) = tmp_path.glob("inflor-bench-*/*.lock")
     assert str(torch.cuda.get_device_properties(device).uuid) in lock.name
 
 

@@ -23,10 +23,7 @@ TYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
 INTEGERS = {torch.float32: torch.int32, torch.float64: torch.int64}
 
 
-@pytest.fixture(autouse=True)
-def _needs_a_compiler():
-    if native.occupancy(torch.zeros(1, 1)) is None:
-        pytest.skip("no C compiler")
+pytestmark = pytest.mark.needs("c compiler")
 
 
 def by_brute_force(x):
@@ -203,6 +200,16 @@ def test_a_compiler_that_fails_is_named(tmp_path, monkeypatch):
     with pytest.raises(native.BuildError, match="out of luck"):
         native.built(tmp_path / "cache")
     assert not list((tmp_path / "cache").glob("*"))
+
+
+def test_a_compiler_that_hangs_is_ended_and_named(tmp_path, monkeypatch):
+    compiler = tmp_path / "gcc"
+    compiler.write_text("#!/bin/sh\nexec sleep 600\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CC", str(compiler))
+    monkeypatch.setattr(native, "COMPILER_SECONDS", 0.5)
+    with pytest.raises(native.BuildError, match=r"gcc was not done within 0.5 s"):
+        native.built(tmp_path / "cache")
 
 
 def test_a_library_that_cannot_be_loaded_leaves_it_to_torch(tmp_path, monkeypatch, caplog):

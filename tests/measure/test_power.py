@@ -11,7 +11,7 @@ from random import Random
 import pytest
 import torch
 
-from bench.measure.power import QUICK, PowerMeasurement, Profile, measure_power, meters_for
+from bench.measure.power import QUICK, PowerMeasurement, Profile, measure_power, meters_for, separate
 from bench.measure.power.null import NullMeter
 from bench.measure.power.progress import Completions
 from bench.measure.power.rapl import RaplMeter
@@ -108,6 +108,17 @@ def test_a_process_that_dies_between_its_question_and_the_answer_is_told(tmp_pat
     result = measure_power(load, [Wattmeter(tmp_path / "log")], batch_size=1, profile=SHORT)
     assert isinstance(result, Unavailable)
     assert result.reason == "meter_process_failed: the process that reads the power meter ended: it died."
+
+
+def test_a_process_that_the_driver_holds_is_ended(tmp_path, monkeypatch):
+    held = tmp_path / "python"
+    held.write_text("#!/bin/sh\nread request\necho load\nexec sleep 600\n")
+    held.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(held))
+    monkeypatch.setattr(separate, "LIMIT_SECONDS", 0.5)
+    result = measure_power(load, [Wattmeter(tmp_path / "log")], batch_size=1, profile=SHORT)
+    assert isinstance(result, Unavailable)
+    assert "not done within 0.5 s" in result.reason
 
 
 def test_no_process_watches_on_where_the_measuring_one_was_killed(tmp_path):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+import shutil
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
@@ -175,6 +177,26 @@ def test_marks_and_rows_light_up_together(report: Path, visit: Any) -> None:
     assert set(lit) == {mark}
     page.locator(f"#accuracy-energy [data-mark={mark}] use").first.hover(force=True)
     assert "accuracy" in page.inner_text("#tip")
+
+
+def test_what_a_mark_says_is_found_by_the_columns_name_wherever_it_stands(
+    report: Path, visit: Any, tmp_path: Path
+) -> None:
+    mark = "fashion-mnist-resnet8-hard-t2-s0"
+    shutil.copytree(report, tmp_path / "report")
+    index = tmp_path / "report/index.html"
+    text = index.read_text()
+    more = re.sub(r'(<tr id="model-[^>]*>\s*<th .*?</th>)', r"\1<td>another column</td>", text, flags=re.DOTALL)
+    assert more.count("another column") == 10
+    index.write_text(more)
+    told = [
+        visit(path).page.get_attribute(f"#accuracy-energy [data-mark={mark}]", "data-tip")
+        for path in (report / "index.html", index)
+    ]
+    assert re.fullmatch(
+        r"fashion-mnist/resnet8/hard/T2/s0: accuracy [0-9.]+.%.*, estimated energy [0-9.]+.[nµm]J.*", told[0]
+    )
+    assert told[1] == told[0]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
@@ -252,3 +253,13 @@ def test_a_picture_is_a_png_of_the_page(run: Run, tmp_path: Path) -> None:
     assert data[:8] == b"\x89PNG\r\n\x1a\n"
     assert (int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")) == (1280, 1990)
     assert len(data) > 50_000, "an empty page compresses to less"
+
+
+def test_a_browser_that_hangs_is_ended_and_named(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    browser = tmp_path / "chromium"
+    browser.write_text("#!/bin/sh\nexec sleep 600\n")
+    browser.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr("reports.picture.SECONDS", 0.5)
+    with pytest.raises(ReportInputError, match=r"made no picture within 0.5 s"):
+        picture(run, tmp_path / "out.png")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import http.client
 import json
 import shutil
+import socket
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ import pytest
 
 from bench.track.compare import judge
 from bench.track.runs import read_run
+from reports import page
 from reports.errors import ReportInputError
 from reports.serve import server
 from reports.site import publish
@@ -63,6 +67,46 @@ def test_a_stopped_or_damaged_site_is_made_whole(site: Path, history: Path, tmp_
     (tmp_path / "site/runs" / SECOND / "summary.json").unlink()  # it is written last
     (tmp_path / "site/runs" / THIRD / "summary.json").write_text("{")
     assert publish(history, tmp_path / "site").built == 2
+    assert files(tmp_path / "site") == files(site)
+
+
+def test_a_report_that_is_built_anew_is_there_all_the_time(
+    site: Path, history: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(site, tmp_path / "site")
+    place = tmp_path / "site/runs" / THIRD
+    (place / "summary.json").write_text("{")
+    (place / "left.html").write_text("of an older version")
+    before = files(place)
+    seen = []
+
+    def build(*arguments: Any, **options: Any) -> Path:
+        seen.append(files(place) == before)
+        if len(seen) == 1:
+            raise KeyboardInterrupt
+        return page.build(*arguments, **options)
+
+    monkeypatch.setattr("reports.site.build", build)
+    with pytest.raises(KeyboardInterrupt):
+        publish(history, tmp_path / "site")
+    assert files(place) == before, "what could not be replaced stays as it is"
+    assert publish(history, tmp_path / "site").built == 1
+    assert seen == [True, True]
+    assert files(tmp_path / "site") == files(site), "nothing is left of the old one, nor beside it"
+
+
+def test_a_report_that_was_being_built_when_its_process_was_killed_leaves_nothing(
+    site: Path, history: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(site, tmp_path / "site")
+    killed = subprocess.Popen([sys.executable, "-c", ""])
+    killed.wait()
+    place = tmp_path / "site/runs" / THIRD
+    place.rename(place.with_name(f".{THIRD}.old.{socket.gethostname()}.{killed.pid}"))
+    half = place.with_name(f".{THIRD}.new.{socket.gethostname()}.{killed.pid}")
+    half.mkdir()
+    (half / "index.html").write_text("half")
+    assert publish(history, tmp_path / "site").built == 1
     assert files(tmp_path / "site") == files(site)
 
 

@@ -1,33 +1,51 @@
 """One measurement a device at a time: among processes, and let go of by one that is killed."""
 
+import os
 import signal
 import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 
+import pytest
 import torch
 
-from bench.suites.device_lock import device_lock
+from bench.suites import device_lock as module
+from bench.suites.device_lock import DeviceBusyError, device_lock, no_lock
+from bench.suites.harness import run_provenance
+from bench.track.runs import read_run
 
+ROOT = Path(__file__).parents[2]
 HOLD = """
 import sys, time, contextlib, pathlib, torch
-from bench.suites.device_lock import device_lock
-with device_lock(torch.device("cpu"), pathlib.Path(sys.argv[1]), contextlib.nullcontext):
+from bench.suites import device_lock
+device_lock.PLACE = pathlib.Path(sys.argv[1])
+with device_lock.device_lock(torch.device("cpu"), contextlib.nullcontext):
     print("held", flush=True)
     time.sleep(600)
 """
 CPU = torch.device("cpu")
 
 
-def holder(cache):
-    process = subprocess.Popen([sys.executable, "-c", HOLD, str(cache)], stdout=subprocess.PIPE, text=True)
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A place of locks that no other process has."""
+    monkeypatch.setattr(module, "PLACE", tmp_path)
+    return tmp_path
+
+
+def holder(place, **variables):
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(place)], stdout=subprocess.PIPE, text=True, env={**os.environ, **variables}
+    )
     assert process.stdout.readline() == "held\n"
     return process
 
 
-def test_who_comes_second_waits_until_the_first_is_gone(tmp_path):
-    process = holder(tmp_path)
+def test_who_comes_second_waits_until_the_first_is_gone_whatever_caches_both_have(place, tmp_path, monkeypatch):
+    monkeypatch.setenv("INFLOR_BENCH_CACHE", str(tmp_path / "mine"))
+    process = holder(place, INFLOR_BENCH_CACHE=str(tmp_path / "theirs"), TMPDIR=str(tmp_path))
     seen = []
 
     @contextmanager
@@ -37,19 +55,94 @@ def test_who_comes_second_waits_until_the_first_is_gone(tmp_path):
         yield
         seen.append("goes on")
 
-    with device_lock(CPU, tmp_path, waiting):
+    with device_lock(CPU, waiting):
         seen.append("holds")
         process.wait()
     assert seen == ["waits", "goes on", "holds"]
 
 
-def test_where_nobody_holds_it_nobody_waits(tmp_path):
+def test_where_nobody_holds_it_nobody_waits(place):
     for _ in range(2):
-        with device_lock(CPU, tmp_path, lambda: 1 / 0):
+        with device_lock(CPU, lambda: 1 / 0):
             pass
 
 
-def test_where_no_file_can_be_made_it_is_measured_all_the_same(tmp_path):
-    (tmp_path / "file").write_text("")
-    with device_lock(CPU, tmp_path / "file", lambda: 1 / 0):
+def test_nobody_waits_for_ever(place, monkeypatch):
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.3)
+    process = holder(place)
+    try:
+        with (
+            pytest.raises(DeviceBusyError, match="another measurement on cpu was not done within"),
+            device_lock(CPU, waiting),
+        ):
+            pytest.fail("it is held by another process")
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def waiting():
+    yield
+
+
+@pytest.mark.parametrize("what", ["a file", "a link of somebody", "no locks"])
+def test_where_nothing_can_be_locked_it_is_measured_said_and_recorded(place, what, monkeypatch, capsys):
+    assert no_lock() is None
+    assert "shared" not in run_provenance(place, []).machine.preimage
+    (ours,) = place.glob("inflor-bench-*")
+    for lock in ours.iterdir():
+        lock.unlink()
+    ours.rmdir()
+    if what == "a file":
+        ours.write_text("")
+    elif what == "a link of somebody":
+        (place / "elsewhere").mkdir()
+        ours.symlink_to(place / "elsewhere")
+    else:
+        monkeypatch.setattr("bench.track.lock.fcntl.flock", refusing)
+    capsys.readouterr()
+    with device_lock(CPU, lambda: 1 / 0):
         pass
+    provenance = run_provenance(place, [])
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert said.startswith("Another measurement may run beside this one: ")
+    assert provenance.machine.preimage["shared"] == "perhaps: " + said.strip().partition(": ")[2].removesuffix(".")
+
+
+def refusing(*_):
+    raise OSError(38, "no locks here")
+
+
+MODEL = """
+import torch
+def make():
+    return torch.nn.Linear(4, 2)
+"""
+
+
+def test_measure_waits_its_turn_too(tmp_path):
+    """By the place that every process has, which is held only until the other one says that it waits."""
+    (tmp_path / "mine.py").write_text(MODEL)
+    command = [sys.executable, "-m", "bench.cli", "measure", "mine.py:make", "--shape", "4", "--quick", "--rounds", "2"]
+    with device_lock(CPU, waiting):
+        process = subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+        )
+        try:
+            line = next((line for line in process.stderr if "waiting until another measurement" in line), "")
+        except BaseException:
+            process.kill()
+            raise
+        assert line == "waiting until another measurement on cpu is done\n"
+    process.communicate()
+    assert process.returncode == 0
+    (path,) = tmp_path.glob(".bench/runs/*/*.json")
+    (cell,) = read_run(path).cells.values()
+    assert cell.record.latency.status == "measured"

@@ -124,7 +124,7 @@ def test_the_full_suite_trains_what_the_default_one_takes_from_the_zoo():
         (("[2, 4]", "[0]"), r"'cells\.0\.timesteps\.0'.*greater than or equal to 1"),
         (('"train"', '"steal"'), r"'cells\.0\.weights'"),
         (("seeds", "seedz"), "seed"),
-        (("[0, 1]", "[0, 9223372036854775808]"), r"'cells\.0\.seeds\.1'.*less than 9223372036854775808"),
+        (("[0, 1]", "[0, 9223372036854775808]"), r"'cells\.0\.seeds\.1'.*less than or equal to 9223372036854775807"),
         (('"mine"', '"mine"\nenergy_models = "chip.toml"'), "'energy_models'.*list"),
         (('"mine"', '"mine"\nenergy_models = [3]'), r"'energy_models\.0'.*string"),
         (("[[cells]]", "[[cells"), "is not TOML"),
@@ -167,8 +167,29 @@ def test_a_cell_is_its_name(name):
     assert Cell.parse(name).name == name
 
 
+@pytest.mark.parametrize("value", ["seeds", "timesteps"])
+def test_whatever_a_suite_accepts_can_be_named(tmp_path, value):
+    """A run is repeated by the names of its cells."""
+    old = {"seeds": "seeds = [0, 1]", "timesteps": "timesteps = [2, 4]"}[value]
+    assert old in CELLS
+    accepted = 0
+    for number in (1, 10**3, 10**3 + 1, 10**9 - 1, 10**9, 10**10, 2**63 - 1, 2**63, 10**19):
+        suite = write(tmp_path, CELLS.replace(old, f"{value} = [{number}]"))
+        try:
+            planned = plan(load_suite(suite))
+        except SuiteInputError:
+            continue
+        accepted += 1
+        assert all(Cell.parse(entry.cell.name) == entry.cell for entry in planned)
+    assert accepted == {"seeds": 7, "timesteps": 2}[value]
+
+
 @pytest.mark.parametrize(
-    "name", ["", "digits", "digits/resnet8/soft/T0/s0", "digits/resnet8/soft/2/s0", "a/b/c/T1/s01", "../x/y/T1/s0"]
+    "name",
+    [
+        *("", "digits", "digits/resnet8/soft/T0/s0", "digits/resnet8/soft/2/s0", "a/b/c/T1/s01", "../x/y/T1/s0"),
+        *("a/b/c/T1001/s0", f"a/b/c/T1/s{2**63}"),
+    ],
 )
 def test_what_is_no_cell_is_refused(name):
     with pytest.raises(SuiteInputError, match="is no cell"):

@@ -1,12 +1,14 @@
 """Change points: where the level moved, and nothing where it did not, also when a history grows run by run."""
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.track import change_points as module
 from bench.track.change_points import SHORTEST, _best_split, change_points
 
 
@@ -28,6 +30,39 @@ def test_the_split_is_where_the_statistic_by_its_definition_is_largest(seed, siz
     statistics = {split: energy(part[:split], part[split:]) for split in range(SHORTEST, size - SHORTEST + 1)}
     split = _best_split(part)
     assert statistics[split] == pytest.approx(max(statistics.values()))
+
+
+def split_by_all_distances_at_once(part: np.ndarray) -> int:
+    """The same statistic from the whole matrix of distances."""
+    size = len(part)
+    distance = np.abs(part[:, None] - part)
+    block = np.concatenate([[0.0], np.cumsum(2 * np.tril(distance).sum(axis=1))])
+    rows = np.concatenate([[0.0], np.cumsum(distance.sum(axis=1))])
+    n = np.arange(SHORTEST, size - SHORTEST + 1)
+    m = size - n
+    across = rows[n] - block[n]
+    statistic = n * m / size * (2 * across / (n * m) - block[n] / n**2 - (block[-1] - block[n] - 2 * across) / m**2)
+    return int(n[statistic.argmax()])
+
+
+@given(st.integers(0, 10_000), st.integers(2 * SHORTEST, 300), st.integers(1, 5_000), st.booleans())
+def test_distances_that_are_not_all_in_memory_give_the_same_split(seed, size, at_once, whole):
+    part = np.random.default_rng(seed).normal(0, 1, size)
+    part = np.round(part) if whole else part  # ties, where the last bit decides
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_DISTANCES_AT_ONCE", at_once)
+        assert part.min() == part.max() or _best_split(part) == split_by_all_distances_at_once(part)
+
+
+def test_memory_does_not_grow_by_the_square_of_the_runs():
+    peaks = []
+    for size in (2_000, 8_000):
+        part = np.random.default_rng(0).normal(0, 1, size)
+        tracemalloc.start()
+        _best_split(part)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert max(peaks) < 16 * 2**20, "all distances of 8,000 runs are 488 MiB"
 
 
 @pytest.mark.parametrize("change", [1.1, 1 / 1.1])

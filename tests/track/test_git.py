@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.track import git_command
 from bench.track.git import ancestry, git_state, stored_ancestry
 from bench.track.records import Absent, Git
 from tests.track.builders import make_git, sha
@@ -256,3 +257,16 @@ def test_a_message_in_another_encoding(repository):
         check=True,
     )
     assert git_state(repository.path).message == "Zweiter: ü"
+
+
+def test_a_git_that_hangs_is_ended_and_says_what_it_was_asked(repository, tmp_path, monkeypatch):
+    repository.commit("First", a="1")
+    git = tmp_path / "bin" / "git"
+    git.parent.mkdir()
+    git.write_text("#!/bin/sh\nexec sleep 600\n")
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{git.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr(git_command, "LIMIT_SECONDS", 0.5)
+    state = git_state(repository.path)
+    assert isinstance(state, Absent)
+    assert state.reason == "no git state: git rev-parse was not done within 0.5 s"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zlib
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.track import history_branch
 from bench.track.errors import TrackInputError
 from bench.track.history import add_run, load_history, newest_comparable, open_history
 from bench.track.history_branch import HistoryBranch
@@ -175,6 +177,51 @@ def test_what_only_the_remote_has_is_built_upon(store, repository, remote, tmp_p
     assert ids(HistoryBranch(path, BRANCH)) == ids(store) == ["run1", "run2", "run3"]
 
 
+def diverge(store, repository, clone, tmp_path):
+    """A history whose branch of `origin`, as fetched, and whose local one each have what the other lacks."""
+    add_run(store, run_file(tmp_path, 1))
+    push(store, "origin")
+    other = HistoryBranch(clone("other"), BRANCH)
+    add_run(other, run_file(tmp_path, 2))
+    other.set_aside(other.entries()[:1])
+    push(other, "origin")
+    add_run(store, run_file(tmp_path, 3))
+    repository.git("fetch", "-q", "origin")
+    assert repository.git("rev-list", "--left-right", "--count", f"{BRANCH}...origin/{BRANCH}") == "1\t2"
+
+
+def test_of_branches_that_diverged_both_are_read(store, repository, remote, tmp_path):
+    path, clone = remote
+    diverge(store, repository, clone, tmp_path)
+    assert ids(store) == ["run2", "run3"], "and what was set aside there stays so"
+    assert [stranger.name.split("/")[0] for stranger in store.strangers()] == ["damaged"]
+    baseline = newest_comparable(store, read_run(run_file(tmp_path, 9, git=make_git("head", parent="c2"))))
+    assert baseline.run.run_id == "run2", "of a commit that only origin has a run of"
+    before = repository.git("for-each-ref")
+    assert add_run(store, tmp_path / "given2.json")[1] is False, "it is there already"
+    assert repository.git("for-each-ref") == before
+    assert add_run(store, run_file(tmp_path, 4))[1]
+    assert repository.git("rev-list", "--count", f"{BRANCH}..origin/{BRANCH}") == "0", "built upon both"
+    push(store, "origin")
+    assert ids(HistoryBranch(path, BRANCH)) == ids(store) == ["run2", "run3", "run4"]
+
+
+def test_what_two_branches_have_another_content_of_is_named_and_nothing_is_overwritten(
+    store, repository, remote, tmp_path
+):
+    _, clone = remote
+    diverge(store, repository, clone, tmp_path)
+    other = HistoryBranch(tmp_path / "other", BRANCH)
+    name, _ = add_run(other, run_file(tmp_path, 3, command=["another"]))
+    push(other, "origin")
+    repository.git("fetch", "-q", "origin")
+    assert ids(store) == ["run2", "run3"]
+    (told,) = [stranger.what for stranger in store.strangers() if stranger.name == name]
+    assert told.startswith("differs between here and origin")
+    with pytest.raises(TrackInputError, match=f"{name} differs between here and origin"):
+        add_run(store, run_file(tmp_path, 4))
+
+
 def test_what_was_set_aside_on_one_side_stays_so_in_a_merge(store, repository, remote, tmp_path):
     path, clone = remote
     for number in (1, 2):
@@ -279,6 +326,19 @@ def test_a_damaged_and_a_missing_object_are_named_and_the_rest_is_read(store, re
     assert ([run.run_id for run in loaded.runs], loaded.damaged) == (["run1", "run3", "run5"], ())
 
 
+def test_a_git_that_hangs_while_it_reads_is_ended_and_the_files_are_named(store, tmp_path, monkeypatch):
+    names = [add_run(store, run_file(tmp_path, number))[0] for number in range(2)]
+    git = tmp_path / "bin" / "git"
+    git.parent.mkdir()
+    real = shutil.which("git")
+    git.write_text(f'#!/bin/sh\ncase "$*" in *--batch) exec sleep 600;; esac\nexec {real} "$@"\n')
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{git.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr(history_branch, "LIMIT_SECONDS", 0.5)
+    loaded = load_history(store)
+    assert ([item.name for item in loaded.damaged], loaded.runs) == (names, ())
+
+
 @pytest.mark.parametrize("tail", [b"", b"x\n" * 400])
 def test_a_run_of_which_a_letter_changed_is_named_and_those_beside_it_are_read(store, repository, tmp_path, tail):
     """Git gives such a blob, all of it where it is longer than it says, and ends only then."""
@@ -300,10 +360,10 @@ def test_links_and_files_elsewhere_are_never_read(store, repository, tmp_path):
     secret = tmp_path / "secret.json"
     secret.write_text("{}")
     add_run(store, run_file(tmp_path, 1))
-    files = store.files(store.tip())
+    files = store.files(*store.tips())
     blob = repository.git("hash-object", "-w", "--stdin", given=str(secret))
     odd = {"link.json": ("120000", blob), "a/b/deep.json": ("100644", blob), "README.md": ("100644", blob)}
-    store.move(store.commit(files | odd, [store.tip()], "Odd"), store.tip(), "odd")
+    store.move(store.commit(files | odd, store.tips(), "Odd"), *store.tips(), "odd")
     assert [entry.name for entry in store.entries()] == list(files)
     assert {stranger.name for stranger in store.strangers()} == {"link.json", "a/b/deep.json"}
 

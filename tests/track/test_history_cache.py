@@ -157,9 +157,9 @@ def test_a_change_of_the_same_size_is_seen_by_its_time(store, cache):
 def test_on_a_branch_a_file_is_known_by_its_content(cache, tmp_path):
     store = onto_branch(tmp_path / "repository", "bench-data", write_history(tmp_path / "runs", 2, 1))
     load_tables(store, cache)
-    files = store.files(store.tip())
+    files = store.files(*store.tips())
     first, second = sorted(files)
-    store.move(store.commit(files | {first: files[second]}, [store.tip()], "Swap"), store.tip(), "swap")
+    store.move(store.commit(files | {first: files[second]}, store.tips(), "Swap"), *store.tips(), "swap")
     found = load_tables(HistoryBranch(tmp_path / "repository", "bench-data"), cache)
     kept = second.removesuffix(".json").rpartition("_")[2]
     assert [run.run_id for run in found.run_rows()] == [kept, kept]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.track import history_store
 from bench.track.errors import TrackInputError
 from bench.track.history import add_run, load_history, newest_comparable
 from bench.track.history_store import HistoryDirectory, is_run_file
@@ -166,3 +167,12 @@ def test_a_directory_that_is_a_file_or_cannot_be_written_is_one_sentence(tmp_pat
 )
 def test_what_is_a_run_file_by_its_name(name, is_one):
     assert is_run_file(name) is is_one
+
+
+def test_a_history_that_another_process_never_lets_go_of_is_one_sentence(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(history_store, "LOCKED_SECONDS", 0.3)
+    store.directory.mkdir()
+    told = pytest.raises(TrackInputError, match=r"another process did not let go of it within 0.3 s")
+    with history_store.locked(store.directory), told:  # each opening is a holder of its own, also in one process
+        add_run(store, given(tmp_path))
+    assert add_run(store, given(tmp_path))[1]

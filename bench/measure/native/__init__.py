@@ -36,6 +36,7 @@ _PASSES: dict[str, tuple[type[Any], list[type[Any]]]] = {
     "binary": (ctypes.c_int, [_POINTER, _INTEGER]),
 }
 Pass = Callable[..., Any]
+COMPILER_SECONDS = 300.0
 # Without contraction a product is rounded before it is added, on every machine.
 _OPTIONS = ("-O3", "-fPIC", "-fopenmp", "-ffp-contract=off")
 _BINS = 82  # that losses.c writes
@@ -164,7 +165,10 @@ def built(where: Path) -> Path:
 
 
 def _run(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=COMPILER_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise BuildError(f"{command[0]} was not done within {COMPILER_SECONDS:g} s") from None
     if done.returncode:
         first = next((line for line in done.stderr.splitlines() if "error" in line), "no message")
         raise BuildError(f"{command[0]} failed: {first}")

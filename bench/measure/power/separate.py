@@ -30,6 +30,8 @@ from bench.measure.unavailable import Unavailable
 LOAD, COMPLETED = "load", "completed"
 # A process that has been told to stop does so at its next reading, unless the driver holds it.
 STOP_SECONDS = 5.0
+# Five windows over the slowest load that anybody measures; a process that the driver holds longer is ended.
+LIMIT_SECONDS = 3600.0
 
 
 class SeparateProcess:
@@ -107,6 +109,9 @@ def _run(
 
     thread = threading.Thread(target=answer, name="power meter", daemon=True)
     thread.start()
+    limit = threading.Timer(LIMIT_SECONDS, process.kill)
+    limit.daemon = True
+    limit.start()
     try:
         say(request)
         wanted.wait()
@@ -115,6 +120,8 @@ def _run(
             call()
             completions.moments.append(time.perf_counter())
     finally:
+        limit.cancel()
+        limit.join()
         with suppress(OSError):  # what it did not read before it ended cannot be sent any more
             stdin.close()
         thread.join(STOP_SECONDS)
@@ -128,7 +135,6 @@ def _read(result: str | None, said: Sequence[str]) -> Observation | Unavailable:
     try:
         found: Observation | Unavailable = TypeAdapter(Observation | Unavailable).validate_json(result or "")
     except ValidationError:
-        return Unavailable(
-            f"meter_process_failed: the process that reads the power meter ended: {said[-1] if said else 'killed'}."
-        )
+        why = said[-1] if said else f"killed, or not done within {LIMIT_SECONDS:g} s"
+        return Unavailable(f"meter_process_failed: the process that reads the power meter ended: {why}.")
     return found

@@ -13,6 +13,7 @@ from bench.measure.energy import EnergyModel
 from bench.suites.cells import Message, Send, Work, measure_cells
 from bench.suites.cluster.pool import InterruptedTaskError, Lost, Note, Pool
 from bench.suites.errors import CellLostError
+from bench.suites.harness import beside
 from bench.suites.prepare import Sources
 from bench.suites.stoppable import send_lost
 from bench.suites.suite import PlannedCell
@@ -66,7 +67,7 @@ def measure_one(
     threads = torch.get_num_threads()
     provenance = everywhere.provenance.model_copy(
         update={
-            "machine": machine(threads, shared=shared),
+            "machine": machine(threads, shared="with other cells" if shared else beside()),
             "versions": versions(),
             "threads": threads,
             "device": str(timing_device(everywhere.suite.measure)),

@@ -22,13 +22,15 @@ from bench.measure.energy import energy_models
 from bench.measure.errors import MeasureInputError
 from bench.measure.recognise import Said, recognise
 from bench.measure.taps import NeuronTaps
+from bench.suites.device_lock import DeviceBusyError, device_lock
 from bench.suites.errors import SuiteInputError
 from bench.suites.harness import make_record, run_benchmarks, run_document, run_provenance
 from bench.suites.own.counting import count
 from bench.suites.own.request import Answer, Request
 from bench.suites.own.target import load_target, weights_hash
 from bench.suites.own.timing import time_own
-from bench.suites.terminal import terminal
+from bench.suites.terminal import terminal, waited_for
+from bench.suites.timing import not_timed
 from bench.suites.watch import watching
 from bench.track.errors import TrackInputError
 from bench.track.records import Absent, DatasetProvenance, ModelDescription, Provenance, Section, WeightsProvenance
@@ -80,7 +82,7 @@ def measure(request: Request) -> Answer:
     if exit_code == pytest.ExitCode.INTERRUPTED:
         raise KeyboardInterrupt
     if path is None:
-        own.bad_input.append(f"{request.target} was not measured: what pytest says above is a defect of this program.")
+        own.bad_input.append(f"{request.target} was not measured: what stands above is a defect of this program.")
     return Answer(str(path) if path else None, own.bad_input, recovered)
 
 
@@ -140,7 +142,11 @@ class OwnRun:
 
     def time(self) -> dict[str, Section]:
         """Latency, memory and power, by section."""
-        return time_own(self._request.getfixturevalue("benchmark"), self.drive, self._inputs, self._settings)
+        try:
+            with device_lock(self.device, lambda: waited_for(self.device)):
+                return time_own(self._request.getfixturevalue("benchmark"), self.drive, self._inputs, self._settings)
+        except DeviceBusyError as error:
+            return not_timed(Absent(status="unavailable", reason=str(error)))
 
     def store(self, sections: dict[str, Section]) -> None:
         """Write the record."""
