@@ -31,9 +31,7 @@ def test_report_compares_any_two_runs_follows_the_history_and_opens(
     out = tmp_path / "report"
     variables = {**browser_on_path, "INFLOR_BENCH_CACHE": str(tmp_path / "cache")}
     arguments = ("report", base.path, run.path, "--out", out, "--history", history, "--open")
-    done = call(
-        tmp_path, *arguments, check=1, **variables
-    )  # it spikes more than the base
+    done = call(tmp_path, *arguments, check=1, **variables)  # it spikes more than the base
     assert done.stdout.splitlines()[-1] == str(out / "index.html")
     assert (out / "compare.html").exists()
     trends = (out / "data/trends.csv").read_text()
