@@ -74,7 +74,7 @@ def _models(comparison: Comparison, run: Run, cells: Sequence[Cell], energy_mode
     sides: dict[str, Callable[[Cell], Datum]] = {
         "accuracy": _accuracy,
         "firing_rate": entries.firing_rate,
-        "operations": _operations,
+        "operations": lambda c: entries.operations(c, "operations"),
         "energy": lambda c: entries.energy(c, energy_model),
     }
     for metric in (METRICS[name] for name in sides):
@@ -101,11 +101,6 @@ def _models(comparison: Comparison, run: Run, cells: Sequence[Cell], energy_mode
 def _accuracy(cell: Cell) -> Datum:
     whole = entries.accuracy(cell)
     return Datum(whole.text, whole.value, reason=whole.reason)
-
-
-def _operations(cell: Cell) -> Datum:
-    ac, mac = cell.operations("ac"), cell.operations("mac")
-    return entries.count(ac if isinstance(ac, Missing) else mac if isinstance(mac, Missing) else ac + mac)
 
 
 def _change(before: Datum, head: Datum, metric: Metric, finding: Finding | None) -> Datum:
