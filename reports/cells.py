@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bench.metrics import METRICS
 from bench.track.history_rows import RecordRow
-from bench.track.records import SECTIONS, Absent, EnergyModel, InformationLayer, ModelDescription, Record
+from bench.track.records import Absent, EnergyModel, InformationLayer, ModelDescription, Record
 from bench.track.runs import CellResult, Run
 from bench.track.statistics import wilson
 from reports.text import clean, slug
@@ -86,11 +86,8 @@ class Cell:
     @property
     def skipped(self) -> Missing | None:
         """The reason, where nothing at all was measured."""
-        sections = [getattr(self.record, section) for section in SECTIONS]
-        if all(isinstance(section, Absent) for section in sections):
-            first = next((s for s in sections if s.status in ("skipped", "failed")), sections[0])
-            return absent(first)
-        return None
+        missing = self.record.unmeasured
+        return absent(missing) if missing else None
 
     @property
     def accuracy(self) -> Interval | Missing:

@@ -30,7 +30,7 @@ from bench.track.decide import decide
 from bench.track.findings import VERDICTS, Finding, Pair, Verdict, percent
 from bench.track.git import Ancestry, stored_ancestry
 from bench.track.history_rows import row_of
-from bench.track.records import SECTIONS, Absent, Git, Record
+from bench.track.records import SECTIONS, Absent, Git
 from bench.track.runs import Run
 from bench.track.seeds import compare_seeds
 from bench.track.standing import standing
@@ -129,13 +129,15 @@ def _lonely(name: str, base: Run, head: Run) -> Finding | None:
     if name in head.cells:
         if name in base.cells:
             return None
-        skipped = _not_measured(head.cells[name].record)
-        return Finding(name, "cell", None, "changed", f"a new cell{f', not measured: {skipped}' if skipped else ''}")
+        skipped = head.cells[name].record.unmeasured
+        words = f"a new cell, not measured: {skipped.reason}" if skipped else "a new cell"
+        return Finding(name, "cell", None, "changed", words)
     only, shard = head.common("only"), head.common("shard")
     if (only and not fnmatchcase(name, only)) or (shard and shard != base.common("shard")):
         return None
-    if reason := _not_measured(base.cells[name].record):
-        return Finding(name, "cell", None, "changed", f"the cell is gone; the base had not measured it: {reason}")
+    if missing := base.cells[name].record.unmeasured:
+        words = f"the cell is gone; the base had not measured it: {missing.reason}"
+        return Finding(name, "cell", None, "changed", words)
     if _other(base.common("suite"), head.common("suite")):
         return Finding(name, "cell", None, "changed", "the cell is gone: the head is of another suite")
     if _other(base.common("suite_cells"), head.common("suite_cells")):
@@ -150,20 +152,14 @@ def _other(base: str | None, head: str | None) -> bool:
     return base is not None and head is not None and base != head
 
 
-def _not_measured(record: Record) -> str | None:
-    """Return why nothing at all was measured of a cell; None if something was."""
-    sections = [getattr(record, name) for name in SECTIONS]
-    return next(section.reason for section in sections) if all(isinstance(it, Absent) for it in sections) else None
-
-
 def _compare_cell(pair: Pair, interleaved: Interleaved | None) -> list[Finding]:
-    missing = _not_measured(pair.base.record), _not_measured(pair.head.record)
-    if missing[0] and missing[1]:
-        return [pair.finding("cell", "not_comparable", f"not measured in either run: {missing[1]}")]
-    if missing[1]:
-        return [pair.finding("cell", "regressed", f"not measured any more: {missing[1]}")]
-    if missing[0]:
-        return [pair.finding("cell", "changed", f"measured now; not at the base: {missing[0]}")]
+    base, head = pair.base.record.unmeasured, pair.head.record.unmeasured
+    if base and head:
+        return [pair.finding("cell", "not_comparable", f"not measured in either run: {head.reason}")]
+    if head:
+        return [pair.finding("cell", "regressed", f"not measured any more: {head.reason}")]
+    if base:
+        return [pair.finding("cell", "changed", f"measured now; not at the base: {base.reason}")]
     findings = compare_structure(pair)
     for section in ("model", *SECTIONS):
         if section == "energy" and isinstance(pair.head.record.synops, Absent):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from bench.track.errors import TrackInputError
-from bench.track.records import SECTIONS, Absent, Git, Record
+from bench.track.records import Absent, Git, Record
 from bench.track.runs import Run, in_utc, run_name
 
 
@@ -157,7 +157,7 @@ def _record(record: Record, file: str) -> RecordRow:
         timesteps=model.timesteps,
         seed=model.seed,
         device=record.provenance.device,
-        skipped=_skipped(record),
+        skipped=record.unmeasured.reason if record.unmeasured else None,
         samples=accuracy.n if accuracy else None,
         correct=accuracy.correct if accuracy else None,
         firing_rate=spikes.mean_firing_rate if spikes else None,
@@ -174,14 +174,6 @@ def _record(record: Record, file: str) -> RecordRow:
         joules=None if isinstance(record.power, Absent) else record.power.joules_per_inference,
         peak_bytes=None if isinstance(record.memory, Absent) else record.memory.peak_bytes,
     )
-
-
-def _skipped(record: Record) -> str | None:
-    """Return why nothing at all was measured, in the words of what was skipped or failed; None if something was."""
-    absent = [section for name in SECTIONS if isinstance(section := getattr(record, name), Absent)]
-    if len(absent) < len(SECTIONS):
-        return None
-    return next((section for section in absent if section.status in ("skipped", "failed")), absent[0]).reason
 
 
 def _layers(record: Record, file: str) -> list[LayerRow]:

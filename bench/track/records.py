@@ -559,5 +559,14 @@ class Record(Section):
     )
     tdp_estimate: TdpEstimate | None = None
 
+    @property
+    def unmeasured(self) -> Absent | None:
+        """Why nothing at all was measured, in the words of what was skipped or failed; None if something was."""
+        sections = [getattr(self, name) for name in SECTIONS]
+        absent = [section for section in sections if isinstance(section, Absent)]
+        if len(absent) < len(sections):
+            return None
+        return next((section for section in absent if section.status in ("skipped", "failed")), absent[0])
+
 
 SECTIONS = ("accuracy", "spikes", "synops", "neuron_ops", "information", "energy", "latency", "power", "memory")
