@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from bench.suites.shards import among
 from bench.track.errors import TrackInputError
 from bench.track.history import open_history
 from bench.track.records import Accuracy, Git, Provenance, Record
@@ -27,7 +27,7 @@ def measured_before(history: str, commit: str, head: Run, only: str, repository:
                 continue
             run = run_of(entry.path, content)
             if _serves(run, commit, head, only):
-                return among(run, head.cells)
+                return replace(run, cells={name: run.cells[name] for name in head.cells})
     return None
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from bench.suites.options import HistoryOption
+from bench.suites.options import AcceptedOption, HistoryOption
 
 if TYPE_CHECKING:
     from bench.ab.interleave import Side
@@ -27,7 +27,7 @@ def ab(
     out: Annotated[Path, typer.Option(help="Where what was measured (in ab/) and the report (in report/) go.")] = Path(
         ".bench"
     ),
-    accepted: Annotated[Path | None, typer.Option(help="TOML file of accepted regressions, with reasons.")] = None,
+    accepted: AcceptedOption = None,
     data_root: Annotated[
         Path | None, typer.Option(help="Folder that holds the data sets (or INFLOR_BENCH_DATA).")
     ] = None,
@@ -49,7 +49,7 @@ def ab(
     from bench.ab.sides import Settings, count
     from bench.ab.turns import time_pair
     from bench.suites.device_lock import DeviceBusyError, device_lock
-    from bench.suites.judging import Rules, judge, summarise
+    from bench.suites.judging import judge_here, summarise
     from bench.suites.suite import load_suite, plan, timed_by_ab
     from bench.suites.timing import timing_device
     from bench.track.render import to_json
@@ -127,7 +127,7 @@ def ab(
             found = dict.fromkeys(cells, Interleaved(failed=str(error), stopped=str(error)))
         untimed = Interleaved(failed="not timed: `ab` times the cells that the suite marks, by default one a data set")
         found = {entry.cell.name: untimed for entry in planned} | found
-    comparison = judge(runs[0], runs[1], Rules(accepted, loaded.limits, None, suite), found)
+    comparison = judge_here(*runs, accepted, interleaved=found, suite=suite)
     write_json(place / "comparison.json", to_json(comparison))
     page = build([runs[1]], out / "report", comparison=comparison)
     summarise((page.parent / "comment.md").read_text("utf-8"))

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from bench.ab.sides import TimingError
 from bench.ab.turns import Answer
-from bench.track.gate import ASKED, FLOORS, LOOKS, MOST_PAIRS, Pairs, decided, hopeless, noise_floor
+from bench.track.gate import ASKED, FLOOR, LOOKS, MOST_PAIRS, Pairs, decided, hopeless, noise_floor
 from bench.track.timing import Interleaved
 
 SAME_PAIRS = 5
@@ -166,7 +166,7 @@ def _pair(time_pair: PairTimer, sides: tuple[Side, Side], seen: dict[str, _Seen]
 
 
 def _floors(same: _Seen) -> dict[str, float]:
-    return {metric: noise_floor(pairs, FLOORS["latency"]) for metric, pairs in same.pairs().items()}
+    return {metric: noise_floor(pairs, FLOOR) for metric, pairs in same.pairs().items()}
 
 
 def _decided(seen: _Seen, floors: dict[str, float], tests: int) -> bool:
