@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.metrics import Metric
 from bench.track.findings import Finding, Pair, Verdict
-from bench.track.records import Accuracy
+from bench.track.records import Absent, Accuracy, Record
 from bench.track.statistics import mcnemar, paired_interval, two_proportions, unpaired_interval
 
 ALPHA = 0.005
@@ -34,6 +34,24 @@ def compare_accuracy(pair: Pair, metric: Metric, base: Accuracy, head: Accuracy)
     reason = f"{points(difference)} ({words}){retrained}"
     floor = metric.by_chance if pair.retrained else None
     return pair.finding(metric.name, "same", reason, **values, p_value=p_value, interval=interval, floor=floor)
+
+
+def compare_card(cell: str, record: Record) -> Finding | None:
+    """Return the finding where the weights' card says another accuracy than was measured; None where it agrees.
+
+    It takes no base. A few samples are what rounding does on another processor; beyond chance something is broken.
+    """
+    weights, accuracy = record.provenance.weights, record.accuracy
+    if weights is None or weights.card_accuracy is None or isinstance(accuracy, Absent):
+        return None
+    told = round(weights.card_accuracy * accuracy.n)
+    if told == accuracy.correct or record.model.form != "training":
+        return None
+    p_value = two_proportions((told, accuracy.n), (accuracy.correct, accuracy.n))
+    difference = (accuracy.correct - told) / accuracy.n
+    verdict: Verdict = "regressed" if p_value < ALPHA and difference < 0 else "changed"
+    reason = f"{points(difference)} from what the card of the weights says (unpaired, Fisher p = {p_value:.2g})"
+    return Finding(cell, "card", None, verdict, reason, told / accuracy.n, accuracy.value, difference, p_value)
 
 
 def accuracy_verdict(finding: Finding, tests: int) -> tuple[Verdict, str]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from bench.metrics import METRICS
 from bench.track.accepted import Accepted, apply_accepted
-from bench.track.accuracy import compare_accuracy, points
+from bench.track.accuracy import compare_accuracy, compare_card, points
 from bench.track.budgets import check_budgets
 from bench.track.counts import (
     compare_count,
@@ -92,8 +92,9 @@ def judge(base: Run | None, head: Run, rules: Rules | None = None) -> Comparison
     It depends on nothing but its arguments: every command that judges calls it.
     """
     rules = rules or Rules()
+    cards = [card for name, result in head.cells.items() if (card := compare_card(name, result.record))]
     if base is None:
-        found = _sorted(check_budgets(head, {}, (), "there is no base"))
+        found = _sorted([*cards, *check_budgets(head, {}, (), "there is no base")])
         return Comparison(None, head, found, {}, _notes(base, head))
     known = rules.ancestries or (stored_ancestry(base.git), stored_ancestry(head.git))
     stands = standing(row_of(base, base.path.name), row_of(head, head.path.name), known[1])
@@ -107,7 +108,7 @@ def judge(base: Run | None, head: Run, rules: Rules | None = None) -> Comparison
         findings = [_shown(finding) for finding in findings]
     before = {name: result.record for name, result in base.cells.items()}
     no_ratio = None if shown is None else f"the base is {shown}"
-    findings += check_budgets(head, before, findings, no_ratio)
+    findings += [*cards, *check_budgets(head, before, findings, no_ratio)]
     judged = _sorted(apply_accepted(findings, rules.accepted, *known))
     sentences = {pair.cell: _sentence(pair, judged) for pair in pairs}
     return Comparison(base, head, judged, sentences, _notes(base, head, shown), shown)

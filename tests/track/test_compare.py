@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import false_discovery_control, ttest_rel
+from scipy.stats import false_discovery_control, fisher_exact, ttest_rel
 
 from bench.metrics import METRICS
 from bench.track.budgets import parse_budgets
@@ -615,3 +615,35 @@ def test_the_comparison_is_the_same_whatever_the_order_in_the_files(runs):
     first = judge(*runs(base, head))
     assert judge(*runs(base[::-1], head[::-1])).findings == first.findings
     assert json.dumps([finding.cell for finding in first.findings])
+
+
+@pytest.mark.parametrize(
+    ("card", "correct", "verdict"),
+    [
+        (900, 900, None),
+        (900, 899, "changed"),
+        (900, 901, "changed"),
+        (900, 862, "changed"),
+        (900, 855, "regressed"),
+        (855, 900, "changed"),
+    ],
+)
+def test_weights_are_held_to_their_card_without_a_base(tmp_path, card, correct, verdict):
+    """Of 1,000 samples, by the exact test of scipy."""
+    weights = WeightsProvenance(source="shipped", sha256="w", card_accuracy=card / 1000)
+    record = make_record(samples=1000, bits=np.arange(1000) < correct, provenance={"weights": weights})
+    comparison = judge(None, read_run(write_run(tmp_path / "run.json", [record])))
+    found = [finding.verdict for finding in comparison.findings if finding.metric == "card"]
+    assert found == ([] if verdict is None else [verdict])
+    assert comparison.exit_code == (verdict == "regressed")
+    table = [[card, 1000 - card], [correct, 1000 - correct]]
+    expected = fisher_exact(table).pvalue < 0.005 and correct < card
+    assert (verdict == "regressed") == expected
+
+
+def test_the_card_says_nothing_of_a_deployed_form(tmp_path):
+    weights = WeightsProvenance(source="shipped", sha256="w", card_accuracy=0.9)
+    record = make_record(accuracy=0.5, provenance={"weights": weights})
+    deployed = record.model_copy(update={"model": record.model.model_copy(update={"form": "deployed"})})
+    for each, exit_code in ((record, 1), (deployed, 0)):
+        assert judge(None, read_run(write_run(tmp_path / "run.json", [each]))).exit_code == exit_code
