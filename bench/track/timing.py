@@ -31,7 +31,7 @@ class Interleaved:
 
     `pairs` and `floors` are by metric: "latency" and parts of it such as "latency/neurons". `layers` are, by part, the
     layers' names with the seconds of one forward pass at base and head. `failed` says why there are no pairs, `stopped`
-    why there are no more although it was not decided.
+    why there are no more, or none, although it was not decided: the machine is too busy.
     """
 
     pairs: Mapping[str, Pairs] = field(default_factory=dict)
@@ -47,7 +47,8 @@ def compare_reading(
     """Return the findings on what an instrument read: those of pairs can gate, separate runs never do."""
     if metric.judged == "timed" and interleaved is not None:
         if interleaved.failed is not None:
-            return [pair.finding(metric.name, "not_comparable", interleaved.failed)]
+            verdict: Verdict = "too_noisy" if interleaved.stopped else "not_comparable"
+            return [pair.finding(metric.name, verdict, interleaved.failed)]
         mine = [name for name in interleaved.pairs if name.partition("/")[0] == metric.name]
         found = [_of_pairs(pair, name, interleaved) for name in mine]
         return found if metric.name in mine else [*found, _of_runs(pair, metric, base, head)]

@@ -36,7 +36,7 @@ def groups(records: list[Record]) -> dict[str, list[Record]]:
 
 
 def spread(metric: str, members: list[Record]) -> tuple[float, float] | None:
-    """The standard deviation over seeds and how far they lie apart, of counts relative to the mean; None without any."""
+    """The deviation over seeds and how far they lie apart, of counts relative to the mean; None without any."""
     values = [METRICS[metric].value(record) for record in members]
     numbers = [value for value in values if isinstance(value, float)]
     if len(numbers) < len(members) or not any(numbers):

@@ -8,7 +8,7 @@ from scipy.stats import binomtest, wilcoxon
 
 from bench.track.budgets import parse_budgets
 from bench.track.compare import Rules, judge
-from bench.track.gate import ALPHA, LOOKS, Pairs, change_of, decided, noise_floor
+from bench.track.gate import ALPHA, LOOKS, Pairs, change_of, decided, hopeless, noise_floor
 from bench.track.runs import read_run
 from bench.track.timing import Interleaved
 from tests.track.builders import make_record, write_run
@@ -156,6 +156,29 @@ def test_however_many_timings_hide_no_loss_of_accuracy(tmp_path):
     assert (alone.verdict, among.verdict) == ("regressed", "regressed")
     assert among.p_adjusted == alone.p_adjusted == alone.p_value
     assert sum(it.p_value is not None for it in judge(base, head, timed).findings) == 76
+
+
+def test_pairs_for_which_the_machine_is_too_busy_are_too_noisy(tmp_path):
+    found = finding(
+        compared(tmp_path, Interleaved(failed="stopped: it is busy", stopped="stopped: it is busy")), "latency"
+    )
+    assert (found.verdict, found.reason) == ("too_noisy", "stopped: it is busy")
+    ended = Interleaved({"latency": pairs(6, 1.1, noise=0.3)}, {"latency": 0.3}, stopped="stopped after 6 pairs")
+    found = finding(compared(tmp_path, ended), "latency")
+    assert found.verdict == "too_noisy"
+    assert "; stopped after 6 pairs" in found.reason
+
+
+def test_the_same_within_a_floor_that_hides_10_percent_is_too_noisy(tmp_path):
+    wide = pairs(10, noise=0.4, seed=1)
+    low, high = change_of(wide).interval
+    assert 0.1 < max(1 - low, high - 1) < 0.3
+    assert (
+        finding(compared(tmp_path, Interleaved({"latency": wide}, {"latency": 0.3})), "latency").verdict == "too_noisy"
+    )
+    assert not decided(wide, 0.3, 1)
+    assert hopeless(wide, 0.3)
+    assert not hopeless(wide, 0.1)
 
 
 def test_pairs_that_failed_are_not_comparable_and_say_why(tmp_path):
