@@ -817,6 +817,7 @@ class Commands:
         self.patch.setattr("bench.ab.revisions.checked_out", checked_out)
         self.patch.setattr("bench.ab.sides.count", lambda *_: next(files))
         self.patch.setattr("bench.ab.before.measured_before", lambda *_: None)
+        self.patch.setattr("bench.suites.device_lock.PLACE", self.out.parent)
         self.patch.setattr("bench.ab.interleave.interleave", lambda *_: {})
         return ["HEAD^", "HEAD", "--suite", str(suite), "--out", str(self.out)]
 

@@ -36,13 +36,13 @@ def groups(records: list[Record]) -> dict[str, list[Record]]:
 
 
 def spread(metric: str, members: list[Record]) -> tuple[float, float] | None:
-    """The mean of a metric over seeds and its standard deviation, of counts relative to it; None where none moves."""
+    """The deviation over seeds and how far they lie apart, of counts relative to the mean; None without any."""
     values = [METRICS[metric].value(record) for record in members]
     numbers = [value for value in values if isinstance(value, float)]
     if len(numbers) < len(members) or not any(numbers):
         return None
-    mean, deviation = fmean(numbers), stdev(numbers)
-    return mean, deviation if METRICS[metric].unit == "share" else deviation / mean
+    scale = 1.0 if METRICS[metric].unit == "share" else fmean(numbers)
+    return stdev(numbers) / scale, (max(numbers) - min(numbers)) / scale
 
 
 def exceeded_rarely(deviations: list[tuple[float, int]]) -> float:
@@ -56,20 +56,20 @@ def main(paths: list[str]) -> None:
     """Print the tables, in Markdown."""
     records = {record.name: record for path in paths for record in _records(Path(path))}
     found = groups(list(records.values()))
-    print("| network | seeds | metric | mean | standard deviation | furthest apart |")
-    print("|---|---:|---|---:|---:|---:|")
+    print(f"| network | seeds | {' | '.join(metric.label for metric in JUDGED)} |")
+    print(f"|---|---:|{'---:|' * len(JUDGED)}")
     deviations: dict[tuple[str, str], list[tuple[float, int]]] = defaultdict(list)
     for name, members in sorted(found.items()):
+        cells = []
         for metric in JUDGED:
             seen = spread(metric.name, members)
             if seen is None:
+                cells.append("none")
                 continue
-            mean, deviation = seen
-            values = [float(metric.value(record)) for record in members]  # type: ignore[arg-type]
-            apart = max(values) - min(values) if metric.unit == "share" else max(values) / min(values) - 1
+            deviation, apart = seen
             deviations[metric.name, name.partition("/")[0]].append((deviation, len(members)))
-            figures = f"{mean:,.6g} | {100 * deviation:.2f} % | {100 * apart:.2f} %"
-            print(f"| {name} | {len(members)} | {metric.label} | {figures} |")
+            cells.append(f"{100 * deviation:.2f} % ({100 * apart:.2f})")
+        print(f"| {name} | {len(members)} | {' | '.join(cells)} |")
     pairs = [pair for members in found.values() for pair in combinations(members, 2)]
     rejected = sum(_tested(*pair) < ALPHA for pair in pairs)
     print(f"\nMcNemar's test with p < {ALPHA} rejects {rejected} of {len(pairs)} pairs of seeds.\n")

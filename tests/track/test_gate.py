@@ -140,6 +140,24 @@ def test_all_p_values_of_timings_are_adjusted_together(tmp_path):
     assert alone.p_adjusted < ALPHA
 
 
+def test_however_many_timings_hide_no_loss_of_accuracy(tmp_path):
+    """28 lost and 9 gained of 10,000: p = 0.0026, which among 76 tests would be 0.19."""
+    right = np.arange(10_000) < 9000
+    turned = right.copy()
+    turned[:28], turned[-9:] = False, True
+    base, head = (
+        read_run(write_run(tmp_path / f"{side}.json", [make_record(CELL, samples=10_000, bits=bits)]))
+        for side, bits in (("base", right), ("head", turned))
+    )
+    quiet = {f"latency/part{index}": pairs(14, seed=index) for index in range(75)}
+    timed = Rules(interleaved={CELL: Interleaved(quiet, dict.fromkeys(quiet, 0.03))})
+    alone, among = (finding(judge(base, head, rules), "accuracy") for rules in (None, timed))
+    assert alone.p_value == pytest.approx(binomtest(9, 37).pvalue)
+    assert (alone.verdict, among.verdict) == ("regressed", "regressed")
+    assert among.p_adjusted == alone.p_adjusted == alone.p_value
+    assert sum(it.p_value is not None for it in judge(base, head, timed).findings) == 76
+
+
 def test_pairs_for_which_the_machine_is_too_busy_are_too_noisy(tmp_path):
     found = finding(
         compared(tmp_path, Interleaved(failed="stopped: it is busy", stopped="stopped: it is busy")), "latency"
@@ -161,24 +179,6 @@ def test_the_same_within_a_floor_that_hides_10_percent_is_too_noisy(tmp_path):
     assert not decided(wide, 0.3, 1)
     assert hopeless(wide, 0.3)
     assert not hopeless(wide, 0.1)
-
-
-def test_however_many_timings_hide_no_loss_of_accuracy(tmp_path):
-    """28 lost and 9 gained of 10,000: p = 0.0026, which among 76 tests would be 0.19."""
-    right = np.arange(10_000) < 9000
-    turned = right.copy()
-    turned[:28], turned[-9:] = False, True
-    base, head = (
-        read_run(write_run(tmp_path / f"{side}.json", [make_record(CELL, samples=10_000, bits=bits)]))
-        for side, bits in (("base", right), ("head", turned))
-    )
-    quiet = {f"latency/part{index}": pairs(14, seed=index) for index in range(75)}
-    timed = Rules(interleaved={CELL: Interleaved(quiet, dict.fromkeys(quiet, 0.03))})
-    alone, among = (finding(judge(base, head, rules), "accuracy") for rules in (None, timed))
-    assert alone.p_value == pytest.approx(binomtest(9, 37).pvalue)
-    assert (alone.verdict, among.verdict) == ("regressed", "regressed")
-    assert among.p_adjusted == alone.p_adjusted == alone.p_value
-    assert sum(it.p_value is not None for it in judge(base, head, timed).findings) == 76
 
 
 def test_pairs_that_failed_are_not_comparable_and_say_why(tmp_path):
