@@ -14,32 +14,10 @@ from bench.measure.neurons import SpikingNeuron
 
 @dataclass(frozen=True)
 class Called:
-    """A watched module: its name in the model, itself where it is a spiking neuron, and what `is_layer` says of it."""
+    """A watched module: its name in the model, and itself where it is a spiking neuron."""
 
     name: str
     neuron: SpikingNeuron | None
-    layer: bool
-    quiet: bool
-
-
-# Layers of torch that are one operator each, which is no linear layer and no attention.
-_QUIET = (
-    *(nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
-    *(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.GroupNorm, nn.LayerNorm),
-    *(nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d, nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d),
-    *(nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d),
-    *(nn.ReLU, nn.Sigmoid, nn.Tanh, nn.GELU, nn.SiLU, nn.Dropout, nn.Flatten, nn.Identity),
-)
-
-
-def is_quiet(module: nn.Module) -> bool:
-    """Whether a module is a layer of torch, without hooks, in which neither a linear layer nor attention can run."""
-    return type(module) in _QUIET and not (module._forward_pre_hooks or module._forward_hooks)
-
-
-def is_layer(module: nn.Module) -> bool:
-    """Whether a module is a layer of torch that does the same with every input of one shape."""
-    return type(module) in (*_QUIET, nn.Linear)
 
 
 class ModuleCalls:

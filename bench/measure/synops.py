@@ -2,7 +2,8 @@
 
 A synaptic operation is one pair of a non-zero input element and a non-zero weight element that an operator multiplies
 or accumulates. Zero padding never counts. Bias, normalisation, pooling and elementwise arithmetic are not synaptic (an
-elementwise product has no fan-in, so it is no synapse); they have a ledger of their own, as have the neuron updates.
+elementwise product has no fan-in, unless it is summed: `synop_sums`); they have a ledger of their own, as have the
+neuron updates. Nor is a product of weights alone, into which nothing came (`synop_weights`).
 
     with SynOpCounter(model) as counter:
         for x in batches:
@@ -21,9 +22,9 @@ modules run eagerly, with the same operators, and are counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self, cast, get_args
 
@@ -34,18 +35,27 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.hooks import RemovableHandle
 
-from bench.measure.calls import Called, ModuleCalls, is_layer, is_quiet
+from bench.measure.calls import Called, ModuleCalls
 from bench.measure.errors import FormulaError, MeasureInputError, NotCoveredError
-from bench.measure.formulas import Formula, formula_of, is_not_synaptic, is_view
+from bench.measure.formulas import (
+    Contraction,
+    Formula,
+    Product,
+    formula_of,
+    is_not_synaptic,
+    is_view,
+    operands,
+    with_operands,
+)
 from bench.measure.formulas.attention import attention
 from bench.measure.neuron_ops import Ledger, NeuronOps, OtherOps, Rule
 from bench.measure.neurons import SpikingNeuron, spiking_neurons
-from bench.measure.repeats import Repeat, Repeats, Seen, undisturbed
-from bench.measure.synop_counting import Counting, LinearCall
+from bench.measure.synop_counting import Counting, LinearCall, Place, place_in_code
 from bench.measure.synop_result import OperationCounts, SynOpResult, UncountedOperator
 from bench.measure.synop_sites import Policy, SpikeClass
+from bench.measure.synop_sums import Factors, Sums
 from bench.measure.synop_time import Rows, TimeAxis
-from bench.measure.synop_weights import Weights
+from bench.measure.synop_weights import Origin, Weights, nothing_yet, written_by
 
 
 @dataclass(frozen=True)
@@ -58,8 +68,23 @@ class _Operator:
     composite: bool
     mutable: bool
     views: bool
+    makes: bool
     pads: bool
+    follows: bool
     rule: Rule | None
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """A product with a buffer of which it is not known yet whether it is state, or else a weight."""
+
+    names: frozenset[str]
+    as_state: Product
+    as_weight: Product | None
+    index: int
+    shape: torch.Size
+    module: str
+    place: Place
 
 
 class SynOpCounter(TorchDispatchMode):
@@ -104,6 +129,8 @@ class SynOpCounter(TorchDispatchMode):
         self._module = module
         self._policy, self._rows = Policy(scaled_spikes, integer_spikes), rows
         self._weights = Weights(module)
+        self._sums = Sums(self._weights)
+        self._waiting: list[_Waiting] = []
         self._counting = Counting(self._weights, self._policy, rows)
         self._ledger = Ledger()
         self._uncounted: dict[tuple[str, str], int] = {}
@@ -111,13 +138,14 @@ class SynOpCounter(TorchDispatchMode):
         self._failed: str | None = None
         self._operators = 0
         self._ran: dict[str, int] = {}
-        self._trusted: set[tuple[str, bool]] = set()
+        # Neurons, in training or not: the pass in which one first held no synaptic operation, and those that held any.
+        self._quiet: dict[tuple[str, bool], int] = {}
+        self._synaptic: set[tuple[str, bool]] = set()
+        self._passes = 0
         self._function_mode: _FunctionMode | None = None
         self._nested = _Nested(self)
         self._handles: list[RemovableHandle] = []
         self._calls = ModuleCalls(self._call)
-        self._repeats = Repeats()
-        self._seen: Seen | None = None
         self._stack: list[str] = []
         self._neurons: list[_NeuronCall] = []
         self._paused = 0
@@ -140,7 +168,7 @@ class SynOpCounter(TorchDispatchMode):
             if not isinstance(module, torch.jit.ScriptModule)
         )
         if not isinstance(self._module, torch.jit.ScriptModule):
-            self._handles.append(self._module.register_forward_pre_hook(lambda _, args: self._rows.begin(args)))
+            self._handles.append(self._module.register_forward_pre_hook(self._begin_of_forward, with_kwargs=True))
             self._handles.append(self._module.register_forward_hook(self._end_of_forward, always_call=True))
         self._fastpath = torch.backends.mha.get_fastpath_enabled()
         torch.backends.mha.set_fastpath_enabled(False)
@@ -152,7 +180,7 @@ class SynOpCounter(TorchDispatchMode):
 
     def _called(self, name: str, module: nn.Module, neurons: set[int]) -> Called:
         neuron = cast(SpikingNeuron, module) if id(module) in neurons else None
-        return Called(name, neuron, layer=is_layer(module), quiet=is_quiet(module))
+        return Called(name, neuron)
 
     def _watch(self) -> None:
         if self._function_mode is not None:
@@ -182,7 +210,8 @@ class SynOpCounter(TorchDispatchMode):
         for transient in (self._stack, self._neurons, self._counting.linear):
             transient.clear()
         self._counting.forget()
-        self._repeats.forget()
+        self._sums.forget(all_of_them=True)
+        self._decide()
         self._paused = 0
         if error is None:
             self._check_weights()
@@ -202,74 +231,20 @@ class SynOpCounter(TorchDispatchMode):
         try:
             if called.neuron is not None:
                 return self._call_neuron(name, called.neuron, module, args, kwargs)
-            if called.layer:
-                return self._call_layer(called, module, args, kwargs)
             return self._calls.run(module, *args, **kwargs)
         finally:
             if self._stack:
                 self._stack.pop()
 
-    def _call_layer(self, called: Called, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Run a layer of torch: watched, or as it did before."""
-        watched = self._without_function_mode if called.quiet else self._calls.run
-        if kwargs or len(args) != 1 or type(args[0]) is not Tensor or not self._alone():
-            return watched(module, *args, **kwargs)
-        (x,) = args
-        with torch._C.DisableTorchFunction():  # what we look at ourselves need not come by our own mode
-            repeat = self._repeats.find(module, x)
-            product = None if repeat is None else repeat.product
-            if repeat is not None and (product is None or self._counting.holds(product, x)):
-                return self._call_again(called.name, repeat, x)
-        seen = self._seen = Seen(x)
-        try:
-            output = watched(module, x)
-        finally:
-            self._seen = None
-        self._repeats.learn(module, seen, output)
-        return output
-
-    def _call_again(self, name: str, repeat: Repeat, x: Tensor) -> Any:
-        """Run a layer that was watched before, without dispatch, and count what flows into it."""
-        with torch._C._DisableTorchDispatch():
-            output = self._calls.run(repeat.module, x)
-            for cost in repeat.costs:
-                self._ledger.cost(name, cost)
-            if repeat.product is not None:
-                self._operators += 1
-                with torch._C._AutoDispatchBelowAutograd():
-                    self._counting.repeat(repeat.product, x)
-        return output
-
-    def _alone(self) -> bool:
-        """Whether operators come by here and nowhere else, and count as they are."""
-        return (
-            self._only_mode()
-            and not (self._neurons or self._paused)
-            and (self._function_mode is not None or torch.is_inference_mode_enabled())
-            and undisturbed()
-        )
-
     def _only_mode(self) -> bool:
         modes = torch._C._len_torch_dispatch_stack(), torch._C._len_torch_function_stack()
         return modes == (1, 0 if self._function_mode is None else 1)
 
-    def _without_function_mode(self, module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        if self._function_mode is None or not torch._C._len_torch_function_stack():
-            return self._calls.run(module, *args, **kwargs)
-        # Where it is not on top, another mode is, which is put back at once.
-        mode = torch._C._pop_torch_function_stack()
-        if mode is not self._function_mode:
-            torch._C._push_on_torch_function_stack(mode)
-            return self._calls.run(module, *args, **kwargs)
-        try:
-            return self._calls.run(module, *args, **kwargs)
-        finally:
-            torch._C._push_on_torch_function_stack(mode)
-
     def _call_neuron(
         self, name: str, neuron: SpikingNeuron, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        call = _NeuronCall(name, neuron, suspended=self._suspend((name, module.training)))
+        alone = self._is_trusted(name, module) and not self._needs((*args, *kwargs.values()))
+        call = _NeuronCall(name, neuron, suspended=alone and self._suspend())
         self._neurons.append(call)
         output = None
         try:
@@ -290,19 +265,50 @@ class SynOpCounter(TorchDispatchMode):
             if call.suspended:
                 self._eager.__enter__()
                 self._watch()
-            elif not call.synaptic:
-                self._trusted.add((call.name, module.training))
+                self._counting.forget()  # it may have written into what it was given
+            elif call.synaptic:
+                self._synaptic.add((call.name, module.training))
+            else:
+                self._quiet.setdefault((call.name, module.training), self._passes - (module is self._module))
 
-    def _suspend(self, neuron: tuple[str, bool]) -> bool:
-        """Leave a neuron alone that was watched once and held no synaptic operation, so that its fused kernels run."""
-        if neuron not in self._trusted or not self._only_mode():
+    def _is_trusted(self, name: str, module: nn.Module) -> bool:
+        """Whether a neuron held no synaptic operation in a whole pass, and nothing that could be a weight later."""
+        key = (name, module.training)
+        whole = self._quiet.get(key, self._passes) < self._passes
+        return whole and key not in self._synaptic and not _holds_weights(module)
+
+    def _needs(self, values: Iterable[Any]) -> bool:
+        """Whether what happens to these has to be seen: they are made of weights, or products not summed yet."""
+        return self._sums.waits_for(values) or self._weights.origin_of_all(values) is not None
+
+    def _suspend(self) -> bool:
+        """Leave a neuron alone, so that its fused kernels run."""
+        if not self._only_mode():
             return False
         self._look_away()
         self._eager.__exit__(None, None, None)
         return True
 
+    def _begin_of_forward(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._weights.came_in((*args, *kwargs.values()))
+        self._rows.begin(args)
+
     def _end_of_forward(self, module: nn.Module, args: Any, output: Any) -> None:
-        self._rows.end(self._counting.sites.values())
+        self._passes += 1
+        with _aside():
+            self._decide()
+            self._sums.forget()
+            self._rows.end(self._counting.sites.values())
+
+    def _decide(self) -> None:
+        """A forward pass has ended: now it is known which buffers are state."""
+        self._weights.end_of_forward()
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            product = one.as_weight if one.names.isdisjoint(self._weights.state) else one.as_state
+            if product is not None:
+                self._operators += 1
+                self._counting.count(product, one.index, one.shape, one.module, one.place)
 
     # Dispatch
 
@@ -317,30 +323,52 @@ class SynOpCounter(TorchDispatchMode):
         if self._function_mode is None and not torch.is_inference_mode_enabled():
             self._failed = "Inference mode was left inside a counter that was entered under it"
             raise MeasureInputError(f"{self._failed}: enter the counter outside of inference mode.")
-        if operator.mutable:
-            self._unrepeatable()
-            self._counting.forget()
-            self._weights.written((*args, *kwargs.values()))
-        output = func(*args, **kwargs)
+        output = self._write(func, args, kwargs) if operator.mutable else func(*args, **kwargs)
         if self._weights.unseen and not operator.views:
             self._weights.received((*args, *kwargs.values()))
-        if operator.known and not (operator.rule or operator.pads):
+        if operator.makes:
+            self._weights.made(func, args, kwargs, output, constants=bool(self._stack))
+        if operator.known and not (operator.rule or operator.pads or operator.follows):
             return output
         if torch._C._current_graph_task_id() != -1:
             return output
         if operator.pads:
-            self._unrepeatable()
             self._counting.padding(args, output)
         if operator.rule and not self._neurons and not self._paused:
-            cost = self._ledger.operator(self._where(), operator.rule, args, kwargs, output)
-            if self._seen is not None and cost is not None:
-                self._seen.costs.append(cost)
-        if not operator.known and not self._paused:
+            self._ledger.operator(self._where(), operator.rule, args, kwargs, output)
+        if self._paused or (operator.follows and self._follow(operator, func, args, kwargs, output)):
+            return output
+        if not operator.known:
             if operator.formula is None or not _plain(types, args):
-                self._list_uncounted(operator.name)
+                self._list_uncounted(operator.name, args, kwargs)
             else:
                 self._apply(operator.formula, operator.name, output, args, kwargs)
         return output
+
+    def _write(self, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run an operator that writes into some of its arguments."""
+        self._counting.forget()
+        targets = written_by(func, args, kwargs)
+        product = self._sums.before_writing(func, args, targets)
+        output = func(*args, **kwargs)
+        self._weights.written(func, args, kwargs, targets)
+        self._sums.written(func, args, targets, product)
+        return output
+
+    def _follow(
+        self, operator: _Operator, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
+    ) -> bool:
+        """Follow elementwise products; return whether the operator was their sum, which is counted then."""
+        try:
+            found = self._sums.summed(func, args, kwargs)
+        except NotCoveredError as reason:
+            self._list_uncounted(f"{operator.name} ({reason})", args, kwargs)
+            return True
+        if found is not None and self._count_sum(*found, output):
+            return True
+        if not operator.mutable:
+            self._sums.follow(func, args, kwargs, output)
+        return False
 
     def _look_up(self, func: OpOverload) -> _Operator:
         formula = formula_of(func)
@@ -353,7 +381,10 @@ class SynOpCounter(TorchDispatchMode):
             composite=is_composite and formula is None and not known,
             mutable=func._schema.is_mutable,
             views=is_view(func),
+            # What arrives whole, `to` and `reshape` say, may give a view or a copy.
+            makes=not func._schema.is_mutable and (is_composite or not is_view(func)),
             pads=func is torch.ops.aten.constant_pad_nd.default,
+            follows=Sums.follows(func),
             rule=Ledger.rule_of(func),
         )
         return self._known[func]
@@ -393,31 +424,95 @@ class SynOpCounter(TorchDispatchMode):
     def _apply(
         self, formula: Formula, operator: str, output: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
-        for neuron in self._neurons:
-            neuron.synaptic = True
-        self._operators += 1
         try:
             for index, product in enumerate(formula(output, *args, **kwargs)):
-                counted = self._counting.count(product, index, output, self._where())
-                if self._seen is not None:
-                    self._seen.product(counted)
+                self._consider(self._counting.resolve(product), index, output)
         except NotCoveredError as reason:
-            self._list_uncounted(f"{operator} ({reason})")
+            self._list_uncounted(f"{operator} ({reason})", args, kwargs)
         except Exception as error:
             self._failed = (
                 f"The formula of {operator} failed in module {self._where()!r}: {type(error).__name__}: {error}"
             )
             raise FormulaError(self._failed) from error
 
-    def _unrepeatable(self) -> None:
-        if self._seen is not None:
-            self._seen.fit = False
+    def _consider(self, product: Product, index: int, output: Any) -> None:
+        """Count a product that an input came into; what was made of weights alone is none."""
+        tensors = operands(product)
+        origins = [self._weights.origin(tensor) for tensor in tensors]
+        # In a product of matrices it is the buffer that may be either; a layer says which of its arguments is which.
+        open_roles = isinstance(product, Contraction) or (product.kind == "linear" and not self._counting.linear)
+        if None in origins and not (open_roles and any(map(self._either, origins))):
+            self._count(product, index, output)
+            return
+        if any(nothing_yet(origin, tensor) for origin, tensor in zip(origins, tensors, strict=True)):
+            self._count(product, index, output)
+            return
+        if any(origin is not None and self._weights.undecided(origin) for origin in origins):
+            kept = [
+                tensor if origin is not None and self._weights.has_parameter(origin) else tensor.clone()
+                for tensor, origin in zip(tensors, origins, strict=True)
+            ]
+            as_weight = None
+            if None in origins:
+                given = [
+                    one if origin is None else tensor
+                    for one, origin, tensor in zip(kept, origins, tensors, strict=True)
+                ]
+                as_weight = with_operands(product, given)
+            self._wait(with_operands(product, kept), as_weight, index, output, origins)
 
-    def _list_uncounted(self, operator: str) -> None:
-        self._unrepeatable()
+    def _count_sum(self, factors: Factors, axes: list[int], output: Any) -> bool:
+        """Count a sum of elementwise products; False where it is none that weighs anything."""
+        found = self._sums.contraction(factors, axes)
+        undecided = [self._either(factor.origin) for factor in factors]
+        if any(undecided):
+            as_state = self._sums.contraction(
+                tuple(
+                    replace(one, origin=None) if either else one for one, either in zip(factors, undecided, strict=True)
+                ),
+                axes,
+            )
+            kept = [
+                None if one is None else with_operands(one, [tensor.clone() for tensor in operands(one)])
+                for one in (as_state, found)
+            ]
+            if kept[0] is not None:
+                came_in = any(factor.origin is None for factor in factors)
+                self._wait(kept[0], kept[1] if came_in else None, 0, output, [factor.origin for factor in factors])
+            return as_state is not None or found is not None
+        if found is None:
+            return False
+        if any(factor.origin is None for factor in factors):
+            self._count(found, 0, output)
+        return True
+
+    def _either(self, origin: Origin) -> bool:
+        """Whether this may be state or a weight, which the forward pass has not shown yet."""
+        return origin is not None and self._weights.undecided(origin) and not self._weights.has_parameter(origin)
+
+    def _count(self, product: Product, index: int, output: Any) -> None:
+        self._note_synaptic()
+        self._counting.count(product, index, _shape(output), self._where())
+
+    def _wait(
+        self, as_state: Product, as_weight: Product | None, index: int, output: Any, origins: list[Origin]
+    ) -> None:
+        self._note_synaptic()
+        names = frozenset().union(*(origin for origin in origins if origin is not None))
+        self._waiting.append(
+            _Waiting(names, as_state, as_weight, index, _shape(output), self._where(), place_in_code())
+        )
+
+    def _note_synaptic(self) -> None:
         for neuron in self._neurons:
             neuron.synaptic = True
         self._operators += 1
+
+    def _list_uncounted(self, operator: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """List an operator, unless it works on weights alone."""
+        if self._weights.origin_of_all((*args, *kwargs.values())) is not None:
+            return
+        self._note_synaptic()
         key = (self._where(), operator)
         self._uncounted[key] = self._uncounted.get(key, 0) + 1
 
@@ -514,6 +609,20 @@ def _aside() -> Iterator[None]:
     """Arithmetic on what has been computed: neither autograd nor any counter may see it."""
     with torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch(), torch.no_grad():
         yield
+
+
+def _shape(output: Any) -> torch.Size:
+    first = output[0] if isinstance(output, (tuple, list)) else output
+    return cast(Tensor, first).shape
+
+
+def _holds_weights(module: nn.Module) -> bool:
+    """Whether a neuron, or what it is built of, has something that could be a weight or a state of two axes."""
+    for part in module.modules():
+        own = (*part._parameters.values(), *part._buffers.values(), *vars(part).values())
+        if any(isinstance(value, Tensor) and value.ndim > 1 for value in own):
+            return True
+    return False
 
 
 _PLAIN = frozenset({Tensor, nn.Parameter, nn.Buffer})
