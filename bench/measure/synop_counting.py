@@ -133,7 +133,7 @@ class Counting:
                 int(torch.dot(weights, found.counts.to(torch.float64))),
             )
         if self.rows.wanted:
-            self._keep_rows(site, per_row(matrix, weights), x.shape)
+            self.rows.keep(site, per_row(matrix, weights), x, range(leading))
 
     def _count_contraction(self, site: Site, product: Contraction) -> None:
         left, right = product.left, product.right
@@ -164,11 +164,9 @@ class Counting:
                     effective,
                 )
         if self.rows.wanted:
-            if batch == 1:
-                self._keep_rows(site, per_row(matrices[0], counts[1]), left.shape[1:])
-            else:
-                by_batch = (counts[0] * counts[1]).view(batch, inner).sum(1)
-                self._keep_rows(site, by_batch.to(torch.int64), left.shape)
+            fan_out = counts[1].view(batch, inner, 1)
+            by_row = torch.bmm(left.bool().to(torch.float64), fan_out).to(torch.int64)
+            self.rows.keep(site, by_row.flatten(), *(product.rows or (left, (0, 1))))
 
     def _count_directly(self, site: Site, product: Count) -> None:
         operand = site.operand(0)
@@ -179,11 +177,7 @@ class Counting:
         operand.scaled = operand.integer = False
         site.effective += product.effective
         site.add(product.dense, product.dense_padded)
-        site.has_samples = site.has_steps = False
-
-    def _keep_rows(self, site: Site, rows: Tensor, shape: torch.Size) -> None:
-        given = self.linear[-1].shape if self.linear and len(self.linear[-1].shape) > 1 else shape
-        self.rows.keep(site, rows, given)
+        site.unattributed = "its formula gives totals"
 
     def padding(self, args: tuple[Any, ...], output: Tensor) -> None:
         """Remember explicit zero padding: a convolution right after it must not take it for input."""

@@ -190,7 +190,8 @@ class Sums:
         weight = right[0].tensor if right[0].origin is not None else None
         left = left if weight is not None else left[:1]
         varying = [set().union(*(factor.varying() for factor in side)) for side in (left, right)]
-        return _matrices(_multiplied(left), _multiplied(right), varying, summed, weight)
+        product, batch_and_rows = _matrices(_multiplied(left), _multiplied(right), varying, summed)
+        return replace(product, weight=weight, rows=(left[0].tensor, batch_and_rows))
 
     def _is_mask(self, factor: Factor) -> bool:
         if factor.origin is None or self._weights.has_parameter(factor.origin):
@@ -325,9 +326,12 @@ def _multiplied(factors: Sequence[Factor]) -> Tensor:
 
 
 def _matrices(
-    left: Tensor, right: Tensor, varying: list[set[int]], summed: set[int], weight: Tensor | None
-) -> Contraction:
-    """Arrange two factors of one shape, and the axes along which each varies, as left [B, n, k] and right [B, k, m]."""
+    left: Tensor, right: Tensor, varying: list[set[int]], summed: set[int]
+) -> tuple[Contraction, tuple[int, ...]]:
+    """Arrange two factors of one shape, by the axes along which each varies, as left [B, n, k] and right [B, k, m].
+
+    Returns their product, and the axes that became B and n.
+    """
     by_left, by_right = varying
     axes = range(left.ndim)
     inner = [axis for axis in axes if axis in by_left & by_right & summed]
@@ -337,7 +341,7 @@ def _matrices(
     sizes = [math.prod(left.shape[axis] for axis in group) for group in (batch, rows, inner, columns)]
     first = _only(left, [*batch, *rows, *inner]).reshape(sizes[0], sizes[1], sizes[2])
     second = _only(right, [*batch, *inner, *columns]).reshape(sizes[0], sizes[2], sizes[3])
-    return Contraction("weighted_sum", first, second, weight=weight)
+    return Contraction("weighted_sum", first, second), (*batch, *rows)
 
 
 def _only(tensor: Tensor, axes: list[int]) -> Tensor:

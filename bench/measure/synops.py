@@ -244,7 +244,8 @@ class SynOpCounter(TorchDispatchMode):
         self, name: str, neuron: SpikingNeuron, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         alone = self._is_trusted(name, module) and not self._needs((*args, *kwargs.values()))
-        call = _NeuronCall(name, neuron, suspended=alone and self._suspend())
+        given = args[0] if args and isinstance(args[0], Tensor) else None
+        call = _NeuronCall(name, neuron, given, suspended=alone and self._suspend())
         self._neurons.append(call)
         output = None
         try:
@@ -266,6 +267,8 @@ class SynOpCounter(TorchDispatchMode):
                 self._eager.__enter__()
                 self._watch()
                 self._counting.forget()  # it may have written into what it was given
+                if self._rows.wanted and isinstance(output, Tensor) and call.given is not None:
+                    self._rows.layouts.same(call.given, output)
             elif call.synaptic:
                 self._synaptic.add((call.name, module.training))
             else:
@@ -328,6 +331,8 @@ class SynOpCounter(TorchDispatchMode):
             self._weights.received((*args, *kwargs.values()))
         if operator.makes:
             self._weights.made(func, args, kwargs, output, constants=bool(self._stack))
+        if self._rows.wanted and (operator.makes or operator.mutable):
+            self._rows.follow(func, args, kwargs, output, self._where())
         if operator.known and not (operator.rule or operator.pads or operator.follows):
             return output
         if torch._C._current_graph_task_id() != -1:
@@ -600,6 +605,7 @@ class _NeuronCall:
 
     name: str
     neuron: SpikingNeuron
+    given: Tensor | None
     suspended: bool
     synaptic: bool = False
 

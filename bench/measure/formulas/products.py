@@ -181,7 +181,8 @@ class Projection:
 class Contraction:
     """left [B, n, k] times right [B, k, m]. One operand with unit values is enough for accumulates.
 
-    Where `weight` is given, it is what `right` was made of, and the class is that of `left` alone.
+    Where `weight` is given, it is what `right` was made of, and the class is that of `left` alone. `rows` is a tensor
+    and those of its axes that became B and n, where these are not the first two of `left`.
     """
 
     kind: str
@@ -189,6 +190,7 @@ class Contraction:
     right: Tensor
     bias: bool = False
     weight: Tensor | None = None
+    rows: tuple[Tensor, tuple[int, ...]] | None = None
 
 
 @dataclass(frozen=True)
