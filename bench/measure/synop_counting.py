@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import weakref
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -24,25 +24,17 @@ _OURS = os.path.dirname(__file__) + os.sep
 _REMEMBERED = 4
 
 
-@dataclass(frozen=True)
-class LinearCall:
-    """A linear layer that is running: the shape of its input, and whether it has a bias."""
-
-    shape: torch.Size
-    bias: bool
-
-
 class Counting:
     """The sites of a run and their numbers.
 
-    A site is a weight, or a place in the code, in one module. `linear` holds the linear layers that are running,
-    innermost last.
+    A site is a weight, or a place in the code, in one module. `linear` says of each linear layer
+    that is running, innermost last, whether it has a bias.
     """
 
     def __init__(self, weights: Weights, policy: Policy, rows: Rows) -> None:
         self.weights, self.policy, self.rows = weights, policy, rows
         self.sites: dict[Any, Site] = {}
-        self.linear: list[LinearCall] = []
+        self.linear: list[bool] = []
         self._by_policy = "ac" in (policy.scaled, policy.integer)
         self._names: set[str] = set()
         self._padded: tuple[Tensor, tuple[tuple[int, int], ...]] | None = None
@@ -83,7 +75,7 @@ class Counting:
         """Recognise a linear layer: inside F.linear, or where one operand is more of a weight than the other."""
         if not isinstance(product, Contraction) or product.left.shape[0] != 1 or product.weight is not None:
             return product
-        bias = self.linear[-1].bias if self.linear else product.bias
+        bias = self.linear[-1] if self.linear else product.bias
         left, right = self.weights.weighs(product.left), self.weights.weighs(product.right)
         if self.linear or (right and right >= left):
             return Projection("linear", product.left[0], product.right[0].t(), Linear(), bias)

@@ -13,6 +13,7 @@ from torch import Tensor
 from bench.measure.formulas.inputs import Occupancy, PositionSums, integer_rows, scale_of
 from bench.measure.formulas.products import Geometry, Projection, Shape
 from bench.measure.synop_result import SynOpLayer
+from bench.measure.synop_weights import why_uncountable
 
 SpikeClass = Literal["mac", "ac"]
 
@@ -156,6 +157,8 @@ class Site:
         """Whether the weight still has the zeros that the cache was made for; True without a cache."""
         if self._last is None or self.taps is None:
             return True
+        if why_uncountable((self._last.weight,)):
+            return False
         return torch.equal(self._last.geometry.taps(self._last.weight), self.taps)
 
     def operand(self, index: int) -> Operand:

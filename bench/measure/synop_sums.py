@@ -20,7 +20,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 
 from bench.measure.errors import NotCoveredError
 from bench.measure.formulas import Contraction, is_view
-from bench.measure.synop_weights import Origin, Weights, nothing_yet, storage
+from bench.measure.synop_weights import Origin, Weights, nothing_yet, storage, why_uncountable
 
 aten = torch.ops.aten
 
@@ -172,6 +172,8 @@ class Sums:
         if found is None:
             return None
         found = tuple(replace(one, origin=None) if nothing_yet(one.origin, one.tensor) else one for one in found)
+        if reason := why_uncountable(one.tensor for one in found):
+            raise NotCoveredError(reason)
         axes = [axis % max(1, values.ndim if packet in _ADDING else args[0].ndim) for axis in axes]
         if not found or (packet in _SUMMING_OTHERWISE and self.contraction(found, axes) is not None):
             raise NotCoveredError("it sums products in a way that is not followed")

@@ -38,6 +38,8 @@ class Rows:
 
     def begin(self, args: tuple[Any, ...]) -> None:
         """A forward pass of the root begins: learn N from its first positional tensor."""
+        if not self.wanted:
+            return
         first = next((value for value in args if isinstance(value, Tensor) and value.ndim), None)
         steps = self.timesteps or 1
         if first is None:
@@ -52,8 +54,7 @@ class Rows:
             samples //= steps
             front = [(("T", steps), ("N", samples))]
         self._batch = samples
-        if self.wanted:
-            self.layouts.set(first, [*front, *[()] * (first.ndim - len(front))])
+        self.layouts.set(first, [*front, *[()] * (first.ndim - len(front))])
 
     def follow(self, operator: OpOverload, args: Any, kwargs: dict[str, Any], output: Any, module: str) -> None:
         """Note where samples and steps are in what an operator gave."""

@@ -183,12 +183,34 @@ class Weights:
 
 def nothing_yet(origin: Origin, tensor: Tensor) -> bool:
     """Whether a tensor holds zeros made on the way: state before anything came in, which counts as an input."""
-    return origin is not None and ZEROS in origin and not bool(tensor.any())
+    return origin is not None and ZEROS in origin and not why_uncountable((tensor,)) and not bool(tensor.any())
+
+
+_PLAIN = (Tensor, nn.Parameter, nn.Buffer)
+
+
+def why_uncountable(values: Iterable[Any]) -> str:
+    """Why the values of these tensors, also in lists, cannot be counted; empty where they can."""
+    for tensor in _all_tensors(values):
+        if type(tensor) not in _PLAIN:
+            return f"a {type(tensor).__name__} may hold anything"
+        if tensor.layout is not STRIDED or tensor.is_nested or tensor.is_quantized:
+            return "of dense tensors alone it is known which elements there are"
+        if tensor.is_complex():
+            return "a product of complex numbers is several"
+        if tensor.is_meta or lost_its_values(tensor):
+            return "the tensors hold no values"
+    return ""
+
+
+def lost_its_values(tensor: Tensor) -> bool:
+    """Whether the memory of a tensor was given back."""
+    return bool(tensor.numel()) and not tensor.untyped_storage().nbytes()
 
 
 def storage(tensor: Tensor) -> int | None:
     """Identity of a tensor's content, the same for all views of it; None where it has no content of its own."""
-    if tensor.layout is not STRIDED:
+    if tensor.layout is not STRIDED or tensor.is_nested:
         return None
     try:
         return int(tensor.untyped_storage()._cdata)

@@ -23,7 +23,7 @@ modules run eagerly, with the same operators, and are counted.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self, cast, get_args
@@ -33,7 +33,6 @@ from torch import Tensor, nn
 from torch._ops import OpOverload
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.hooks import RemovableHandle
 
 from bench.measure.calls import Called, ModuleCalls
 from bench.measure.errors import FormulaError, MeasureInputError, NotCoveredError
@@ -50,12 +49,13 @@ from bench.measure.formulas import (
 from bench.measure.formulas.attention import attention
 from bench.measure.neuron_ops import Ledger, NeuronOps, OtherOps, Rule
 from bench.measure.neurons import SpikingNeuron, spiking_neurons
-from bench.measure.synop_counting import Counting, LinearCall, Place, place_in_code
+from bench.measure.synop_counting import Counting, Place, place_in_code
+from bench.measure.synop_modes import CONDITIONS, remove
 from bench.measure.synop_result import OperationCounts, SynOpResult, UncountedOperator
 from bench.measure.synop_sites import Policy, SpikeClass
 from bench.measure.synop_sums import Factors, Sums
 from bench.measure.synop_time import Rows, TimeAxis
-from bench.measure.synop_weights import Origin, Weights, nothing_yet, written_by
+from bench.measure.synop_weights import Origin, Weights, nothing_yet, why_uncountable, written_by
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class SynOpCounter(TorchDispatchMode):
         self._passes = 0
         self._function_mode: _FunctionMode | None = None
         self._nested = _Nested(self)
-        self._handles: list[RemovableHandle] = []
+        self._undo: ExitStack | None = None
         self._calls = ModuleCalls(self._call)
         self._stack: list[str] = []
         self._neurons: list[_NeuronCall] = []
@@ -158,24 +158,34 @@ class SynOpCounter(TorchDispatchMode):
     # Context
 
     def __enter__(self) -> Self:
-        """Start counting: watch the calls of modules and take over dispatch."""
-        self._weights.learn(self._ran)
-        neurons = {id(neuron) for neuron in spiking_neurons(self._module).values()}
-        # What a scripted module calls inside does not come by here: its sites are named after their weights.
-        self._calls.watch(
-            (module, self._called(name, module, neurons))
-            for name, module in self._module.named_modules()
-            if not isinstance(module, torch.jit.ScriptModule)
-        )
-        if not isinstance(self._module, torch.jit.ScriptModule):
-            self._handles.append(self._module.register_forward_pre_hook(self._begin_of_forward, with_kwargs=True))
-            self._handles.append(self._module.register_forward_hook(self._end_of_forward, always_call=True))
-        self._fastpath = torch.backends.mha.get_fastpath_enabled()
-        torch.backends.mha.set_fastpath_enabled(False)
-        self._eager = torch.compiler.set_stance("force_eager")
-        # Under inference mode linear layers and attention arrive whole, and a second mode would only cost time.
-        self._function_mode = None if torch.is_inference_mode_enabled() else _FunctionMode(self)
-        self._watch()
+        """Start counting: watch the calls of modules and take over dispatch.
+
+        Raises:
+            MeasureInputError: the counter is at work already.
+        """
+        if self._undo is not None:
+            raise MeasureInputError("This counter is at work already: leave it before it is entered again.")
+        with ExitStack() as undo:
+            self._weights.learn(self._ran)
+            neurons = {id(neuron) for neuron in spiking_neurons(self._module).values()}
+            undo.callback(self._calls.stop)
+            # What a scripted module calls inside does not come by here: its sites are named after their weights.
+            self._calls.watch(
+                (module, self._called(name, module, neurons))
+                for name, module in self._module.named_modules()
+                if not isinstance(module, torch.jit.ScriptModule)
+            )
+            if not isinstance(self._module, torch.jit.ScriptModule):
+                begin = self._module.register_forward_pre_hook(self._begin_of_forward, with_kwargs=True)
+                undo.callback(begin.remove)
+                end = self._module.register_forward_hook(self._end_of_forward, always_call=True)
+                undo.callback(end.remove)
+            undo.enter_context(CONDITIONS.set())
+            # Under inference mode linear layers and attention arrive whole, and a second mode would only cost time.
+            self._function_mode = None if torch.is_inference_mode_enabled() else _FunctionMode(self)
+            undo.callback(self._look_away)
+            self._watch()
+            self._undo = undo.pop_all()
         return self
 
     def _called(self, name: str, module: nn.Module, neurons: set[int]) -> Called:
@@ -188,9 +198,9 @@ class SynOpCounter(TorchDispatchMode):
         TorchDispatchMode.__enter__(self)  # type: ignore[no-untyped-call]
 
     def _look_away(self) -> None:
-        TorchDispatchMode.__exit__(self, None, None, None)  # type: ignore[no-untyped-call]
+        remove(self)
         if self._function_mode is not None:
-            self._function_mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
+            remove(self._function_mode)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -200,21 +210,19 @@ class SynOpCounter(TorchDispatchMode):
         Raises:
             MeasureInputError: a weight changed while counting in a way that torch does not record.
         """
-        self._look_away()
-        torch.backends.mha.set_fastpath_enabled(self._fastpath)
-        self._eager.__exit__(None, None, None)
-        self._calls.stop()
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
+        if self._undo is None:
+            return
+        self._undo.close()
+        self._undo = None
         for transient in (self._stack, self._neurons, self._counting.linear):
             transient.clear()
         self._counting.forget()
         self._sums.forget(all_of_them=True)
-        self._decide()
         self._paused = 0
         if error is None:
-            self._check_weights()
+            with _aside():
+                self._decide()
+                self._check_weights()
 
     def _check_weights(self) -> None:
         """Count the zeros of cached weights again: a change through NumPy or a foreign pointer leaves no trace."""
@@ -258,13 +266,15 @@ class SynOpCounter(TorchDispatchMode):
 
     def _end_of_neuron(self, call: _NeuronCall, module: nn.Module, output: Any) -> None:
         try:
-            if isinstance(output, Tensor) and not self._neurons:
+            if isinstance(output, Tensor) and (reason := why_uncountable((output,))):
+                self._list_uncounted(f"a spiking neuron ({reason})", (output,), {})
+            elif isinstance(output, Tensor) and not self._neurons:
                 with nullcontext() if call.suspended else _aside():
                     _, found = self._counting.occupancy_of(output, 1)
                 self._ledger.neuron(call.name or type(module).__name__, call.neuron, output, found.nonzero)
         finally:
             if call.suspended:
-                self._eager.__enter__()
+                CONDITIONS.stay_eager()
                 self._watch()
                 self._counting.forget()  # it may have written into what it was given
                 if self._rows.wanted and isinstance(output, Tensor) and call.given is not None:
@@ -289,7 +299,7 @@ class SynOpCounter(TorchDispatchMode):
         if not self._only_mode():
             return False
         self._look_away()
-        self._eager.__exit__(None, None, None)
+        CONDITIONS.compile_again()
         return True
 
     def _begin_of_forward(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -339,12 +349,12 @@ class SynOpCounter(TorchDispatchMode):
             return output
         if operator.pads:
             self._counting.padding(args, output)
-        if operator.rule and not self._neurons and not self._paused:
+        if operator.rule and not self._neurons and not self._paused and not getattr(output, "is_nested", False):
             self._ledger.operator(self._where(), operator.rule, args, kwargs, output)
         if self._paused or (operator.follows and self._follow(operator, func, args, kwargs, output)):
             return output
         if not operator.known:
-            if operator.formula is None or not _plain(types, args):
+            if operator.formula is None:
                 self._list_uncounted(operator.name, args, kwargs)
             else:
                 self._apply(operator.formula, operator.name, output, args, kwargs)
@@ -378,7 +388,9 @@ class SynOpCounter(TorchDispatchMode):
     def _look_up(self, func: OpOverload) -> _Operator:
         formula = formula_of(func)
         known = formula is None and is_not_synaptic(func)
-        is_composite = torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd")
+        is_composite = func.namespace not in ("prim", "profiler") and torch._C._dispatch_has_kernel_for_dispatch_key(
+            func.name(), "CompositeImplicitAutograd"
+        )
         self._known[func] = _Operator(
             name=str(func),
             formula=formula,
@@ -404,14 +416,26 @@ class SynOpCounter(TorchDispatchMode):
         with self._nested:
             return func.decompose(*args, **kwargs)
 
-    def run_linear(self, run: Callable[[], Any], shape: torch.Size, bias: bool) -> Any:
-        """Run a linear layer: the matrix product in it has a weight, and rows of the shape that it was given."""
-        self._counting.linear.append(LinearCall(shape, bias))
+    def run_linear(self, run: Callable[[], Any], bias: bool) -> Any:
+        """Run a linear layer: the matrix product in it has a weight, and maybe a bias."""
+        self._counting.linear.append(bias)
         try:
             return run()
         finally:
             if self._counting.linear:
                 self._counting.linear.pop()
+
+    def run_uncounted(
+        self, run: Callable[[], Any], operator: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Run something whole that cannot be counted, and list it."""
+        self._paused += 1
+        try:
+            output = run()
+        finally:
+            self._paused -= 1
+        self._list_uncounted(f"{operator} ({why_uncountable((*args, *kwargs.values()))})", args, kwargs)
+        return output
 
     def run_attention(self, run: Callable[[], Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run attention and count it by its definition, whatever it is made of. With dropout its parts are counted."""
@@ -429,6 +453,9 @@ class SynOpCounter(TorchDispatchMode):
     def _apply(
         self, formula: Formula, operator: str, output: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
+        if reason := why_uncountable((*args, *kwargs.values())):
+            self._list_uncounted(f"{operator} ({reason})", args, kwargs)
+            return
         try:
             for index, product in enumerate(formula(output, *args, **kwargs)):
                 self._consider(self._counting.resolve(product), index, output)
@@ -578,12 +605,22 @@ class _FunctionMode(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         if func is nn.functional.linear:
-            shape = (args[0] if args else kwargs["input"]).shape
             bias = args[2] if len(args) > 2 else kwargs.get("bias")
-            return self._counter.run_linear(lambda: func(*args, **kwargs), shape, bias is not None)
+            return self._counter.run_linear(lambda: func(*args, **kwargs), bias is not None)
         if func is nn.functional.scaled_dot_product_attention:
             return self._counter.run_attention(lambda: func(*args, **kwargs), args, kwargs)
+        if func in _CONVOLUTIONS and args and isinstance(args[0], Tensor) and args[0].is_complex():
+            return self._counter.run_uncounted(lambda: func(*args, **kwargs), func.__name__, args, kwargs)
         return func(*args, **kwargs)
+
+
+# Of complex numbers they arrive as several real ones.
+_CONVOLUTIONS = frozenset(
+    {
+        *(torch.conv1d, torch.conv2d, torch.conv3d),
+        *(torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d),
+    }
+)
 
 
 class _Nested:
@@ -629,14 +666,3 @@ def _holds_weights(module: nn.Module) -> bool:
         if any(isinstance(value, Tensor) and value.ndim > 1 for value in own):
             return True
     return False
-
-
-_PLAIN = frozenset({Tensor, nn.Parameter, nn.Buffer})
-
-
-def _plain(types: Any, args: tuple[Any, ...]) -> bool:
-    """Whether all tensors are dense and of torch's own types."""
-    dense = True
-    for value in args:  # a loop, for this runs at every operator and a generator would cost more than what it looks at
-        dense = dense and (not isinstance(value, Tensor) or value.layout is torch.strided)
-    return dense and _PLAIN.issuperset(types)
