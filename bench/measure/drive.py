@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.measure.adapters import first_tensor
+from bench.measure.errors import MeasureInputError
 from bench.measure.foreign import foreign_code
 from bench.measure.synop_time import TimeAxis
 
@@ -26,6 +27,7 @@ class Plan:
         reset: brings the model to rest; called before every forward pass.
         carries_state: a step is called with the state that the step before returned second.
         timed_input: the inputs are [T, N, ...], a step's own each; else [N, ...], the same at every step.
+        output: key, index or attribute of what is scored among what the model gives; None where it gives that alone.
     """
 
     axis: TimeAxis | None
@@ -33,6 +35,7 @@ class Plan:
     reset: Callable[[], None]
     carries_state: bool = False
     timed_input: bool = False
+    output: str | None = None
 
 
 class Drive:
@@ -78,18 +81,46 @@ class Drive:
             return outputs
 
     def logits(self, output: Any, samples: int) -> Tensor | None:
-        """[N, classes]: what the model gave, on average over the steps; None where its shape is another."""
-        if isinstance(output, list):
-            steps = [first_tensor(step) for step in output]
-            found = [step for step in steps if step is not None and step.ndim == 2 and len(step) == samples]
-            return torch.stack(found).mean(0) if len(found) == len(steps) else None
-        first = first_tensor(output)
-        if first is None or not first.is_floating_point():
+        """[N, classes]: what the model gave, on average over the steps; None where it is not certain to be that.
+
+        Raises:
+            MeasureInputError: `plan.output` names nothing that the model gives.
+        """
+        if self.plan.axis == "calls":
+            return _over_steps([self._scored(step) for step in output], samples)
+        scored = self._scored(output)
+        if isinstance(scored, list):
+            return _over_steps(scored, samples) if len(scored) == self.plan.timesteps else None
+        if not isinstance(scored, Tensor) or not scored.is_floating_point():
             return None
-        if first.ndim == 3 and first.shape[1] == samples:
-            return first.mean(0)
-        if first.ndim != 2:
-            return None
-        if self.plan.axis == "flattened" and len(first) == samples * (self.plan.timesteps or 1):
-            return first.unflatten(0, (-1, samples)).mean(0)
-        return first if len(first) == samples else None
+        steps = self.plan.timesteps or 1
+        if scored.ndim == 3 and scored.shape[:2] == (self.plan.timesteps, samples):
+            # As many steps as samples: which axis is which, only a model that was given time first tells.
+            return scored.mean(0) if steps != samples or self.plan.axis == "leading" else None
+        if scored.ndim == 2 and self.plan.axis == "flattened" and len(scored) == samples * steps:
+            return scored.unflatten(0, (-1, samples)).mean(0)
+        return scored if scored.ndim == 2 and len(scored) == samples else None
+
+    def _scored(self, output: Any) -> Any:
+        """The part of an output that is scored: by its key or index, else the first tensor of a tuple."""
+        if self.plan.output is None:
+            return first_tensor(output) if isinstance(output, tuple) else output
+        try:
+            if isinstance(output, (list, tuple)):
+                return output[int(self.plan.output)]
+            return output[self.plan.output] if isinstance(output, dict) else getattr(output, self.plan.output)
+        except (LookupError, ValueError, AttributeError):
+            given = (
+                f"one of {', '.join(map(repr, output))}" if isinstance(output, dict) else "an index of what it gives"
+            )
+            raise MeasureInputError(
+                f"--output is {self.plan.output!r}, which is nothing in the {type(output).__name__} that the model "
+                f"gives: name {given}."
+            ) from None
+
+
+def _over_steps(steps: list[Any], samples: int) -> Tensor | None:
+    """The mean of [N, classes] of each step; None where they are not all that."""
+    found = [step for step in steps if isinstance(step, Tensor) and step.ndim == 2 and len(step) == samples]
+    alike = len(found) == len(steps) and len({step.shape for step in found}) == 1
+    return torch.stack(found).mean(0) if alike else None
