@@ -47,7 +47,7 @@ class Drive:
     def __call__(self, x: Tensor) -> Any:
         """Reset the model and run it; gives what the model gave, in a list of steps where it is called step by step."""
         self.plan.reset()
-        return self.run(self.arrange(x))
+        return self.run(self.arrange(x.clone()))  # a model may write into what it is given
 
     def samples(self, x: Tensor) -> int:
         """N of a batch."""
@@ -57,23 +57,23 @@ class Drive:
         """The arguments of the model's calls: one, or one a step."""
         axis, steps = self.plan.axis, self.plan.timesteps
         if axis == "calls":
-            return list(x) if self.plan.timed_input else [x] * (steps or 1)
+            return list(x) if self.plan.timed_input else [x.clone() for _ in range(steps or 1)]
         if axis in ("leading", "flattened"):
             sequence = x if self.plan.timed_input else x.expand(steps or 1, *x.shape)
             return [sequence.contiguous() if axis == "leading" else sequence.flatten(0, 1)]
         return [x]
 
     def run(self, arguments: list[Tensor]) -> Any:
-        """Run all steps from the state that the model is in.
+        """Run all steps from the state that the model is in. What it does to the shape of its input is undone.
 
         Raises:
             MeasureInputError: the model raised something.
         """
         with foreign_code(f"The forward pass on {list(arguments[0].shape)}", REMEDY):
             if self.plan.axis != "calls":
-                return self.model(arguments[0])
+                return self.model(arguments[0].detach())
             outputs: list[Any] = []
-            for x in arguments:
+            for x in (argument.detach() for argument in arguments):
                 if self.plan.carries_state and outputs:
                     outputs.append(self.model(x, outputs[-1][1]))
                 else:

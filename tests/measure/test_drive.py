@@ -86,3 +86,37 @@ def test_an_axis_as_long_as_the_batch_is_no_time():
     assert logits(output, samples=3) is None
     assert logits(output, "inside", 3, samples=3) is None
     assert torch.equal(logits(output, "leading", 3, samples=3), output.mean(0))
+
+
+class Writing(nn.Module):
+    """Adds an axis to its input, and writes over it."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def forward(self, x):
+        self.seen.append(x.clone())
+        x.unsqueeze_(1)
+        return x.mul_(0).flatten(1)
+
+
+@pytest.mark.parametrize(("axis", "calls"), [(None, 1), ("calls", 2)])
+def test_a_model_that_writes_into_its_input_finds_it_unchanged(axis, calls):
+    model, x = Writing(), torch.rand(N, C)
+    drive = Drive(model, Plan(axis, 2 if axis else None, lambda: None))
+    before = x.clone()
+    for _ in range(2):
+        drive(x)
+    assert torch.equal(x, before)
+    assert len(model.seen) == 2 * calls
+    assert all(torch.equal(seen, before) for seen in model.seen)
+
+
+def test_the_same_arguments_run_again_keep_their_shape():
+    model = Writing()
+    drive = Drive(model, Plan(None, None, lambda: None))
+    arguments = drive.arrange(torch.rand(N, C))
+    for _ in range(3):
+        drive.run(arguments)
+    assert {seen.shape for seen in model.seen} == {(N, C)}
