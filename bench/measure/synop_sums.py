@@ -112,7 +112,7 @@ class Sums:
     def before_writing(self, operator: OpOverload, args: Sequence[Any], targets: Sequence[Tensor]) -> Factors | None:
         """Keep the factors that an operator is about to write over; of a product in place, return them."""
         product = None
-        if operator.overloadpacket is aten.mul_:
+        if operator.overloadpacket is aten.mul_ and isinstance(args[1], Tensor) and args[1].numel() > 1:
             product = self._product(args[0].shape, (args[0].clone(), args[1]), args)
         keys = {storage(target) for target in targets}
         for tracked in self._tracked.values():

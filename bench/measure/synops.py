@@ -131,6 +131,8 @@ class SynOpCounter(TorchDispatchMode):
         self._weights = Weights(module)
         self._sums = Sums(self._weights)
         self._waiting: list[_Waiting] = []
+        # Buffers that a product was left out for, which had no other input, and the module that it is in.
+        self._left_out: dict[str, str] = {}
         self._counting = Counting(self._weights, self._policy, rows)
         self._ledger = Ledger()
         self._uncounted: dict[tuple[str, str], int] = {}
@@ -320,8 +322,9 @@ class SynOpCounter(TorchDispatchMode):
         for one in waiting:
             product = one.as_weight if one.names.isdisjoint(self._weights.state) else one.as_state
             if product is not None:
-                self._operators += 1
                 self._counting.count(product, one.index, one.shape, one.module, one.place)
+            else:
+                self._left_out.update(dict.fromkeys(one.names, one.module))
 
     # Dispatch
 
@@ -468,7 +471,10 @@ class SynOpCounter(TorchDispatchMode):
             raise FormulaError(self._failed) from error
 
     def _consider(self, product: Product, index: int, output: Any) -> None:
-        """Count a product that an input came into; what was made of weights alone is none."""
+        """Count a product that an input came into; what was made of weights alone is none.
+
+        A constant that is made on the way and meets a parameter is an input that the model makes itself.
+        """
         tensors = operands(product)
         origins = [self._weights.origin(tensor) for tensor in tensors]
         # In a product of matrices it is the buffer that may be either; a layer says which of its arguments is which.
@@ -476,7 +482,9 @@ class SynOpCounter(TorchDispatchMode):
         if None in origins and not (open_roles and any(map(self._either, origins))):
             self._count(product, index, output)
             return
-        if any(nothing_yet(origin, tensor) for origin, tensor in zip(origins, tensors, strict=True)):
+        if any(nothing_yet(origin, tensor) for origin, tensor in zip(origins, tensors, strict=True)) or (
+            frozenset() in origins and any(origin and self._weights.has_parameter(origin) for origin in origins)
+        ):
             self._count(product, index, output)
             return
         if any(origin is not None and self._weights.undecided(origin) for origin in origins):
@@ -524,6 +532,7 @@ class SynOpCounter(TorchDispatchMode):
 
     def _count(self, product: Product, index: int, output: Any) -> None:
         self._note_synaptic()
+        self._weights.came_in((output,))
         self._counting.count(product, index, _shape(output), self._where())
 
     def _wait(
@@ -569,6 +578,9 @@ class SynOpCounter(TorchDispatchMode):
         for name in dict.fromkeys(name for names in unseen for name in sorted(names)):
             if name in self._ran:
                 uncounted.append(UncountedOperator(name, "no operator received its weight", self._ran[name]))
+        for name in sorted(self._weights.state & self._left_out.keys()):
+            reason = f"products with the buffer {name!r}, taken for a constant before the run wrote into it"
+            uncounted.append(UncountedOperator(self._left_out[name], reason, 1))
         if not self._operators and not self._ran:
             raise MeasureInputError("The module was never called inside the counter: call it in the `with` block.")
         layers = {

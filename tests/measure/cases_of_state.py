@@ -128,6 +128,53 @@ def zeros_are_a_state_before_anything_came_in() -> Case:
     return Case(Function(run, weight), lambda m: m(x), [counted], [])
 
 
+@case
+def steps_that_run_through_layers_one_after_the_other() -> Case:
+    """Every layer takes what the one before fired a step earlier: a bias makes the later ones fire before an input."""
+
+    class Pipeline(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = nn.ModuleList(nn.Linear(4, 4) for _ in range(3))
+            for layer in self.layers:
+                nn.init.constant_(layer.bias, 0.4)
+
+        def forward(self, x: Tensor) -> list[Tensor]:  # [T, N, 4]
+            fired, seen = [torch.zeros(2, 4) for _ in range(4)], []
+            for step in x:
+                fired = [step, *fired[:-1]]
+                seen.append(fired[:3])
+                fired = [step, *((layer(one) > 0.2).float() for layer, one in zip(self.layers, fired, strict=False))]
+            return [torch.stack(inputs) for inputs in zip(*seen, strict=True)]
+
+    x, model = spikes(4, 2, 4), Pipeline()
+    with torch.no_grad():
+        seen = model(x)
+    counted = [oracle.linear(inputs, layer.weight) for inputs, layer in zip(seen, model.layers, strict=True)]
+    return Case(model, lambda m: m(x), counted, [])
+
+
+@case
+def places_that_the_model_makes_itself() -> Case:
+    """A constant that meets a layer of parameters is its input."""
+
+    class Field(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Linear(2, 4), nn.Linear(4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            places = torch.stack(torch.meshgrid(torch.arange(3.0), torch.arange(2.0), indexing="ij"), -1)
+            return self.second(torch.relu(self.first(places))) + x
+
+    x, model = torch.zeros(3), Field()
+    places = torch.tensor([[i, j] for i in range(3) for j in range(2)]).float()
+    with torch.no_grad():
+        hidden = torch.relu(model.first(places))
+    counted = [oracle.linear(places, model.first.weight), oracle.linear(hidden, model.second.weight)]
+    return Case(model, lambda m: m(x), [], counted)
+
+
 # State in buffers
 
 
@@ -248,3 +295,25 @@ def weights_that_learn_while_they_are_counted() -> Case:
 
     x, model = spikes(3, 2, 5), Plastic()
     return Case(model, lambda m: m(x), [oracle.linear(x.flatten(0, 1), torch.ones(4, 5))], [])
+
+
+@case
+def spikes_in_a_buffer_that_is_zeroed_in_every_pass() -> Case:
+    class Zeroed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.recurrent = nn.Linear(4, 4, bias=False)
+            self.register_buffer("state", torch.ones(2, 4))
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.state.zero_()
+            seen = []
+            for step in x:
+                seen.append(self.state.clone())
+                self.state.copy_((step + self.recurrent(self.state) > 0.5).float())
+            return torch.stack(seen)
+
+    inputs, model = [torch.rand(3, 2, 4) for _ in range(2)], Zeroed()
+    with torch.no_grad():
+        seen = torch.cat([model(x) for x in inputs])
+    return Case(model, lambda m: [m(x) for x in inputs], [oracle.linear(seen, model.recurrent.weight)], [])

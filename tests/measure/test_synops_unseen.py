@@ -138,6 +138,32 @@ def test_what_sums_no_input_is_not_listed(function):
     assert result.total.dense == 0
 
 
+def test_a_buffer_that_becomes_state_after_a_whole_pass_is_listed():
+    """Its first product was taken for one of weights; which it was not, as it turns out."""
+
+    class Late(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(4, 3)
+            self.register_buffer("kept", torch.ones(2, 4))
+
+        def forward(self, x, write=False):
+            y = self.layer(self.kept)
+            if write:
+                self.kept.copy_(x)
+            return y
+
+    model, x = Late(), spikes(2, 4)
+    with torch.no_grad(), SynOpCounter(model) as counter:
+        model(x)
+        assert counter.result().complete
+        model(x, write=True)
+        model(x)
+    result = counter.result()
+    assert ["'kept'" in entry.operator for entry in result.uncounted] == [True]
+    assert result.total.ac == oracle.linear(x, model.layer.weight).effective
+
+
 def test_quantised_layers_are_listed():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
