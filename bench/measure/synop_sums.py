@@ -2,8 +2,10 @@
 
 An elementwise product has no fan-in and is no synapse. Summed over an axis along which two of its factors vary, it is
 what a matrix product is, spelt otherwise: a locally connected layer, attention by a mask and a sum. So is a sum of
-weights that an input chose, by an index or a mask. A factor that is constant along what is summed is a scale, and a
-buffer or constant of 0 and 1 alone is a mask: they weigh nothing, and the product stays elementwise.
+weights that an input chose, by an index or a mask, and a sum that is written out, of products with parts of one
+parameter; of two such products it may as well be a leak and a gain, and is none. A factor that is constant along what
+is summed is a scale, and a buffer or constant of 0 and 1 alone is a mask: they weigh nothing, and the product stays
+elementwise.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from bench.measure.synop_weights import Origin, Weights, nothing_yet, storage, w
 aten = torch.ops.aten
 
 _MULTIPLYING = {aten.mul, aten.mul_}
+_PLUS = {aten.add, aten.sub}
 # What leaves the factors of each product as they were: copies, signs, scales, and what hides products after the fact.
 _PASSING = {
     *(aten.clone, aten._to_copy, aten.contiguous, aten.to, aten.type_as, aten.neg, aten.abs, aten.div),
@@ -52,7 +55,17 @@ _ADDING = {
 }
 _FOLLOWED = frozenset(
     {
-        *(*_MULTIPLYING, *_PASSING, *_ARRANGING, *_JOINING, *_CHOOSING, *_SUMMING, *_SUMMING_OTHERWISE, *_ADDING),
+        *(
+            *_PLUS,
+            *_MULTIPLYING,
+            *_PASSING,
+            *_ARRANGING,
+            *_JOINING,
+            *_CHOOSING,
+            *_SUMMING,
+            *_SUMMING_OTHERWISE,
+            *_ADDING,
+        ),
     }
 )
 
@@ -72,16 +85,24 @@ class Factor:
 
 
 Factors = tuple[Factor, ...]
+# The products that a value is the sum of.
+Terms = tuple[Factors, ...]
 # Values of which more is not known than that there are products among them.
-_MIXED: Factors = ()
+_MIXED: Terms = ((),)
+# From so many terms on, products with parts of one parameter are a layer written out.
+_WRITTEN_OUT = 3
 
 
 @dataclass
 class _Tracked:
-    """A storage that holds products, and the factors of each view of it by offset, shape and strides."""
+    """A storage that holds sums of products, and the terms of each view of it by offset, shape and strides.
+
+    `written_out` are the parameters whose products with it were counted, and are no terms any more.
+    """
 
     alive: StorageWeakRef
-    views: dict[Any, Factors]
+    views: dict[Any, Terms]
+    written_out: frozenset[Origin] = frozenset()
 
 
 class Sums:
@@ -101,7 +122,8 @@ class Sums:
         """Whether one of these tensors is a factor of a product, or is one."""
         self.forget()
         keys = {storage(value) for value in values if isinstance(value, Tensor)}
-        factors = (factor for tracked in self._tracked.values() for view in tracked.views.values() for factor in view)
+        terms = (term for tracked in self._tracked.values() for view in tracked.views.values() for term in view)
+        factors = (factor for term in terms for factor in term)
         return not keys.isdisjoint(self._tracked) or any(storage(factor.tensor) in keys for factor in factors)
 
     @staticmethod
@@ -109,50 +131,63 @@ class Sums:
         """Whether an operator may make, pass on or sum a product."""
         return operator.overloadpacket in _FOLLOWED or is_view(operator)
 
-    def before_writing(self, operator: OpOverload, args: Sequence[Any], targets: Sequence[Tensor]) -> Factors | None:
-        """Keep the factors that an operator is about to write over; of a product in place, return them."""
+    def before_writing(self, operator: OpOverload, args: Sequence[Any], targets: Sequence[Tensor]) -> Terms | None:
+        """Keep the factors that an operator is about to write over; of a product or sum in place, return the terms."""
         product = None
         if operator.overloadpacket is aten.mul_ and isinstance(args[1], Tensor) and args[1].numel() > 1:
             product = self._product(args[0].shape, (args[0].clone(), args[1]), args)
+        elif operator.overloadpacket in (aten.add_, aten.sub_) and self._tracked:
+            product = self._added(args[0].shape, args)
         keys = {storage(target) for target in targets}
         for tracked in self._tracked.values():
-            for place, factors in tracked.views.items():
-                if any(storage(factor.tensor) in keys for factor in factors):
+            for place, terms in tracked.views.items():
+                if any(storage(factor.tensor) in keys for term in terms for factor in term):
                     tracked.views[place] = tuple(
-                        replace(factor, tensor=factor.tensor.clone()) if storage(factor.tensor) in keys else factor
-                        for factor in factors
+                        tuple(
+                            replace(factor, tensor=factor.tensor.clone()) if storage(factor.tensor) in keys else factor
+                            for factor in term
+                        )
+                        for term in terms
                     )
         return product
 
     def written(
-        self, operator: OpOverload, args: Sequence[Any], targets: Sequence[Tensor], product: Factors | None
-    ) -> None:
-        """An operator has written into these: what stood there is no product any more, unless this made it one."""
-        if operator.overloadpacket in _PASSING or (operator.overloadpacket is aten.mul_ and product is None):
-            return
-        for target in targets:
-            self._tracked.pop(storage(target) or 0, None)
-        if product is not None:
-            self._track(targets[0], product)
-        elif operator is aten.copy_.default and (found := self._find(args[1])) is not None:
-            self._track(targets[0], tuple(replace(one, tensor=one.tensor.expand(targets[0].shape)) for one in found))
+        self, operator: OpOverload, args: Sequence[Any], targets: Sequence[Tensor], product: Terms | None
+    ) -> Terms:
+        """An operator has written into these: what stood there is no product any more, unless this made it one.
 
-    def follow(self, operator: OpOverload, args: Sequence[Any], kwargs: dict[str, Any], output: Any) -> None:
-        """Note what an operator made of products, or that it made one."""
+        Returns the terms of a layer that is written out.
+        """
+        if operator.overloadpacket in _PASSING or (operator.overloadpacket is aten.mul_ and product is None):
+            return ()
+        earlier = [self._tracked.pop(storage(target) or 0, None) for target in targets]
+        if product is not None:
+            written_out = earlier[0].written_out if earlier[0] is not None else frozenset()
+            return self._track(targets[0], product, written_out)
+        if operator is aten.copy_.default and (found := self._find(args[1])) is not None:
+            self._track(targets[0], _expanded(found, targets[0].shape))
+        return ()
+
+    def follow(self, operator: OpOverload, args: Sequence[Any], kwargs: dict[str, Any], output: Any) -> Terms:
+        """Note what an operator made of products, or that it made one. Returns the terms of a layer written out."""
         packet = operator.overloadpacket
         if packet is aten.mul:
-            if (factors := self._product(output.shape, args, args)) is not None:
-                self._track(output, factors)
+            if (product := self._product(output.shape, args, args)) is not None:
+                self._track(output, product)
+        elif packet in _PLUS:
+            if self._tracked and (terms := self._added(output.shape, args)) is not None:
+                return self._track(output, terms, self._written_out(args))
         elif packet in _JOINING and self._tracked:
             self._join(operator, args, kwargs, output)
         elif self._tracked and args and isinstance(args[0], Tensor) and (found := self._find(args[0])) is not None:
             self._pass_on(operator, args, kwargs, output, found)
         elif packet in _CHOOSING:
             self._choose(packet, args, output)
+        return ()
 
     def summed(
         self, operator: OpOverload, args: Sequence[Any], kwargs: dict[str, Any]
-    ) -> tuple[Factors, list[int]] | None:
+    ) -> tuple[Terms, list[int]] | None:
         """Return the products that an operator sums, and over which axes; None where it sums none.
 
         Raises:
@@ -171,20 +206,23 @@ class Sums:
             return None
         if found is None:
             return None
-        found = tuple(replace(one, origin=None) if nothing_yet(one.origin, one.tensor) else one for one in found)
-        if reason := why_uncountable(one.tensor for one in found):
+        if reason := why_uncountable(factor.tensor for term in found for factor in term):
             raise NotCoveredError(reason)
         axes = [axis % max(1, values.ndim if packet in _ADDING else args[0].ndim) for axis in axes]
-        if not found or (packet in _SUMMING_OTHERWISE and self.contraction(found, axes) is not None):
+        if found is _MIXED or (packet in _SUMMING_OTHERWISE and any(self.contraction(term, axes) for term in found)):
             raise NotCoveredError("it sums products in a way that is not followed")
         return found, axes
 
-    def contraction(self, factors: Factors, axes: list[int]) -> Contraction | None:
-        """Return the batched matrix product that a sum over these axes is; None where it is none."""
-        summed = set(axes)
-        taking = [factor for factor in factors if factor.varying() & summed and not self._is_mask(factor)]
-        shared = {axis for axis in summed if sum(axis in factor.varying() for factor in taking) > 1}
-        taking = [factor for factor in taking if factor.varying() & shared]
+    def contraction(self, factors: Factors, axes: list[int] | None) -> Contraction | None:
+        """Return the batched matrix product that a sum over these axes is; None where it is none.
+
+        Without axes the products are terms of a sum that is written out.
+        """
+        factors = tuple(replace(one, origin=None) if nothing_yet(one.origin, one.tensor) else one for one in factors)
+        taking, summed = [factor for factor in factors if not self._is_mask(factor)], set(axes or ())
+        if axes is not None:
+            shared = {axis for axis in summed if sum(axis in factor.varying() for factor in taking) > 1}
+            taking = [factor for factor in taking if factor.varying() & shared]
         if len(taking) < 2:
             return None
         left = [factor for factor in taking if factor.origin is None] or taking[:1]
@@ -200,39 +238,83 @@ class Sums:
             return False
         return bool(((factor.tensor == 0) | (factor.tensor == 1)).all())
 
-    def _product(self, shape: torch.Size, tensors: Sequence[Any], originals: Sequence[Any]) -> Factors | None:
-        """The factors of an elementwise product; None where there is one alone, or a square."""
+    def _product(self, shape: torch.Size, tensors: Sequence[Any], originals: Sequence[Any]) -> Terms | None:
+        """An elementwise product; None where there is one factor alone, or a square."""
         factors: list[Factor] = []
         for tensor, original in zip(tensors, originals, strict=True):
             if isinstance(tensor, Tensor):
                 found = self._find(original)
                 if found is _MIXED:
                     return _MIXED
-                factors += found or (Factor(tensor, self._weights.origin(original)),)
+                whole = Factor(tensor, self._weights.origin(original))
+                factors += found[0] if found is not None and len(found) == 1 else (whole,)
         factors = [factor for factor in factors if factor.tensor.numel() > 1]
         if len(factors) < 2 or (len(factors) == 2 and _same(factors[0].tensor, factors[1].tensor)):
             return None
-        return tuple(replace(factor, tensor=factor.tensor.expand(shape)) for factor in factors)
+        return _expanded((tuple(factors),), shape)
+
+    def _added(self, shape: torch.Size, values: Sequence[Any]) -> Terms | None:
+        """The terms of a sum, of products with parameters and of what no input came into; None of others."""
+        terms: list[Factors] = []
+        for value in values[:2]:
+            if isinstance(value, Tensor):
+                found = self._find(value)
+                if found is _MIXED:
+                    return _MIXED
+                if found is None and self._weights.origin(value) is None:
+                    return None
+                terms += found or ()
+        if not (terms or self._written_out(values)) or not all(map(self._parameter, terms)):
+            return None
+        return _expanded(tuple(terms), shape)
+
+    def _parameter(self, factors: Factors) -> Origin:
+        """The parameter of a product of an input with it; None where there is none."""
+        origins = [factor.origin for factor in factors]
+        weights = [origin for origin in origins if origin is not None and self._weights.has_parameter(origin)]
+        return weights[0] if weights and None in origins else None
+
+    def _layers(self, terms: Terms) -> frozenset[Origin]:
+        """The parameters of which enough parts are in these terms to make a layer."""
+        if len(terms) < _WRITTEN_OUT:
+            return frozenset()
+        parts: dict[Origin, set[Any]] = {}
+        for term in terms:
+            parameter = self._parameter(term)
+            for factor in term:
+                if factor.origin is not None and factor.origin == parameter:
+                    parts.setdefault(parameter, set()).add((storage(factor.tensor), factor.tensor.storage_offset()))
+        return frozenset(parameter for parameter, places in parts.items() if len(places) >= _WRITTEN_OUT)
+
+    def _written_out(self, values: Sequence[Any]) -> frozenset[Origin]:
+        tracked = [self._tracked.get(storage(value) or 0) for value in values if isinstance(value, Tensor)]
+        return frozenset().union(*(one.written_out for one in tracked if one is not None))
 
     def _pass_on(
-        self, operator: OpOverload, args: Sequence[Any], kwargs: dict[str, Any], output: Any, factors: Factors
+        self, operator: OpOverload, args: Sequence[Any], kwargs: dict[str, Any], output: Any, terms: Terms
     ) -> None:
         """Do to the factors what an operator did to their product."""
         packet = operator.overloadpacket
         outputs = output if isinstance(output, (tuple, list)) else [output]
         if packet in _PASSING:
-            self._track(outputs[0], tuple(replace(one, tensor=one.tensor.expand(outputs[0].shape)) for one in factors))
+            self._track(outputs[0], _expanded(terms, outputs[0].shape), self._written_out(args[:1]))
         elif packet in _ARRANGING or (is_view(operator) and packet is not aten.as_strided):
-            arranged = [_arranged(operator, factor.tensor, args, kwargs, outputs) for factor in factors]
+            arranged = [[_arranged(operator, one.tensor, args, kwargs, outputs) for one in term] for term in terms]
             for index, tensor in enumerate(outputs):
-                parts = (parts[index] for parts in arranged)
-                self._track(tensor, tuple(replace(one, tensor=part) for one, part in zip(factors, parts, strict=True)))
+                self._track(
+                    tensor,
+                    tuple(
+                        tuple(replace(one, tensor=parts[index]) for one, parts in zip(term, found, strict=True))
+                        for term, found in zip(terms, arranged, strict=True)
+                    ),
+                    self._written_out(args[:1]),
+                )
 
     def _join(self, operator: OpOverload, args: Sequence[Any], kwargs: dict[str, Any], output: Tensor) -> None:
         found = [self._find(tensor) for tensor in args[0]]
-        if not any(factors is not None for factors in found):
+        if not any(terms is not None for terms in found):
             return
-        known = [factors for factors in found if factors]
+        known = [terms[0] for terms in found if terms is not None and len(terms) == 1]
         if len(known) < len(found) or len({tuple(one.origin is None for one in factors) for factors in known}) > 1:
             self._track(output, _MIXED)
             return
@@ -241,7 +323,7 @@ class Sums:
             names = [part.origin for part in parts if part.origin is not None]
             tensor = operator([part.tensor for part in parts], *args[1:], **kwargs)
             joined.append(Factor(tensor, frozenset().union(*names) if names else None))
-        self._track(output, tuple(joined))
+        self._track(output, (tuple(joined),))
 
     def _choose(self, packet: Any, args: Sequence[Any], output: Tensor) -> None:
         """Weights that an input chooses: the choice is a factor of 1, or of 0 where a mask leaves out."""
@@ -261,21 +343,33 @@ class Sums:
             choice = _ones(packet, args, output)
         origin = frozenset().union(*(self._weights.origin(value) or () for value in weights))
         factors = (Factor(choice.expand(output.shape), None, True), Factor(taken.expand(output.shape), origin, True))
-        self._track(output, factors)
+        self._track(output, (factors,))
 
-    def _find(self, tensor: Tensor) -> Factors | None:
+    def _find(self, tensor: Tensor) -> Terms | None:
         if not self._tracked:
             return None
         tracked = self._tracked.get(storage(tensor) or 0)
         return None if tracked is None else tracked.views.get(_place(tensor), _MIXED)
 
-    def _track(self, tensor: Tensor, factors: Factors) -> None:
+    def _track(self, tensor: Tensor, terms: Terms, written_out: frozenset[Origin] = frozenset()) -> Terms:
+        """Keep the terms of a value; return those of a layer that is written out, which are to be counted."""
         self.forget()
         key = storage(tensor)
-        if key is not None:
-            if key not in self._tracked:
-                self._tracked[key] = _Tracked(StorageWeakRef(tensor.untyped_storage()), {})
-            self._tracked[key].views[_place(tensor)] = factors
+        if key is None:
+            return ()
+        layers = written_out | self._layers(terms)
+        complete = tuple(term for term in terms if term and self._parameter(term) in layers)
+        if key not in self._tracked:
+            self._tracked[key] = _Tracked(StorageWeakRef(tensor.untyped_storage()), {})
+        self._tracked[key].views[_place(tensor)] = (
+            tuple(term for term in terms if term not in complete) if complete else terms
+        )
+        self._tracked[key].written_out = layers
+        return complete
+
+
+def _expanded(terms: Terms, shape: torch.Size) -> Terms:
+    return tuple(tuple(replace(one, tensor=one.tensor.expand(shape)) for one in factors) for factors in terms)
 
 
 def _adds(operator: OpOverload, args: Sequence[Any], kwargs: dict[str, Any]) -> bool:

@@ -370,7 +370,8 @@ class SynOpCounter(TorchDispatchMode):
         product = self._sums.before_writing(func, args, targets)
         output = func(*args, **kwargs)
         self._weights.written(func, args, kwargs, targets)
-        self._sums.written(func, args, targets, product)
+        for term in self._sums.written(func, args, targets, product):
+            self._count_sum(term, None, output)
         return output
 
     def _follow(
@@ -382,10 +383,12 @@ class SynOpCounter(TorchDispatchMode):
         except NotCoveredError as reason:
             self._list_uncounted(f"{operator.name} ({reason})", args, kwargs)
             return True
-        if found is not None and self._count_sum(*found, output):
+        counted = [] if found is None else [self._count_sum(term, found[1], output) for term in found[0]]
+        if any(counted):
             return True
         if not operator.mutable:
-            self._sums.follow(func, args, kwargs, output)
+            for term in self._sums.follow(func, args, kwargs, output):
+                self._count_sum(term, None, output)
         return False
 
     def _look_up(self, func: OpOverload) -> _Operator:
@@ -501,7 +504,7 @@ class SynOpCounter(TorchDispatchMode):
                 as_weight = with_operands(product, given)
             self._wait(with_operands(product, kept), as_weight, index, output, origins)
 
-    def _count_sum(self, factors: Factors, axes: list[int], output: Any) -> bool:
+    def _count_sum(self, factors: Factors, axes: list[int] | None, output: Any) -> bool:
         """Count a sum of elementwise products; False where it is none that weighs anything."""
         found = self._sums.contraction(factors, axes)
         undecided = [self._either(factor.origin) for factor in factors]

@@ -90,6 +90,57 @@ def product_written_to_a_place_and_summed() -> Case:
 
 
 @case
+def sum_of_products_written_out() -> Case:
+    return _summed(spikes(3, 7), lambda x, w: sum(x[:, i, None] * w[:, i] for i in range(7)))
+
+
+@case
+def sum_of_products_written_out_in_place() -> Case:
+    def function(x: Tensor, w: Tensor) -> Tensor:
+        total = torch.zeros(3, 4)
+        for i in range(7):
+            total += x[:, i : i + 1] * w[:, i]
+        return total
+
+    return _summed(spikes(3, 7), function)
+
+
+@case
+def sum_of_products_written_out_from_a_bias_on() -> Case:
+    class Biased(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight, self.bias = nn.Parameter(holes(torch.randn(4, 7))), nn.Parameter(torch.randn(4))
+
+        def forward(self, x: Tensor) -> Tensor:
+            total = self.bias
+            for i in range(6):
+                total = total + x[:, i, None] * self.weight[:, i]
+            return total + 1.0 + x[:, 6, None] * self.weight[:, 6]
+
+    x, model = real(3, 7), Biased()
+    return one(model, x, oracle.linear(x, model.weight))
+
+
+@case
+def depthwise_convolution_written_out() -> Case:
+    x, weight = spikes(2, 4, 9), holes(torch.randn(4, 3, 1))
+    return _weighted(
+        lambda x, w: sum(w[:, k] * x[..., k : k + 7] for k in range(3)),
+        x,
+        weight,
+        oracle.convolution(x, weight.view(4, 1, 3), groups=4),
+    )
+
+
+@case
+def two_products_added_and_summed() -> Case:
+    x, first, second = spikes(3, 7), holes(torch.randn(7)), holes(torch.randn(7))
+    model = Function(lambda x, a, b: (a * x + b * (1 - x)).sum(-1), first, second)
+    return Case(model, lambda m: m(x), [oracle.pairs(x, first), oracle.pairs(1 - x, second)], [])
+
+
+@case
 def weights_that_a_mask_chooses() -> Case:
     return _summed(spikes(3, 7), lambda x, w: torch.where(x[:, None] > 0, w, 0.0).sum(-1))
 
@@ -224,6 +275,7 @@ class Scaled(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.gain, self.decay = nn.Parameter(torch.randn(4, 1, 1)), nn.Parameter(torch.rand(4, 5, 5))
+        self.mixing = nn.Parameter(torch.rand(2, 4, 1, 1))
         self.register_buffer("mask", (torch.rand(5, 5) < 0.5).float())
 
     def forward(self, x: Tensor) -> Tensor:  # [N, 4, 5, 5]
@@ -235,6 +287,7 @@ class Scaled(nn.Module):
         u = torch.zeros_like(x)
         for _ in range(2):
             u = self.decay * u + x
+            u = self.mixing[0] * u + self.mixing[1] * x
         return gated + scaled + normalised.sum((2, 3)) + u.sum((2, 3))
 
 
