@@ -254,7 +254,7 @@ class SynopLayer(SynopCounts):
 
     `mixed` says that the site saw both unit-valued and other inputs; `unit_share` is the share of its non-zero input
     elements whose magnitude was 1. `input_nonzero` of `input_elements` were not 0. `per_step` are the operations, AC or
-    MAC, at each time step; None where the time axis was not known.
+    MAC, at each time step; None where they were not asked for or, as `unattributed` says, where time is not known.
     """
 
     name: str
@@ -266,6 +266,7 @@ class SynopLayer(SynopCounts):
     input_elements: Count | None = None
     input_nonzero: Count | None = None
     per_step: list[Count] | None = None
+    unattributed: str | None = None
 
 
 class Uncounted(Section):
