@@ -71,12 +71,11 @@ def _figures(record: Record) -> list[tuple[str, str]]:
             rows.setdefault(metric.section.replace("_", " "), f"not measured: {section.reason}")
         elif metric.name in _DETAILS:  # what the table of layers says already needs no line of its own
             value = metric.value(record)
-            told = (
-                value.reason
-                if isinstance(value, Absent)
-                else f"{quantity(metric, value)} {_DETAILS[metric.name](section)}"
-            )
-            rows[metric.label] = told.replace(THIN, " ").strip()
+            if isinstance(value, Absent):
+                rows[metric.label] = value.reason
+                continue
+            number = _number(value) if metric.layers else quantity(metric, value).replace(THIN, " ")
+            rows[metric.label] = f"{number} {_DETAILS[metric.name](section)}"
     return list(rows.items())
 
 
@@ -90,8 +89,7 @@ _DETAILS: dict[str, Callable[[Any], str]] = {
         f"for {s.batch_size} samples, median of {s.rounds} rounds{'' if s.steady else ', not steady'}"
     ),
     "peak_bytes": lambda s: (
-        f"({s.above_baseline_bytes / 2**20:,.1f} MiB above what stood before), "
-        f"parameters {s.parameter_bytes / 2**20:,.2f} MiB"
+        f"({s.above_baseline_bytes / 1e6:,.1f} MB above what stood before), parameters {s.parameter_bytes / 1e6:,.2f} MB"
     ),
     "joules": lambda s: f"per inference by {s.meter}",
 }
