@@ -79,7 +79,7 @@ class WeightsProvenance(Section):
     sha256: str
     training_key: str | None = None
     recipe: dict[str, Any] = {}
-    card_accuracy: float | None = None
+    card_accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
     card_anytime: list[float] = []
 
 

@@ -464,7 +464,7 @@ def _photograph(path: Path, out: Path, number: int) -> None:
 
 TARGETS = {
     "run": Target(8000, "run.json", _run_files, mutate.json_text, _run),
-    "history": Target(1000, "damaged", _run_files, mutate.json_text, _history),
+    "history": Target(1000, "damaged", _run_files, mutate.json_text, _history, runs="git"),  # for what a run stands on
     "branch": Target(1000, "damaged", _branches, branch.damaged, _branch, runs="git"),
     "kept": Target(1000, "kept", _cache_files, mutate.raw, _kept),
     "summary": Target(1500, "summary.json", _summaries, mutate.json_text, _summary),
