@@ -89,7 +89,8 @@ _DETAILS: dict[str, Callable[[Any], str]] = {
         f"for {s.batch_size} samples, median of {s.rounds} rounds{'' if s.steady else ', not steady'}"
     ),
     "peak_bytes": lambda s: (
-        f"({s.above_baseline_bytes / 1e6:,.1f} MB above what stood before), parameters {s.parameter_bytes / 1e6:,.2f} MB"
+        f"({s.above_baseline_bytes / 1e6:,.1f} MB above what stood before), "
+        f"parameters {s.parameter_bytes / 1e6:,.2f} MB"
     ),
     "joules": lambda s: f"per inference by {s.meter}",
 }
