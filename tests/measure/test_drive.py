@@ -33,7 +33,7 @@ def logits(output, axis=None, timesteps=None, samples=N, name=None):
         torch.rand(N, N, C),
         torch.ones(N, C, dtype=torch.int64),
     ],
-    ids=str,
+    ids=lambda output: f"{type(output).__name__}{list(output.shape) if isinstance(output, torch.Tensor) else ''}",
 )
 def test_what_is_not_certain_to_be_scores_is_none(output):
     assert logits(output) is None

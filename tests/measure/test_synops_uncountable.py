@@ -134,7 +134,7 @@ def _state():
     )
 
 
-@pytest.mark.parametrize("order", itertools.permutations(range(3)))
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 @pytest.mark.parametrize("mode", MODES)
 def test_counters_may_be_left_in_any_order(order, mode):
     models, before = [nn.Linear(4, 3) for _ in range(3)], _state()
