@@ -19,11 +19,13 @@ from bench.suites.doctor.command import doctor
 from bench.suites.history_command import history as history_commands
 from bench.suites.merge import merge
 from bench.suites.options import (
+    HistoryOption,
     On,
     Quick,
     RequirePower,
     Tdp,
     Timeout,
+    Untimed,
     Watch,
     checked_timeout,
     overridden,
@@ -70,12 +72,11 @@ def run(
     data_root: DataRoot = None,
     download: Download = False,
     quick: Quick = False,
+    untimed: Untimed = False,
     require_power: RequirePower = False,
     watch: Watch = False,
     tdp: Tdp = None,
-    history: Annotated[
-        str | None, typer.Option(help="Where base and trends come from, a directory or a branch, instead of runs/.")
-    ] = None,
+    history: HistoryOption = None,
     shard: ShardOption = None,
     timeout: Timeout = None,
     on: On = None,
@@ -84,7 +85,7 @@ def run(
     from bench.suites.suite import check_names, load_suite, plan
 
     loaded = load_suite(suite)
-    loaded = loaded.model_copy(update={"measure": overridden(loaded.measure, quick, tdp)})
+    loaded = loaded.model_copy(update={"measure": overridden(loaded.measure, quick, tdp, untimed)})
     part = Shard.parse(shard) if shard is not None else None
     seconds, ray = checked_timeout(timeout), ray_address(on)
     planned = plan(loaded, only)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from bench.suites.cache import cache_directory
+from bench.suites.options import HistoryOption
 
 if TYPE_CHECKING:
     from bench.ab.interleave import Side
     from bench.ab.turns import Answer
+    from bench.track.runs import Run
 
 
 def ab(
@@ -29,56 +31,96 @@ def ab(
     data_root: Annotated[
         Path | None, typer.Option(help="Folder that holds the data sets (or INFLOR_BENCH_DATA).")
     ] = None,
+    history: HistoryOption = None,
 ) -> None:
     """Measure two commits on this machine, their processes interleaved, and compare. Exit 1 on a regression.
 
-    Counts and accuracy are compared as by `compare`; latency by pairs of processes of base and head in turn, after A/A
-    pairs of the base have shown how much this machine varies. It stops as soon as it is decided.
+    Counts and accuracy of all cells are compared as by `compare`. Latency is timed of those cells that the suite marks
+    ([ab] timed = [...]), by default of the last spiking one of each data set: by pairs of processes of base and head in
+    turn, after A/A pairs of the base have shown how much this machine varies. It stops as soon as it is decided, where
+    the machine is too noisy to tell 10 %, or after ten minutes of pairs (200 s a cell, if that is more).
+
+    The counts of the base are taken from the history (runs/, or --history) where this machine measured that very commit
+    in the same way. The work tree is copied first: what is edited meanwhile is not measured.
     """
+    from bench.ab.before import measured_before
     from bench.ab.interleave import interleave
-    from bench.ab.revisions import Revision, checked_out, python_for, resolve, top_of
-    from bench.ab.sides import Settings, measure
+    from bench.ab.revisions import checked_out, frozen, resolve, top_of
+    from bench.ab.sides import Settings, count
     from bench.ab.turns import time_pair
     from bench.suites.judging import Rules, judge, summarise
-    from bench.suites.suite import load_suite
+    from bench.suites.suite import load_suite, plan, timed_by_ab
+    from bench.track.compare import compare
     from bench.track.render import to_json
     from bench.track.runs import read_run, write_json
+    from bench.track.timing import Interleaved
     from reports.page import build
 
     loaded = load_suite(suite)
+    planned = plan(loaded, only)
+    to_time = timed_by_ab(loaded, planned)
     top = top_of(Path.cwd())
     place = (out / "ab").resolve()
-    cache = cache_directory().resolve()
-    settings = Settings(suite, only, top, cache, data_root)
+    settings = Settings(suite, only, top, data_root)
     commits = [resolve(top, name) for name in (base, head) if name is not None]
-    console = Console(stderr=True)
+    console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False, markup=False)
+    started = time.monotonic()
     with ExitStack() as stack, console.status("") as status:
         old = stack.enter_context(checked_out(top, commits[0], place / "environments"))
         if head is None:
-            new = Revision(top, None, python_for(top, top, place / "environments"))
+            new = stack.enter_context(frozen(top, place / "environments", out.resolve()))
         else:
             new = stack.enter_context(checked_out(top, commits[1], place / "environments"))
-        runs = []
-        for name, side in (("base", old), ("head", new)):
-            status.update(f"{name}, {side.title}: counting and measuring")
-            runs.append(read_run(measure(side, settings, place / name)))
-            console.print(f"{name}    {runs[-1].path}", soft_wrap=True)
-        cells = [cell for cell in runs[1].cells if _timed(runs[0].cells.get(cell)) and _timed(runs[1].cells[cell])]
+        revisions = {"base": old, "head": new}
 
-        def progress(stage: str, done: int, most: int) -> None:
-            status.update(f"{stage}: {done} of at most {most}")
+        def progress(what: str) -> None:
+            """Show where it is: on a terminal in place, in a log as a line of its own."""
+            if console.is_terminal:
+                status.update(what)
+            else:
+                console.print(f"{what}, {time.monotonic() - started:.0f} s so far")
+
+        def counted(side: Side) -> Run:
+            last = -1
+
+            def cells_done(done: int) -> None:
+                nonlocal last
+                if done != last:
+                    progress(f"{side}, {revisions[side].title}: {done} of {len(planned)} cells counted")
+                last = done
+
+            run = read_run(count(revisions[side], settings, place / side, cells_done))
+            console.print(f"{side}    {run.path}")
+            return run
+
+        new_run = counted("head")
+        trained = any(entry.weights == "train" for entry in planned if entry.cell.name in to_time)
+        # A cell that is timed and trained on the spot has its weights only where its own code has just run.
+        known = None if trained else measured_before(history or str(out / "runs"), commits[0], new_run, only, top)
+        if known is not None:
+            console.print(f"base    {known.path}: this machine measured that commit before, so it is not counted anew")
+        runs = known or counted("base"), new_run
+        cells = [name for name in to_time if all(_measured(run, name) for run in runs)]
+        rest = len(planned) - len(cells)
+        console.print(
+            f"timed   {', '.join(cells) or 'nothing'}" + (f"; counts alone of the other {rest}" if rest else "")
+        )
+
+        def of_pairs(what: str, open_cells: Sequence[str]) -> None:
+            progress(f"{what}, open: {', '.join(open_cells)}")
 
         sides = {"base": commits[0], "head": commits[1] if head is not None else None}
 
         def keep(rounds: dict[str, Any]) -> None:
             write_json(place / "pairs.json", {"format": "inflor-bench-pairs", "version": 1, **sides, **rounds})
 
-        revisions = {"base": old, "head": new}
-
         def timed(pair: tuple[Side, Side], names: Sequence[str]) -> tuple[Answer, Answer]:
             return time_pair((revisions[pair[0]], revisions[pair[1]]), settings, names)
 
-        found = interleave(timed, cells, progress, keep)
+        tests = sum(finding.p_value is not None for finding in compare(*runs).findings)
+        found = interleave(timed, cells, of_pairs, keep, other_tests=tests)
+        untimed = Interleaved(failed="not timed: `ab` times the cells that the suite marks, by default one a data set")
+        found = {entry.cell.name: untimed for entry in planned} | found
     comparison = judge(runs[0], runs[1], Rules(accepted, loaded.limits, None, suite), found)
     write_json(place / "comparison.json", to_json(comparison))
     page = build([runs[1]], out / "report", comparison=comparison)
@@ -87,8 +129,8 @@ def ab(
     raise typer.Exit(comparison.exit_code)
 
 
-def _timed(cell: object) -> bool:
-    """Whether the latency of a cell was measured."""
-    from bench.track.records import Latency
+def _measured(run: Run, cell: str) -> bool:
+    """Whether a run could load or train a cell, so that it can be timed, too."""
+    from bench.track.records import Accuracy
 
-    return isinstance(getattr(getattr(cell, "record", None), "latency", None), Latency)
+    return cell in run.cells and isinstance(run.cells[cell].record.accuracy, Accuracy)

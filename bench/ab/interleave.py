@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,10 +11,12 @@ from typing import Any, Literal
 
 from bench.ab.sides import TimingError
 from bench.ab.turns import Answer
-from bench.track.gate import FLOORS, MOST_PAIRS, Pairs, decided, noise_floor
+from bench.track.gate import ASKED, FLOORS, MOST_PAIRS, Pairs, decided, hopeless, noise_floor
 from bench.track.timing import Interleaved
 
 SAME_PAIRS = 5
+# What all pairs together may take, s: 25 pairs of three cells on a slow machine, or of more cells on a fast one.
+BUDGET_SECONDS, BUDGET_SECONDS_OF_A_CELL = 600.0, 200.0
 Side = Literal["base", "head"]
 PairTimer = Callable[[tuple[Side, Side], Sequence[str]], tuple[Answer, Answer]]
 
@@ -49,11 +52,11 @@ class _Seen:
         return self.rounds.setdefault(metric, ([], []))
 
     def pairs(self) -> dict[str, Pairs]:
-        """Return the pairs by metric. A part that only one side has cannot be compared and is left out."""
+        """Return the pairs by metric. A part that only one side has, or that no pass enters, is left out."""
         return {
             metric: Pairs(*(tuple(map(tuple, side)) for side in sides))
             for metric, sides in self.rounds.items()
-            if len(sides[0]) == len(sides[1])
+            if len(sides[0]) == len(sides[1]) and all(min(process) > 0 for side in sides for process in side)
         }
 
     def moved(self) -> dict[str, list[tuple[str, float, float]]]:
@@ -64,46 +67,91 @@ class _Seen:
         }
 
 
+@dataclass
+class _Budget:
+    """The time that pairs get; what the last one took is what the next one will take."""
+
+    seconds: float
+    clock: Callable[[], float]
+    last: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.started = self.clock()
+
+    @property
+    def spent(self) -> float:
+        """Seconds since the beginning."""
+        return self.clock() - self.started
+
+    def allows_another(self) -> bool:
+        """Whether the next pair would end in time."""
+        return self.spent + self.last <= self.seconds
+
+    def __str__(self) -> str:
+        return f"the {self.seconds / 60:.2g} minutes that pairs get"
+
+
 def interleave(
     time_pair: PairTimer,
     cells: Sequence[str],
-    progress: Callable[[str, int, int], None],
+    progress: Callable[[str, Sequence[str]], None],
     keep: Callable[[dict[str, Any]], None],
+    *,
+    other_tests: int = 0,
+    clock: Callable[[], float] = time.monotonic,
 ) -> dict[str, Interleaved]:
-    """Time cells in pairs of processes until every cell is decided.
+    """Time cells in pairs of processes until every cell is decided, hopeless, or the time for pairs is over.
 
     Args:
         time_pair: Times cells by two processes in turn, with the code of the sides that it is given.
         cells: Their names.
-        progress: Told what is done: the stage, how many pairs, of at most how many.
+        progress: Told, before every pair, which one it is of how many, and the cells that are open.
         keep: Given all rounds so far after every pair, as JSON: `same` of the A/A pairs, `pairs` of base and head. What
             it writes is there when the next pair is stopped.
+        other_tests: How many p-values the run has besides, among which those of the pairs are adjusted.
+        clock: Seconds that only grow.
 
     Returns:
         What is known of every cell.
     """
     same = defaultdict[str, _Seen](lambda: _Seen(("the base", "the base")))
     seen = defaultdict[str, _Seen](_Seen)
+    budget = _Budget(max(BUDGET_SECONDS, BUDGET_SECONDS_OF_A_CELL * len(cells)), clock)
+    stopped: dict[str, str] = {}
     reason = None
+
+    def pair(sides: tuple[Side, Side], into: dict[str, _Seen], of: Sequence[str]) -> None:
+        before = budget.spent
+        _pair(time_pair, sides, into, of)
+        budget.last = budget.spent - before
+        keep({"same": _rounds(same), "pairs": _rounds(seen)})
+
     try:
         for index in range(SAME_PAIRS):
-            progress("A/A pairs of the base", index, SAME_PAIRS)
-            _pair(time_pair, ("base", "base"), same, cells)
-            keep({"same": _rounds(same), "pairs": _rounds(seen)})
+            if not budget.allows_another():
+                raise TimingError(f"one pair takes {budget.last:.0f} s: {budget} do not suffice for the A/A pairs")
+            progress(f"A/A pair {index + 1} of {SAME_PAIRS} of the base", cells)
+            pair(("base", "base"), same, cells)
         floors = {cell: _floors(same[cell]) for cell in cells}
+        tests = other_tests + sum(len(floor) for floor in floors.values())
         open_cells = [cell for cell in cells if same[cell].failed is None]
         for index in range(MOST_PAIRS):
             if not open_cells:
                 break
-            progress("pairs of base and head", index, MOST_PAIRS)
-            sides: tuple[Side, Side] = ("base", "head") if index % 2 == 0 else ("head", "base")
-            _pair(time_pair, sides, seen, open_cells)
-            keep({"same": _rounds(same), "pairs": _rounds(seen)})
-            tests = len(cells) + sum(len(floor) for floor in floors.values())
-            open_cells = [cell for cell in open_cells if not _decided(seen[cell], floors[cell], tests)]
+            if not budget.allows_another():
+                stopped |= dict.fromkeys(open_cells, f"stopped after {index} pairs: {budget} are spent")
+                break
+            progress(f"pair {index + 1} of at most {MOST_PAIRS} of base and head", open_cells)
+            pair(("base", "head") if index % 2 == 0 else ("head", "base"), seen, open_cells)
+            for cell in open_cells:
+                if why := _hopeless(seen[cell], floors[cell], tests):
+                    stopped[cell] = why
+            open_cells = [
+                cell for cell in open_cells if cell not in stopped and not _decided(seen[cell], floors[cell], tests)
+            ]
     except TimingError as error:
         reason = str(error)
-    return {cell: _result(same[cell], seen[cell], reason) for cell in cells}
+    return {cell: _result(same[cell], seen[cell], reason, stopped.get(cell)) for cell in cells}
 
 
 def _pair(time_pair: PairTimer, sides: tuple[Side, Side], seen: dict[str, _Seen], cells: Sequence[str]) -> None:
@@ -119,18 +167,35 @@ def _floors(same: _Seen) -> dict[str, float]:
 
 
 def _decided(seen: _Seen, floors: dict[str, float], tests: int) -> bool:
-    if seen.failed is not None:
-        return True
-    return all(decided(pairs, floors[metric], tests) for metric, pairs in seen.pairs().items() if metric in floors)
+    return seen.failed is not None or not _undecided(seen, floors, tests)
 
 
-def _result(same: _Seen, seen: _Seen, reason: str | None) -> Interleaved:
-    failed = reason or same.failed or seen.failed
+def _undecided(seen: _Seen, floors: dict[str, float], tests: int) -> dict[str, Pairs]:
+    pairs = {metric: found for metric, found in seen.pairs().items() if metric in floors}
+    return {metric: found for metric, found in pairs.items() if not decided(found, floors[metric], tests)}
+
+
+def _hopeless(seen: _Seen, floors: dict[str, float], tests: int) -> str | None:
+    """Return why the pairs of a cell end without a decision; None where they go on, or where all is decided."""
+    undecided = _undecided(seen, floors, tests)
+    if seen.failed is not None or not undecided:
+        return None
+    if not all(hopeless(pairs, floors[metric]) for metric, pairs in undecided.items()):
+        return None
+    count, floor = max(map(len, undecided.values())), max(floors[metric] for metric in undecided)
+    return (
+        f"stopped after {count} pairs: nothing changed would look like {100 * floor:.2g} % on this machine now, "
+        f"so {100 * ASKED:g} % slower could not be told"
+    )
+
+
+def _result(same: _Seen, seen: _Seen, reason: str | None, stopped: str | None) -> Interleaved:
+    failed = reason or same.failed or seen.failed or (None if seen.rounds else stopped)
     if failed is not None:
         return Interleaved(failed=failed)
     floors = _floors(same)
     pairs = {metric: found for metric, found in seen.pairs().items() if metric in floors}
-    return Interleaved(pairs, floors, seen.moved())
+    return Interleaved(pairs, floors, seen.moved(), stopped=stopped)
 
 
 def _rounds(seen: dict[str, _Seen]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.suites.cache import cache_directory
 from bench.suites.errors import SuiteInputError
+from bench.track.git_command import GitError, git
 
 
 @dataclass(frozen=True)
@@ -32,29 +35,10 @@ class Revision:
         """The commit in short, or that it is the work tree."""
         return self.commit[:12] if self.commit else "the work tree"
 
-
-def _git(directory: Path, *arguments: str) -> str:
-    # In a hook these point to the hook's repository; `directory` says which one is meant.
-    ignored = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
-    environment = {key: value for key, value in os.environ.items() if key not in ignored}
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(directory), *arguments],
-            capture_output=True,
-            text=True,
-            check=True,
-            errors="replace",
-            env=environment,
-        )
-    except FileNotFoundError:
-        raise SuiteInputError("ab needs git, and git is not installed: install it.") from None
-    except subprocess.CalledProcessError as error:
-        raise _GitError((error.stderr.strip().splitlines() or ["git failed"])[0].removeprefix("fatal: ")) from None
-    return done.stdout.strip()
-
-
-class _GitError(Exception):
-    pass
+    @property
+    def cache(self) -> Path:
+        """What this side alone trains; native libraries and the locks of devices are those of everybody."""
+        return self.root.parent / "cache"
 
 
 def top_of(directory: Path) -> Path:
@@ -64,9 +48,11 @@ def top_of(directory: Path) -> Path:
         SuiteInputError: It is in none, or git is not installed.
     """
     try:
-        return Path(_git(directory, "rev-parse", "--show-toplevel"))
-    except _GitError as error:
-        raise SuiteInputError(f"ab compares commits, and {directory} has none ({error}): run it in a clone.") from None
+        return Path(_line(directory, "rev-parse", "--show-toplevel"))
+    except GitError as error:
+        raise SuiteInputError(
+            f"ab compares commits, and finds none in {directory} ({error}): run it in a clone."
+        ) from None
 
 
 def resolve(top: Path, name: str) -> str:
@@ -76,29 +62,81 @@ def resolve(top: Path, name: str) -> str:
         SuiteInputError: git does not know it.
     """
     try:
-        return _git(top, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
-    except _GitError:
-        shallow = _git(top, "rev-parse", "--is-shallow-repository") == "true"
+        return _line(top, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    except GitError:
+        shallow = _line(top, "rev-parse", "--is-shallow-repository") == "true"
         one = f"--depth=1 origin {name}" if re.fullmatch("[0-9a-f]{40,64}", name) else "--unshallow"
         remedy = f"in this shallow clone fetch it: git fetch {one}" if shallow else "name one that is"
         raise SuiteInputError(f"{name!r} is no commit of this repository: {remedy}.") from None
 
 
+def _line(directory: Path, *arguments: str) -> str:
+    return os.fsdecode(git(directory, *arguments)).strip()
+
+
 @contextmanager
 def checked_out(top: Path, commit: str, environments: Path) -> Iterator[Revision]:
     """Give a commit in a worktree, which is gone afterwards; the work tree and index are not touched."""
+    with _worktree(top, commit) as root:
+        yield Revision(root, commit, python_for(root, top, environments))
+
+
+@contextmanager
+def frozen(top: Path, environments: Path, ignore: Path) -> Iterator[Revision]:
+    """Give a copy of the work tree as it is now, which is gone afterwards: what is edited meanwhile is not in it.
+
+    It is HEAD with the changed files, and those that are neither tracked nor ignored, but for those under `ignore`.
+
+    Raises:
+        SuiteInputError: A file cannot be copied.
+    """
+    with _worktree(top, resolve(top, "HEAD")) as root:
+        try:
+            for name in _changed(top):
+                if not (top / name).is_relative_to(ignore):
+                    _copy(top / name, root / name)
+        except (GitError, OSError) as error:
+            raise SuiteInputError(f"The work tree {top} cannot be copied: {error}.") from None
+        yield Revision(root, None, python_for(root, top, environments))
+
+
+@contextmanager
+def _worktree(top: Path, commit: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="inflor-bench-ab-") as directory:
         root = Path(directory) / "tree"
+        for name in ("native", "devices"):
+            shared = cache_directory().resolve() / name
+            with suppress(OSError):  # a cache that cannot be written: the side makes its own
+                shared.mkdir(parents=True, exist_ok=True)
+                (root.parent / "cache").mkdir(exist_ok=True)
+                (root.parent / "cache" / name).symlink_to(shared)
         try:
-            _git(top, "worktree", "add", "--detach", str(root), commit)
-        except _GitError as error:
+            git(top, "worktree", "add", "--detach", str(root), commit)
+        except GitError as error:
             raise SuiteInputError(f"The commit {commit[:12]} cannot be checked out: {error}.") from None
         try:
-            yield Revision(root, commit, python_for(root, top, environments))
+            yield root
         finally:
             # Where the tree is gone already only git's note of it is left, and a failure here must not hide another.
-            with suppress(_GitError):
-                _git(top, "worktree", "remove", "--force", str(root))
+            with suppress(GitError):
+                git(top, "worktree", "remove", "--force", str(root))
+
+
+def _changed(top: Path) -> list[str]:
+    """Return the paths where the work tree differs from HEAD, also those that are gone."""
+    # Without the lock, a git command that the user runs at the same time is not disturbed.
+    tracked = git(top, "diff", "--name-only", "-z", "HEAD", "--", GIT_OPTIONAL_LOCKS="0")
+    untracked = git(top, "ls-files", "--others", "--exclude-standard", "-z")
+    return [os.fsdecode(name) for name in (tracked + untracked).split(b"\0") if name]
+
+
+def _copy(path: Path, copy: Path) -> None:
+    if path.is_dir() and not path.is_symlink():  # a repository within this one: it is none of its files
+        return
+    copy.unlink(missing_ok=True)
+    if path.is_symlink() or path.exists():
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, copy, follow_symlinks=False)
 
 
 def python_for(root: Path, top: Path, environments: Path) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,11 @@ from typing import IO, Any
 from bench.ab import worker
 from bench.ab.revisions import Revision
 from bench.suites.errors import SuiteInputError
+
+# How long a process of a pair may take to answer: also to load data, or to compile what is compiled once.
+ANSWER_SECONDS = 300.0
+# How often it is looked how many cells are counted.
+LOOK_SECONDS = 1.0
 
 
 class TimingError(Exception):
@@ -33,12 +39,11 @@ class CellError(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """What both sides measure: the suite as it was named, which of its cells, and where data and weights are."""
+    """What both sides measure: the suite as it was named, which of its cells, and where data are."""
 
     suite: str
     only: str
     top: Path
-    cache: Path
     data_root: Path | None
 
     def suite_of(self, revision: Revision) -> str:
@@ -50,15 +55,23 @@ class Settings:
         return str(own if own.is_file() else path)
 
 
-def _environment(revision: Revision, settings: Settings) -> dict[str, str]:
+def _environment(revision: Revision) -> dict[str, str]:
     path = os.pathsep.join(filter(None, (str(revision.root), os.environ.get("PYTHONPATH"))))
     # The summary of a step is for the verdict, not for what each side says of itself.
     kept = {key: value for key, value in os.environ.items() if key != "GITHUB_STEP_SUMMARY"}
-    return {**kept, "PYTHONPATH": path, "INFLOR_BENCH_CACHE": str(settings.cache)}
+    return {**kept, "PYTHONPATH": path, "INFLOR_BENCH_CACHE": str(revision.cache)}
 
 
-def measure(revision: Revision, settings: Settings, out: Path) -> Path:
-    """Measure a side by its own `inflor-bench run`, and return the run file.
+def count(revision: Revision, settings: Settings, out: Path, progress: Callable[[int], None]) -> Path:
+    """Count a side by its own `inflor-bench run`, and return the run file.
+
+    A commit whose `run` has no `--untimed` times its cells besides, which takes longer.
+
+    Args:
+        revision: The side.
+        settings: What is counted.
+        out: Where the run file goes.
+        progress: Told about once a second how many cells are done.
 
     Raises:
         SuiteInputError: It wrote none; the sentence has what it said.
@@ -66,21 +79,43 @@ def measure(revision: Revision, settings: Settings, out: Path) -> Path:
     """
     before = set(out.glob("runs/*/*.json"))
     data = ["--data-root", str(settings.data_root.resolve())] if settings.data_root else []
-    command = [revision.python, "-m", "bench.cli", "run", "--suite", settings.suite_of(revision)]
-    done = subprocess.run(
-        [*command, "--only", settings.only, "--out", str(out), *data],
-        cwd=revision.root,
-        env=_environment(revision, settings),
-        capture_output=True,
-        text=True,
-        errors="replace",
-    )
-    if done.returncode == 130:
+    asked = ["--suite", settings.suite_of(revision), "--only", settings.only, "--out", str(out), *data]
+    code, said = _run(revision, [*asked, "--untimed"], out, progress)
+    if code == 2 and "No such option: --untimed" in said:
+        code, said = _run(revision, asked, out, progress)
+    if code == 130:
         raise KeyboardInterrupt
     new = sorted(set(out.glob("runs/*/*.json")) - before)
     if not new:
-        raise SuiteInputError(f"{revision.title.capitalize()} cannot be measured: {_last_line(done)}")
+        last = (said.splitlines() or [f"{sys.executable} ended with {code}"])[-1]
+        raise SuiteInputError(f"{revision.title.capitalize()} cannot be measured: {last}")
     return new[-1]
+
+
+def _run(revision: Revision, arguments: list[str], out: Path, progress: Callable[[int], None]) -> tuple[int, str]:
+    """Return the exit code, and what it wrote as errors, else what it wrote at all."""
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            [revision.python, "-m", "bench.cli", "run", *arguments],
+            cwd=revision.root,
+            env=_environment(revision),
+            stdout=output,
+            stderr=errors,
+        )
+        try:
+            while True:
+                with suppress(subprocess.TimeoutExpired):
+                    code = process.wait(LOOK_SECONDS)
+                    break
+                progress(len(list(out.glob("runs/*/*.cells/*.json"))))
+        finally:
+            process.kill()
+            process.wait()
+        said = ""
+        for stream in (errors, output):
+            stream.seek(0)
+            said = said or stream.read().decode("utf-8", "replace").strip()
+        return code, said
 
 
 class TimingProcess:
@@ -89,10 +124,12 @@ class TimingProcess:
     def __init__(self, title: str, process: subprocess.Popen[str], errors: IO[bytes]) -> None:
         """Take a process, and the file that it writes its errors to."""
         self._title, self._process, self._errors = title, process, errors
+        self._asked = ""
 
     def send(self, do: str, **arguments: Any) -> None:
         """Ask for something; it works while the caller goes on."""
         assert self._process.stdin is not None
+        self._asked = do
         with suppress(OSError):  # it ended, which the missing answer says
             self._process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
             self._process.stdin.flush()
@@ -102,9 +139,13 @@ class TimingProcess:
 
         Raises:
             CellError: It failed; the process goes on.
-            TimingError: The process ended without an answer.
+            TimingError: The process ended without an answer, or gave none for `ANSWER_SECONDS`.
         """
         assert self._process.stdout is not None
+        # One answer is outstanding at a time, so none waits in the stream's own buffer.
+        if not select.select([self._process.stdout], [], [], ANSWER_SECONDS)[0]:
+            self._process.kill()
+            raise TimingError(f"{self._title} cannot be timed: it hung in {self._asked!r} for {ANSWER_SECONDS:g} s")
         line = self._process.stdout.readline()
         if not line.endswith("\n"):
             raise TimingError(f"{self._title} cannot be timed: {self._last_words()}")
@@ -119,7 +160,10 @@ class TimingProcess:
         return self.receive()
 
     def _last_words(self) -> str:
-        code = self._process.wait()
+        try:
+            code = self._process.wait(ANSWER_SECONDS)
+        except subprocess.TimeoutExpired:
+            return f"it closed its pipe and went on for {ANSWER_SECONDS:g} s"
         self._errors.seek(0)
         lines = self._errors.read().decode("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else f"{sys.executable} ended with {code}"
@@ -135,7 +179,7 @@ def timing_process(revision: Revision, settings: Settings) -> Iterator[TimingPro
         process = subprocess.Popen(
             [revision.python, "-P", str(worker.__file__), str(revision.root)],
             cwd=revision.root,
-            env=_environment(revision, settings),
+            env=_environment(revision),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -145,7 +189,7 @@ def timing_process(revision: Revision, settings: Settings) -> Iterator[TimingPro
         try:
             timing = TimingProcess(revision.title, process, errors)
             data_root = str(settings.data_root.resolve()) if settings.data_root else None
-            timing.send("open", suite=settings.suite_of(revision), cache=str(settings.cache), data_root=data_root)
+            timing.send("open", suite=settings.suite_of(revision), cache=str(revision.cache), data_root=data_root)
             yield timing
         finally:
             for stream in (process.stdin, process.stdout):
@@ -154,8 +198,3 @@ def timing_process(revision: Revision, settings: Settings) -> Iterator[TimingPro
                     stream.close()
             process.kill()
             process.wait()
-
-
-def _last_line(done: subprocess.CompletedProcess[str]) -> str:
-    lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
-    return lines[-1] if lines else f"{sys.executable} ended with {done.returncode}"

@@ -37,7 +37,10 @@ def time_pair(sides: tuple[Revision, Revision], settings: Settings, cells: Seque
 
 
 def time_cell(pair: tuple[TimingProcess, TimingProcess], cell: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the rounds of the whole pass, and then, of the parts that both have, of every layer."""
+    """Return the rounds of the whole pass; and then, of other passes, those of every layer of the parts that both have.
+
+    The parts share their passes: their layers are timed one by one. The whole is timed before any layer is watched.
+    """
     for process in pair:
         process.send("prepare", cell=cell)
     prepared = _received(pair)
@@ -45,16 +48,16 @@ def time_cell(pair: tuple[TimingProcess, TimingProcess], cell: str) -> tuple[dic
         return prepared
     try:
         calls = max(1, round(ROUND_SECONDS / min(process.ask("warm_up") for process in pair)))
-        whole = _rounds(pair, None, calls)
+        whole = _rounds(pair, "round", calls)
         parts = [part for part in prepared[0]["value"] if part in prepared[1]["value"]]
-        by_part = {part: _rounds(pair, part, calls) for part in parts}
+        layers = _layers(pair, parts, calls) if parts else ([], [])
     except CellError as error:
         failed: dict[str, Any] = {"failed": str(error)}
         return (failed, {}) if error.process is pair[0] else ({}, failed)
     first, second = (
         {
             "latency": whole[index],
-            "parts": {part: _by_layer(rounds[index]) for part, rounds in by_part.items()},
+            "parts": {part: _by_layer([of[part] for of in layers[index]]) for part in parts},
         }
         for index in range(2)
     )
@@ -73,13 +76,19 @@ def _answer(process: TimingProcess) -> dict[str, Any]:
         return {"failed": str(error)}
 
 
-def _rounds(pair: tuple[TimingProcess, TimingProcess], part: str | None, calls: int) -> tuple[list[Any], list[Any]]:
+def _rounds(pair: tuple[TimingProcess, TimingProcess], do: str, calls: int) -> tuple[list[Any], list[Any]]:
     """What each process says of every round; who goes first alternates."""
     rounds: tuple[list[Any], list[Any]] = ([], [])
     for number in range(ROUNDS):
         for index in (0, 1) if number % 2 == 0 else (1, 0):
-            rounds[index].append(pair[index].ask("round", part=part, calls=calls))
+            rounds[index].append(pair[index].ask(do, calls=calls))
     return rounds
+
+
+def _layers(pair: tuple[TimingProcess, TimingProcess], parts: Sequence[str], calls: int) -> tuple[list[Any], list[Any]]:
+    for process in pair:
+        process.ask("watch_layers", parts=parts)
+    return _rounds(pair, "layers_round", calls)
 
 
 def _by_layer(rounds: Sequence[dict[str, float]]) -> dict[str, list[float]]:

@@ -7,8 +7,9 @@ request a line in, one JSON answer a line out:
     {"do": "open", "suite": ..., "cache": ..., "data_root": ...}  ->  {"value": null}
     {"do": "prepare", "cell": ...}                                ->  {"value": the names of its parts}
     {"do": "warm_up"}                                             ->  {"value": seconds of a pass}
-    {"do": "round", "part": null, "calls": ...}                   ->  {"value": seconds of a pass}
-    {"do": "round", "part": ..., "calls": ...}                    ->  {"value": seconds of a pass by layer}
+    {"do": "round", "calls": ...}                                 ->  {"value": seconds of a pass}
+    {"do": "watch_layers", "parts": [...]}                        ->  {"value": null}
+    {"do": "layers_round", "calls": ...}                          ->  {"value": seconds of a pass by part and layer}
 
 What goes wrong is answered as {"error": reason}; the process goes on.
 """
@@ -19,9 +20,7 @@ import json
 import os
 import sys
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -36,6 +35,7 @@ class Server:
         self._sources: Any = None
         self._forward: Callable[[], None] = lambda: None
         self._parts: dict[str, dict[str, Any]] = {}
+        self._spent: dict[str, dict[str, float]] = {}
 
     def answer(self, do: str, **arguments: Any) -> Any:
         """Do what one request says."""
@@ -46,7 +46,11 @@ class Server:
         import torch
 
         with torch.inference_mode():
-            return warm_up(self._forward) if do == "warm_up" else self._round(**arguments)
+            if do == "warm_up":
+                return warm_up(self._forward)
+            if do == "round":
+                return seconds(self._forward, **arguments)
+            return self._watch_layers(**arguments) if do == "watch_layers" else self._layers_round(**arguments)
 
     def _open(self, suite: str, cache: str, data_root: str | None) -> None:
         from bench.suites.prepare import Sources
@@ -77,14 +81,16 @@ class Server:
         self._parts = {} if batch.is_cuda else parts_of(model)
         return list(self._parts)
 
-    def _round(self, part: str | None, calls: int) -> float | dict[str, float]:
-        if part is None:
-            return seconds(self._forward, calls)
-        with timed_layers(self._parts[part]) as spent:
-            self._forward()
-            spent.clear()
-            seconds(self._forward, calls)
-            return {name: spent.get(name, 0.0) / calls for name in self._parts[part]}
+    def _watch_layers(self, parts: list[str]) -> None:
+        """Time the layers of these parts in every pass from now on."""
+        self._spent = {part: watch(self._parts[part]) for part in parts}
+        self._forward()  # the first pass with hooks takes another way than those before it
+
+    def _layers_round(self, calls: int) -> dict[str, dict[str, float]]:
+        for spent in self._spent.values():
+            spent.update(dict.fromkeys(spent, 0.0))
+        seconds(self._forward, calls)
+        return {part: {name: total / calls for name, total in spent.items()} for part, spent in self._spent.items()}
 
 
 def serve(requests: TextIO, answers: TextIO) -> None:
@@ -125,12 +131,10 @@ def parts_of(model: Any) -> dict[str, dict[str, Any]]:
     return {part: layers for part, layers in (("neurons", neurons), ("synapses", synapses)) if layers}
 
 
-@contextmanager
-def timed_layers(layers: dict[str, Any]) -> Iterator[dict[str, float]]:
-    """Add up, by layer, the seconds between entering and leaving it."""
-    spent: dict[str, float] = defaultdict(float)
+def watch(layers: dict[str, Any]) -> dict[str, float]:
+    """Add up from now on, by layer, the seconds between entering and leaving it."""
+    spent = dict.fromkeys(layers, 0.0)
     entered: dict[str, float] = {}
-    handles = []
     for name, module in layers.items():
 
         def enter(*_: object, name: str = name) -> None:
@@ -139,12 +143,9 @@ def timed_layers(layers: dict[str, Any]) -> Iterator[dict[str, float]]:
         def leave(*_: object, name: str = name) -> None:
             spent[name] += time.perf_counter() - entered[name]
 
-        handles += [module.register_forward_pre_hook(enter), module.register_forward_hook(leave)]
-    try:
-        yield spent
-    finally:
-        for handle in handles:
-            handle.remove()
+        module.register_forward_pre_hook(enter)
+        module.register_forward_hook(leave)
+    return spent
 
 
 def warm_up(call: Callable[[], object]) -> float:

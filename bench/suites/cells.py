@@ -112,6 +112,8 @@ class CellRun:
 
     def time(self, prepared: Prepared) -> dict[str, Section]:
         """Latency, memory and power of a prepared network, by section. A GPU that was lost is left alone."""
+        if not self.settings.timed:
+            return not_timed(Absent(status="skipped", reason="the run was asked to count only"))
         if self._lost_device is not None:
             return not_timed(Absent(status="unavailable", reason=f"an earlier cell ended so: {self._lost_device}"))
         try:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 Quick = Annotated[
     bool, typer.Option("--quick", help="For CI: fewer rounds, one short window of the power meter. The record says so.")
 ]
+Untimed = Annotated[
+    bool, typer.Option("--untimed", help="Count only: no latency, memory or power. What `ab` asks of both commits.")
+]
 RequirePower = Annotated[
     bool, typer.Option("--require-power", help="Exit with 1 where power was not measured, after all else is.")
 ]
@@ -21,6 +24,9 @@ Tdp = Annotated[
     float | None, typer.Option(help="Also estimate J from CPU time and this rated power of the CPU, W. No measurement.")
 ]
 
+HistoryOption = Annotated[
+    str | None, typer.Option(help="Where base and trends come from, a directory or a branch, instead of runs/.")
+]
 Timeout = Annotated[
     float | None,
     typer.Option(help="Stop a cell, training included, that takes longer than so many seconds; the others go on."),
@@ -80,13 +86,13 @@ def checked_settings(**values: Any) -> MeasureSettings:
         ) from None
 
 
-def overridden(settings: MeasureSettings, quick: bool, tdp: float | None) -> MeasureSettings:
+def overridden(settings: MeasureSettings, quick: bool, tdp: float | None, untimed: bool = False) -> MeasureSettings:
     """The settings of a suite with what the command line says.
 
     Raises:
         SuiteInputError: naming the value that is wrong.
     """
-    said = {"profile": "quick" if quick else None, "tdp_watts": tdp}
+    said = {"profile": "quick" if quick else None, "tdp_watts": tdp, "timed": False if untimed else None}
     return checked_settings(
         **settings.model_dump() | {name: value for name, value in said.items() if value is not None}
     )

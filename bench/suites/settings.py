@@ -27,6 +27,7 @@ class MeasureSettings(BaseModel):
             CPU: they are the same everywhere.
         variants: other conditions under which the same pass is timed, in turn with the usual one.
         sweep_batch_sizes, sweep_timesteps: points of a sweep, each with the cell's own value of the other.
+        timed: whether there is a latency, and memory and power with it; else all of the cells is counted and no more.
         tdp_watts: also estimate energy from CPU time and this rated power of the whole CPU.
     """
 
@@ -40,6 +41,7 @@ class MeasureSettings(BaseModel):
     variants: list[Variant] = []
     sweep_batch_sizes: list[Positive] = []
     sweep_timesteps: list[Positive] = []
+    timed: bool = True
     tdp_watts: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
     @property

@@ -54,6 +54,12 @@ class TrainingSettings(_Strict):
         return self.model_dump(exclude_none=True, exclude={"recipe"})
 
 
+class AbSettings(_Strict):
+    """The table [ab]: the cells that `inflor-bench ab` times. Of the others it compares the counts alone."""
+
+    timed: list[str] = []
+
+
 class Suite(_Strict):
     """One suite file. `energy_models` are TOML files of the user's own models, relative to the suite's folder.
 
@@ -67,6 +73,7 @@ class Suite(_Strict):
     measure: MeasureSettings = MeasureSettings()
     training: dict[str, TrainingSettings] = {}
     budgets: list[dict[str, str]] = []
+    ab: AbSettings = AbSettings()
 
     def training_of(self, cell: Cell) -> TrainingSettings:
         """How a cell is trained: what is said of its network on its data set, else what is said of the data set."""
@@ -117,6 +124,9 @@ def load_suite(name: str) -> Suite:
     except (ValueError, RecursionError) as error:  # also a number of more digits than Python reads
         raise SuiteInputError(f"{name}: this is not TOML ({error}): correct it.") from None
     parse_budgets(Path(name), suite.budgets)
+    names = [entry.cell.name for entry in plan(suite)] if suite.ab.timed else []
+    if unknown := [cell for cell in suite.ab.timed if cell not in names]:
+        raise SuiteInputError(f"{name}: key 'ab.timed': {unknown[0]!r} is no cell of the suite: name those that are.")
     return suite.model_copy(update={"energy_models": [str(Path(name).parent / file) for file in suite.energy_models]})
 
 
@@ -141,6 +151,19 @@ def plan(suite: Suite, only: str = "*") -> list[PlannedCell]:
     if not chosen:
         raise SuiteInputError(f"Suite {suite.name!r} has no cell that matches {only!r}: try '*'.")
     return chosen
+
+
+def timed_by_ab(suite: Suite, planned: list[PlannedCell]) -> list[str]:
+    """The names of the planned cells that `inflor-bench ab` times.
+
+    They are those that the suite marks; where it marks none of them, the last spiking cell of each data set.
+    """
+    names = [entry.cell.name for entry in planned]
+    marked = [name for name in names if name in suite.ab.timed]
+    if marked:
+        return marked
+    spiking_last = sorted(planned, key=lambda entry: entry.cell.neuron != "relu")
+    return [*{entry.cell.dataset: entry.cell.name for entry in spiking_last}.values()]
 
 
 def check_names(planned: list[PlannedCell]) -> None:

@@ -8,7 +8,7 @@ energy), or what the machine shows in A/A pairs, if that is more.
 
 Pairs are added until it is decided, and looked at after the numbers in `LOOKS`. Each look spends its own share of
 `ALPHA`: by the union bound the chance that any look is wrong stays below their sum, whatever they have in common.
-Stopping early because nothing moved costs no false alarm.
+Stopping early because nothing moved costs no false alarm, and neither does it where the machine is too noisy to tell.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ ALPHA = 0.002
 LOOKS = {6: 0.0, 10: 0.0, 14: 0.3, 17: 0.3, 20: 0.4}
 MOST_PAIRS = max(LOOKS)
 ROUNDS = 20
+ASKED = 0.10  # the change that the gate is there to find
 FLOORS = {"latency": 0.03, "joules_per_inference": 0.05}
 _RESAMPLES = 2000
 
@@ -69,8 +70,11 @@ class Change:
         return abs(self.ratio - 1) > floor
 
     def within(self, floor: float) -> bool:
-        """Whether the whole interval is nearer to 1 than the floor."""
-        return max(1 - self.interval[0], self.interval[1] - 1) <= floor
+        """Whether the whole interval is nearer to 1 than the floor: nothing moved that counts.
+
+        Where the floor is beyond `ASKED`, it has to be nearer than that: noise is no reason to say "the same".
+        """
+        return max(1 - self.interval[0], self.interval[1] - 1) <= min(floor, ASKED)
 
 
 def change_of(pairs: Pairs) -> Change:
@@ -120,6 +124,14 @@ def decided(pairs: Pairs, floor: float, tests: int) -> bool:
         return False
     change = change_of(pairs)
     return change.within(floor) or (change.exceeds(floor) and change.p_value * tests < ALPHA)
+
+
+def hopeless(pairs: Pairs, floor: float) -> bool:
+    """Whether more pairs would tell nothing: noise hides a change of `ASKED`, and the head is not further than noise.
+
+    A change that is larger than such a floor is followed up like any other.
+    """
+    return len(pairs) in LOOKS and floor > ASKED and not change_of(pairs).exceeds(floor)
 
 
 def most_moved(layers: Sequence[tuple[str, float, float]]) -> tuple[str, float, float] | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from bench.track.findings import Finding, Pair, Verdict, percent, relative
-from bench.track.gate import ALPHA, Pairs, change_of, most_moved
+from bench.track.gate import ALPHA, ASKED, Pairs, change_of, most_moved
 from bench.track.records import Latency, Memory, Power
 from bench.track.statistics import ratio_of_medians
 
@@ -24,13 +24,14 @@ class Interleaved:
 
     `pairs` and `floors` are by metric: "latency", parts of it such as "latency/neurons", and "joules_per_inference".
     `layers` are, by part, the layers' names with the seconds of one forward pass at base and head. `failed` says why
-    there are no pairs.
+    there are no pairs, `stopped` why there are no more although it was not decided.
     """
 
     pairs: Mapping[str, Pairs] = field(default_factory=dict)
     floors: Mapping[str, float] = field(default_factory=dict)
     layers: Mapping[str, Sequence[tuple[str, float, float]]] = field(default_factory=dict)
     failed: str | None = None
+    stopped: str | None = None
 
 
 def compare_instruments(pair: Pair, interleaved: Interleaved | None = None) -> list[Finding]:
@@ -57,6 +58,8 @@ def _of_pairs(pair: Pair, metric: str, interleaved: Interleaved) -> Finding:
     layer = most_moved(interleaved.layers.get(metric, ()))
     if layer and change.exceeds(floor):
         reason += f"; most in {layer[0]}: {percent(relative(layer[1], layer[2]))}"
+    if interleaved.stopped:
+        reason += f"; {interleaved.stopped}"
     return pair.finding(
         metric,
         "same",
@@ -80,7 +83,7 @@ def interleaved_verdict(finding: Finding, tests: int) -> tuple[Verdict, str]:
     low, high = finding.interval or (change, change)
     if abs(change) > floor and adjusted < ALPHA:
         return ("regressed" if change > 0 else "improved"), ""
-    if max(-low, high) <= floor:
+    if max(-low, high) <= min(floor, ASKED):
         return "same", ""
     if adjusted < ALPHA:
         return "same", "; less than the floor, so it does not count"

@@ -4,11 +4,12 @@ import copy
 
 import pytest
 
-from bench.ab.interleave import SAME_PAIRS, interleave
+from bench.ab.interleave import BUDGET_SECONDS, BUDGET_SECONDS_OF_A_CELL, SAME_PAIRS, interleave
 from bench.ab.sides import Settings, TimingError
 from bench.track.gate import LOOKS, MOST_PAIRS
 
 QUIET = min(LOOKS)
+REJECTS = next(look for look, share in LOOKS.items() if share)
 
 
 class Side:
@@ -33,14 +34,25 @@ def steady(seconds):
     return lambda cell, call: seconds
 
 
-def run(base, head, cells=("x", "y"), keep=None):
+def run(base, head, cells=("x", "y"), keep=None, **arguments):
     timers = {"base": base, "head": head}
+    arguments.setdefault("progress", lambda *_: None)
     return interleave(
         lambda sides, names: tuple(timers[side](names) for side in sides),
         cells,
-        lambda *_: None,
-        keep or (lambda _: None),
+        keep=keep or (lambda _: None),
+        **arguments,
     )
+
+
+class Clock:
+    """A clock by which every answer of a side takes so many seconds."""
+
+    def __init__(self, calls, seconds):
+        self.calls, self.seconds = calls, seconds
+
+    def __call__(self):
+        return 1000.0 + self.seconds * len(self.calls)
 
 
 def test_pairs_of_the_base_alone_come_first_and_then_the_sides_take_turns_in_going_first():
@@ -68,7 +80,7 @@ def test_each_side_keeps_its_own_rounds_whoever_went_first():
 
 def test_a_cell_that_is_decided_is_not_timed_again_while_another_goes_on():
     calls = []
-    noisy = lambda cell, call: 1.0 if cell == "x" else (1.0, 1.5, 0.7, 1.2, 1.9)[call % 5]  # noqa: E731
+    noisy = lambda cell, call: 1.0 if cell == "x" else (1.0, 1.05, 0.96, 1.02, 0.99)[call % 5]  # noqa: E731
     run(Side("base", calls, noisy), Side("head", calls, noisy))
     after = [cells for _, cells in calls[2 * SAME_PAIRS :]]
     assert set(after[: 2 * QUIET]) == {("x", "y")}
@@ -129,6 +141,90 @@ def test_a_part_that_only_one_side_has_is_left_out():
     assert set(found["x"].pairs) == {"latency"}
 
 
+def test_where_it_is_is_told_before_every_pair_with_the_cells_that_are_open():
+    calls, told = [], []
+    noisy = lambda cell, call: 1.0 if cell == "x" else (1.0, 1.05, 0.96, 1.02, 0.99)[call % 5]  # noqa: E731
+    run(Side("base", calls, noisy), Side("head", calls, noisy), progress=lambda *said: told.append((len(calls), *said)))
+    assert [count for count, *_ in told] == list(range(0, len(calls), 2))
+    assert told[0] == (0, f"A/A pair 1 of {SAME_PAIRS} of the base", ("x", "y"))
+    first = told[SAME_PAIRS]
+    assert first[1:] == (f"pair 1 of at most {MOST_PAIRS} of base and head", ["x", "y"])
+    assert told[SAME_PAIRS + QUIET][1:] == (f"pair {QUIET + 1} of at most {MOST_PAIRS} of base and head", ["y"])
+
+
+# Medians of processes in a machine where one is often half as slow again as the next, whatever the code.
+NEIGHBOURS = (1.0, 1.4, 0.8, 1.5, 1.1, 0.7, 1.3, 0.9, 1.6)
+
+
+def test_a_machine_that_hides_10_percent_is_left_after_the_first_look_with_the_reason():
+    calls = []
+    level = lambda cell, call: NEIGHBOURS[call % len(NEIGHBOURS)]  # noqa: E731
+    found = run(Side("base", calls, level), Side("head", calls, level), cells=("x",))["x"]
+    assert len(calls) == 2 * (SAME_PAIRS + QUIET)
+    assert len(found.pairs["latency"]) == QUIET
+    assert found.failed is None
+    assert found.stopped.startswith(f"stopped after {QUIET} pairs: nothing changed would look like ")
+    assert found.stopped.endswith("so 10 % slower could not be told")
+
+
+def test_what_is_slower_than_such_a_machine_hides_is_followed_up_until_it_is_decided():
+    calls = []
+    level = lambda cell, call: NEIGHBOURS[call % len(NEIGHBOURS)]  # noqa: E731
+    found = run(
+        Side("base", calls, level), Side("head", calls, lambda cell, call: 9 * level(cell, call)), cells=("x",)
+    )["x"]
+    assert len(found.pairs["latency"]) == REJECTS
+    assert found.stopped is None
+
+
+def test_other_p_values_of_the_run_make_a_decision_take_more_pairs():
+    counts = []
+    for other_tests in (0, 40):
+        calls = []
+        slower = Side("head", calls, lambda cell, call: 2.0 + 0.01 * call)
+        run(Side("base", calls, steady(1.0)), slower, ("x",), other_tests=other_tests)
+        counts.append(len(calls) // 2 - SAME_PAIRS)
+    assert counts[0] == REJECTS < counts[1]
+
+
+def test_pairs_end_in_time_and_what_is_open_says_so():
+    calls = []
+    level = lambda cell, call: (1.0, 1.05, 0.96, 1.02, 0.99)[call % 5]  # noqa: E731
+    clock = Clock(calls, BUDGET_SECONDS / 2 / (SAME_PAIRS + 8.5))  # a pair is two answers
+    found = run(Side("base", calls, level), Side("head", calls, level), cells=("x",), clock=clock)["x"]
+    assert len(found.pairs["latency"]) == 8
+    assert found.stopped == "stopped after 8 pairs: the 10 minutes that pairs get are spent"
+
+
+def test_more_cells_get_more_time():
+    calls = []
+    cells = tuple("abcdef")
+    seconds = BUDGET_SECONDS_OF_A_CELL * len(cells) / 2 / (SAME_PAIRS + QUIET + 0.5)
+    assert seconds * 2 * SAME_PAIRS > BUDGET_SECONDS / 2
+    found = run(Side("base", calls, steady(1.0)), Side("head", calls, steady(1.0)), cells, clock=Clock(calls, seconds))
+    assert all(len(of.pairs["latency"]) == QUIET and of.stopped is None for of in found.values())
+
+
+def test_where_there_is_no_time_for_the_pairs_of_the_base_alone_nothing_is_judged():
+    calls = []
+    sides = Side("base", calls, steady(1.0)), Side("head", calls, steady(1.0))
+    found = run(*sides, cells=("x",), clock=Clock(calls, BUDGET_SECONDS / 5))["x"]
+    assert found.failed == "one pair takes 240 s: the 10 minutes that pairs get do not suffice for the A/A pairs"
+    found = run(*sides, cells=("x",), clock=Clock(calls, BUDGET_SECONDS / 2 / (SAME_PAIRS + 0.5)))["x"]
+    assert found.failed == "stopped after 0 pairs: the 10 minutes that pairs get are spent"
+
+
+def test_a_part_that_no_pass_enters_is_left_out():
+    calls = []
+
+    class Unused(Side):
+        def answer(self, seconds):
+            return super().answer(seconds) | {"parts": {"synapses": {"spare": [0.0] * 3}}}
+
+    found = run(Unused("base", calls, steady(1.0)), Unused("head", calls, steady(1.0)))
+    assert set(found["x"].pairs) == {"latency"}
+
+
 def test_a_suite_in_the_repository_is_that_of_each_commit_and_another_is_taken_as_it_is(tmp_path):
     from bench.ab.revisions import Revision
 
@@ -140,7 +236,7 @@ def test_a_suite_in_the_repository_is_that_of_each_commit_and_another_is_taken_a
     (tmp_path / "other.toml").touch()
 
     def suite(name, root):
-        return Settings(name, "*", top, tmp_path, None).suite_of(Revision(root, None, "python"))
+        return Settings(name, "*", top, None).suite_of(Revision(root, None, "python"))
 
     assert suite(str(top / "suites/mine.toml"), old) == str(old / "suites/mine.toml")
     assert suite(str(top / "suites/mine.toml"), new) == str(top / "suites/mine.toml")  # it came later than that commit

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.ab.revisions import checked_out, environment, python_for, requirements, resolve, top_of
+from bench.ab.revisions import checked_out, environment, frozen, python_for, requirements, resolve, top_of
 from bench.suites.errors import SuiteInputError
+from bench.track.git import git_state
 
 PROJECT = '[project]\nname = "mine"\ndependencies = [{}]\n'
 ROOT = Path(__file__).parents[2]
@@ -39,6 +40,80 @@ def test_a_commit_is_checked_out_and_gone_afterwards_and_a_dirty_tree_stays_as_i
     assert len(repository.git("worktree", "list").splitlines()) == 1
     assert repository.git("status", "--porcelain") == before
     assert (repository.path / "a.txt").read_text() == "3"
+
+
+def contents(root):
+    return {
+        str(path.relative_to(root)): os.readlink(path) if path.is_symlink() else path.read_text()
+        for path in sorted(root.rglob("*"))
+        if ".git" not in path.parts and not (path.is_dir() and not path.is_symlink()) and path.name != ".git"
+    }
+
+
+def test_the_work_tree_is_copied_as_it_is_and_what_is_edited_later_is_not_in_it(repository, tmp_path):
+    out = repository.path / "out"
+    repository.commit("one", changed="1", removed="1", kept="1")
+    (repository.path / ".gitignore").write_text("ignored.txt\n")
+    repository.git("add", ".gitignore")
+    repository.commit("ignore", staged="1")
+    top = repository.path
+    (top / "changed.txt").write_text("2")
+    (top / "removed.txt").unlink()
+    (top / "staged.txt").write_text("2")
+    repository.git("add", "staged.txt")
+    (top / "a folder").mkdir()
+    (top / "a folder" / "new\u00e9.txt").write_text("mine")
+    (top / "link").symlink_to("kept.txt")
+    (top / "ignored.txt").write_text("no")
+    out.mkdir()
+    (out / "run.json").write_text("{}")
+    repository.git("init", "-q", "nested")
+    before = repository.git("status", "--porcelain")
+    index = (top / ".git/index").read_bytes()
+    with frozen(top, tmp_path / "environments", out) as revision:
+        (top / "changed.txt").write_text("3")
+        (top / "later.txt").write_text("3")
+        assert contents(revision.root) == {
+            ".gitignore": "ignored.txt\n",
+            "a folder/new\u00e9.txt": "mine",
+            "changed.txt": "2",
+            "kept.txt": "1",
+            "link": "kept.txt",
+            "staged.txt": "2",
+        }
+        assert (revision.commit, revision.title) == (None, "the work tree")
+        (top / "changed.txt").write_text("2")
+        (top / "later.txt").unlink()
+        # A run there says of it what a run here says of the tree.
+        there, here = git_state(revision.root), git_state(top, ignore=[out, top / "nested"])
+        assert there.dirty
+        assert (there.sha, there.diff_sha256) == (here.sha, here.diff_sha256)
+    assert not revision.root.parent.exists()
+    assert len(repository.git("worktree", "list").splitlines()) == 1
+    assert repository.git("status", "--porcelain") == before
+    assert (top / ".git/index").read_bytes() == index
+
+
+def test_a_clean_tree_is_copied_clean(repository, tmp_path):
+    commit = repository.commit("one", a="1")
+    with frozen(repository.path, tmp_path, tmp_path / "out") as revision:
+        state = git_state(revision.root)
+    assert (state.sha, state.dirty) == (commit, False)
+
+
+def test_sides_share_native_libraries_and_locks_but_nothing_that_is_trained(repository, tmp_path, monkeypatch):
+    monkeypatch.setenv("INFLOR_BENCH_CACHE", str(tmp_path / "cache"))
+    commit = repository.commit("one", a="1")
+    with checked_out(repository.path, commit, tmp_path) as one, frozen(repository.path, tmp_path, tmp_path) as other:
+        for name in ("native", "devices", "trained"):
+            (one.cache / name).mkdir(exist_ok=True)
+            (one.cache / name / "made").write_text("by one")
+        assert (other.cache / "native" / "made").exists()
+        assert (tmp_path / "cache/devices/made").exists()
+        assert not (other.cache / "trained").exists()
+    assert not one.cache.exists()
+    assert {path.name for path in (tmp_path / "cache").iterdir()} == {"native", "devices"}
+    assert (tmp_path / "cache/native/made").exists()
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt, RuntimeError])

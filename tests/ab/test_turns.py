@@ -85,7 +85,7 @@ def commit(tmp_path):
 
 @pytest.fixture
 def settings(tmp_path):
-    return Settings("default", "*", tmp_path, tmp_path / "cache", None)
+    return Settings("default", "*", tmp_path, None)
 
 
 def test_rounds_are_in_turn_and_every_layer_has_its_own(commit, settings, tmp_path):
@@ -101,8 +101,9 @@ def test_rounds_are_in_turn_and_every_layer_has_its_own(commit, settings, tmp_pa
         assert min(answer["x"]["latency"]) > 0
         assert min(parts["neurons"]["neuron"]) > 0
     passes = (tmp_path / "log").read_text().split()
-    # Both warm up; then, for the whole and for either part, who goes first alternates from round to round.
-    asked = "ab" + 3 * (ROUNDS // 2 * "abba")
+    # Both do a pass to warm up, before the rounds of the whole and before those of the layers; in those, who goes first
+    # alternates.
+    asked = 2 * ("ab" + ROUNDS // 2 * "abba")
     assert [name for name, _ in groupby(passes)] == [name for name, _ in groupby(asked)]
 
 
@@ -130,6 +131,17 @@ def test_a_process_that_ends_is_one_reason_and_the_other_is_ended_too(commit, se
     dies = commit("b", "import os, sys; sys.stderr.write('no memory\\n'); sys.stderr.flush(); os._exit(3)")
     with pytest.raises(TimingError, match="the work tree cannot be timed: no memory"):
         time_pair((commit("a", pid), dies), settings, ["x"])
+    assert not Path("/proc", (tmp_path / "pid").read_text()).exists()
+
+
+def test_a_process_that_hangs_is_one_reason_and_both_are_ended(commit, settings, tmp_path, monkeypatch):
+    monkeypatch.setattr("bench.ab.sides.ANSWER_SECONDS", 2.0)
+    hangs = commit("a")
+    (hangs.root / "bench/__init__.py").write_text(
+        f"import os, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)\n"
+    )
+    with pytest.raises(TimingError, match=r"^the work tree cannot be timed: it hung in 'open' for 2 s$"):
+        time_pair((hangs, commit("b")), settings, ["x"])
     assert not Path("/proc", (tmp_path / "pid").read_text()).exists()
 
 

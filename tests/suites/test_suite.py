@@ -5,7 +5,7 @@ import pytest
 from bench.suites.cell import Cell
 from bench.suites.errors import SuiteInputError
 from bench.suites.prepare import recipe_of
-from bench.suites.suite import check_names, load_suite, plan
+from bench.suites.suite import check_names, load_suite, plan, timed_by_ab
 from models.recipe import find_recipe
 from models.zoo import ROOT
 
@@ -51,6 +51,34 @@ def test_what_is_said_of_a_network_is_not_said_of_the_others_of_its_data_set(tmp
     sizes = [(recipe.epochs, recipe.batch_size) for recipe in recipes]
     assert sizes == [(3, 16), (5, find_recipe("digits").batch_size)]
     assert recipe_of(Cell.parse("digits-dvs/resnet20/soft/T2/s0"), suite) == find_recipe("digits-dvs")
+
+
+def test_what_ab_times_is_what_the_suite_marks_else_the_last_spiking_cell_of_each_data_set(tmp_path):
+    more = (
+        CELLS.partition("[[cells]]")[2].replace('"digits"', '"digits-dvs"').replace('"relu", "soft"', '"hard", "soft"')
+    )
+    twin = CELLS.partition("[[cells]]")[2].replace('"digits"', '"fashion-mnist"').replace('"relu", "soft"', '"relu"')
+    text = f"{CELLS}[[cells]]{more}[[cells]]{twin}"
+    suite = load_suite(write(tmp_path, text))
+    lasts = ["digits/resnet8/soft/T4/s1", "digits-dvs/resnet8/soft/T4/s1", "fashion-mnist/resnet8/relu/T1/s1"]
+    assert sorted(timed_by_ab(suite, plan(suite))) == sorted(lasts)
+    marks = ["digits-dvs/resnet8/hard/T2/s0", "digits/resnet8/relu/T1/s1"]
+    suite = load_suite(write(tmp_path, f"{text}[ab]\ntimed = {marks}\n"))
+    assert timed_by_ab(suite, plan(suite)) == marks[::-1]
+    assert timed_by_ab(suite, plan(suite, "digits/*")) == marks[1:]
+    assert timed_by_ab(suite, plan(suite, "digits/*/soft/T2/*")) == ["digits/resnet8/soft/T2/s1"]
+
+
+def test_a_mark_for_ab_on_a_cell_that_is_not_there_is_named(tmp_path):
+    there, missing = "digits/resnet8/soft/T4/s0", "digits/resnet8/soft/T8/s0"
+    with pytest.raises(SuiteInputError, match=rf"suite\.toml: key 'ab\.timed': '{missing}' is no cell of the suite"):
+        load_suite(write(tmp_path, f"{CELLS}[ab]\ntimed = {[there, missing]}\n"))
+
+
+def test_of_the_default_suite_ab_times_one_cell_of_each_data_set():
+    suite = load_suite("default")
+    timed = [Cell.parse(cell).dataset for cell in timed_by_ab(suite, plan(suite))]
+    assert sorted(timed) == sorted({entry.cell.dataset for entry in plan(suite)})
 
 
 def test_only_keeps_what_matches(tmp_path):

@@ -210,6 +210,14 @@ def test_a_model_that_we_drive_is_driven_through_other_steps():
     assert _with_timesteps(timed, 5).reason == "the inputs hold 2 time steps"
 
 
+def test_a_run_that_only_counts_starts_no_clock_and_says_so():
+    suite = Suite(name="counted", cells=[CELLS], measure=MeasureSettings(timed=False))
+    cells = CellRun(Work(suite, (), None, None), None, ())
+    sections = cells.time(None)  # without a model there is nothing that could be timed
+    assert sections.keys() == {"latency", "memory", "power"}
+    assert {(it.status, it.reason) for it in sections.values()} == {("skipped", "the run was asked to count only")}
+
+
 def test_values_that_cannot_be_are_named():
     with pytest.raises(SuiteInputError, match="variants = 'warm'"):
         checked_settings(variants=["warm"])
@@ -217,6 +225,7 @@ def test_values_that_cannot_be_are_named():
         overridden(QUICK, False, -1.0)
     assert overridden(MeasureSettings(rounds=7), True, None) == MeasureSettings(rounds=7, profile="quick")
     assert overridden(MeasureSettings(), False, None) == MeasureSettings()
+    assert overridden(MeasureSettings(), False, None, untimed=True) == MeasureSettings(timed=False)
     assert (MeasureSettings().timed_rounds, QUICK.timed_rounds) == (100, 30)
     assert MeasureSettings(rounds=7, profile="quick").timed_rounds == 7
 
