@@ -36,6 +36,7 @@ from bench.suites.options import (
 from bench.suites.own.command import measure
 from bench.suites.rerun import rerun
 from bench.suites.shards import Shard, ShardOption, among
+from bench.suites.terminal import write_in_any_encoding
 
 if TYPE_CHECKING:
     from bench.track.compare import Comparison
@@ -114,19 +115,21 @@ def run(
     code = 1 if outcome.exit_code else 0
     if outcome.path is not None:
         head = read_run(outcome.path)
-        typer.echo(f"run     {outcome.path}")
-        with errors.status("Reading the history"):
-            baseline = newest_comparable(history or runs, head, repository=Path.cwd(), cache=cache_directory())
-        if baseline.note:
-            errors.print(one_line(baseline.note), markup=False)
-        for damaged in baseline.damaged:
-            errors.print(one_line(f"Left out of the history: {damaged.reason}"), markup=False)
+        try:
+            with errors.status("Reading the history"):
+                baseline = newest_comparable(history or runs, head, repository=Path.cwd(), cache=cache_directory())
+            if baseline.note:
+                errors.print(one_line(baseline.note), markup=False)
+            for damaged in baseline.damaged:
+                errors.print(one_line(f"Left out of the history: {damaged.reason}"), markup=False)
+            rules = Rules(accepted, loaded.limits, only, suite)
+            if baseline.run is not None and part is not None:  # the cells of other shards are not missed
+                baseline = replace(baseline, run=among(baseline.run, [entry.cell.name for entry in planned]))
+            comparison = judge(baseline.run, head, rules) if baseline.run else None
+            code = max(code, comparison.exit_code if comparison else judge_alone(head, rules))
+        finally:
+            typer.echo(f"run     {outcome.path}")
         typer.echo(f"base    {baseline.run.path if baseline.run else 'none'}: {baseline.reason}")
-        rules = Rules(accepted, loaded.limits, only, suite)
-        if baseline.run is not None and part is not None:  # the cells of other shards are not missed
-            baseline = replace(baseline, run=among(baseline.run, [entry.cell.name for entry in planned]))
-        comparison = judge(baseline.run, head, rules) if baseline.run else None
-        code = max(code, comparison.exit_code if comparison else judge_alone(head, rules))
         page = _report(head, out / "report", comparison, history or runs)
         summarise((page.parent / "comment.md").read_text("utf-8"))
         typer.echo(f"report  {page}")
@@ -277,6 +280,7 @@ def _report(run: Run, out: Path, comparison: Comparison | None, history: Path | 
 
 def main() -> None:
     """Run the command line: exit 0 fine, 1 regression, 2 bad input, 130 stopped by Ctrl-C."""
+    write_in_any_encoding()
     try:
         # Not standalone, the code of `typer.Exit` is returned, and the errors are ours to print.
         code = app(standalone_mode=False)

@@ -50,7 +50,6 @@ def ab(
     from bench.ab.turns import time_pair
     from bench.suites.judging import Rules, judge, summarise
     from bench.suites.suite import load_suite, plan, timed_by_ab
-    from bench.track.compare import compare
     from bench.track.render import to_json
     from bench.track.runs import read_run, write_json
     from bench.track.timing import Interleaved
@@ -117,8 +116,7 @@ def ab(
         def timed(pair: tuple[Side, Side], names: Sequence[str]) -> tuple[Answer, Answer]:
             return time_pair((revisions[pair[0]], revisions[pair[1]]), settings, names)
 
-        tests = sum(finding.p_value is not None for finding in compare(*runs).findings)
-        found = interleave(timed, cells, of_pairs, keep, other_tests=tests)
+        found = interleave(timed, cells, of_pairs, keep)
         untimed = Interleaved(failed="not timed: `ab` times the cells that the suite marks, by default one a data set")
         found = {entry.cell.name: untimed for entry in planned} | found
     comparison = judge(runs[0], runs[1], Rules(accepted, loaded.limits, None, suite), found)

@@ -97,7 +97,6 @@ def interleave(
     progress: Callable[[str, Sequence[str]], None],
     keep: Callable[[dict[str, Any]], None],
     *,
-    other_tests: int = 0,
     clock: Callable[[], float] = time.monotonic,
 ) -> dict[str, Interleaved]:
     """Time cells in pairs of processes until every cell is decided, hopeless, or the time for pairs is over.
@@ -108,7 +107,6 @@ def interleave(
         progress: Told, before every pair, which one it is of how many, and the cells that are open.
         keep: Given all rounds so far after every pair, as JSON: `same` of the A/A pairs, `pairs` of base and head. What
             it writes is there when the next pair is stopped.
-        other_tests: How many p-values the run has besides, among which those of the pairs are adjusted.
         clock: Seconds that only grow.
 
     Returns:
@@ -133,7 +131,7 @@ def interleave(
             progress(f"A/A pair {index + 1} of {SAME_PAIRS} of the base", cells)
             pair(("base", "base"), same, cells)
         floors = {cell: _floors(same[cell]) for cell in cells}
-        tests = other_tests + sum(len(floor) for floor in floors.values())
+        tests = sum(len(floor) for floor in floors.values())
         open_cells = [cell for cell in cells if same[cell].failed is None]
         for index in range(MOST_PAIRS):
             if not open_cells:

@@ -76,6 +76,8 @@ class Server:
             if batch.is_cuda:
                 torch.cuda.synchronize()
 
+        with torch.inference_mode():
+            forward()  # compiles what is compiled: here, where the other process does so at the same time
         self._forward = forward
         # A GPU works behind the back of hooks, so there only the whole pass is timed.
         self._parts = {} if batch.is_cuda else parts_of(model)

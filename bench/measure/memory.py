@@ -68,7 +68,7 @@ def peak_memory(
 
 def _return_freed_memory() -> None:
     """Ask the C library to return freed memory to the system, else a batch fits into what another one left behind."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    trim = getattr(ctypes.pythonapi, "malloc_trim", None)  # in all that is loaded; CDLL(None) is refused by Windows
     if trim is not None:
         trim(0)
 

@@ -29,10 +29,26 @@ def run_benchmarks(test_file: str, *plugins: object) -> int:
     arguments = [
         str(path),
         *("-c", os.devnull, "--rootdir", str(path.parent), "--import-mode=importlib"),
-        *("-p", "no:cacheprovider", "-p", "no:logging", "-q", "-s", "--no-header", "--tb=short", "-rN"),
-        *("--benchmark-columns=min,median,iqr,rounds", "--benchmark-sort=fullname"),
+        *("-p", "no:cacheprovider", "-p", "no:logging", "-p", "no:warnings", "-s", "--tb=short"),
     ]
-    return int(pytest.main(arguments, plugins=list(plugins)))
+    return int(pytest.main(arguments, plugins=[_Defects(), *plugins]))
+
+
+class _Defects:
+    """The pytest plugin in the place of its terminal: it prints what nobody meant to raise, and nothing else."""
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.pluginmanager.unregister(name="terminalreporter")
+
+    def pytest_exception_interact(
+        self, node: pytest.Item | pytest.Collector, call: pytest.CallInfo[Any], report: pytest.TestReport
+    ) -> None:
+        if call.excinfo is not None and not call.excinfo.errisinstance(pytest.fail.Exception):
+            terminal().print(f"{node.name} failed by a defect:\n{report.longreprtext}", markup=False, highlight=False)
+
+    def pytest_internalerror(self, excrepr: object) -> None:
+        terminal().print(str(excrepr), markup=False, highlight=False)
 
 
 def time_rounds(
@@ -73,24 +89,27 @@ def run_document(record: Record, request: pytest.FixtureRequest) -> dict[str, An
 
 
 def run_provenance(out: Path, command: Sequence[str], device: str = "cpu") -> Provenance:
-    """What is known of a run before anything is measured; files under `out` do not make the tree dirty.
-
-    Where devices cannot be locked, that is said, and kept as a part of the machine: its times may be disturbed.
-    """
+    """What is known of a run before anything is measured; files under `out` do not make the tree dirty."""
     threads = torch.get_num_threads()
-    unlocked = no_lock()
-    if unlocked:
-        terminal().print(f"Another measurement may run beside this one: {unlocked}.", markup=False, highlight=False)
     return Provenance(
         run_id=uuid.uuid4().hex[:12],
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         command=list(command),
         git=git_state(Path.cwd(), ignore=[out]),
-        machine=machine(threads, shared=f"perhaps: {unlocked}" if unlocked else None),
+        machine=machine(threads, shared=beside()),
         versions=versions(),
         threads=threads,
         device=device,
     )
+
+
+def beside() -> str | None:
+    """What else of ours may run on this machine meanwhile, where devices cannot be locked, which is then said."""
+    unlocked = no_lock()
+    if unlocked is None:
+        return None
+    terminal().print(f"Another measurement may run beside this one: {unlocked}.", markup=False, highlight=False)
+    return f"perhaps: {unlocked}"
 
 
 def _commit_info(provenance: Provenance) -> dict[str, Any]:

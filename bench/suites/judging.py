@@ -1,4 +1,4 @@
-"""From two runs to a verdict that people and machines read: the table, annotations, and the summary of a step."""
+"""From two runs to a verdict that people and machines read: tables, findings, annotations, the summary of a step."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import typer
-from rich.console import Console
 
+from bench.suites.results import print_results, results
+from bench.suites.terminal import output
 from bench.track.accepted import read_accepted
 from bench.track.budgets import Budget, check_budgets
 from bench.track.compare import Comparison, Finding, compare
@@ -32,7 +33,7 @@ class Rules:
 
 
 def judge(base: Run, head: Run, rules: Rules, interleaved: Mapping[str, Interleaved] | None = None) -> Comparison:
-    """Compare two runs and print the verdicts, worst first; in a job of GitHub also as annotations."""
+    """Compare two runs and print the head's results and the findings; in a job of GitHub also as annotations."""
     known = [ancestry(Path.cwd(), side.git.sha) if isinstance(side.git, Git) else None for side in (base, head)]
     comparison = compare(
         base,
@@ -43,15 +44,17 @@ def judge(base: Run, head: Run, rules: Rules, interleaved: Mapping[str, Interlea
         ancestries=(known[0], known[1]),
         only=rules.only,
     )
-    render_terminal(comparison, Console())
+    print_results(results(head, comparison), output())
+    render_terminal(comparison, output())
     _annotate(comparison.findings, rules)
     return comparison
 
 
 def judge_alone(head: Run, rules: Rules) -> int:
-    """Check the budgets of a run that has no base, print what came of them, and return the exit code."""
+    """Check the budgets of a run that has no base, print its results and the findings, and return the exit code."""
     findings = sorted(check_budgets(head.cells, None, rules.budgets), key=lambda finding: finding.rank)
-    print_findings(findings, Console())
+    print_results(results(head), output())
+    print_findings(findings, output())
     _annotate(findings, rules)
     return 1 if any(finding.verdict == "regressed" for finding in findings) else 0
 

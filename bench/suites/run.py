@@ -13,9 +13,11 @@ from bench.suites.cells import Message, Work, measure_cells
 from bench.suites.errors import SuiteInputError
 from bench.suites.harness import run_provenance
 from bench.suites.prepare import Sources
+from bench.suites.progress import Progress
 from bench.suites.shards import Shard
 from bench.suites.stoppable import measure_stoppable
 from bench.suites.suite import PlannedCell, Suite
+from bench.suites.terminal import terminal
 from bench.suites.timing import timing_device
 from bench.track.errors import TrackInputError
 from bench.track.records import SECTIONS
@@ -80,7 +82,7 @@ def run_suite(
     provenance = run_provenance(out, command, device).model_copy(update=asked)
     work = Work(suite, tuple(planned), sources, provenance, watch)
     with open_run(out, provenance) as run:
-        landing = Landing(run)
+        landing = Landing(run, Progress([entry.cell.name for entry in planned], terminal()))
         if where.ray is not None:
             from bench.suites.cluster.cells import measure_on_ray
 
@@ -94,24 +96,34 @@ def run_suite(
 
 
 class Landing:
-    """Where messages of measured cells end: each is on disk before the next one is taken."""
+    """Where messages of measured cells end: each is on disk, and told, before the next one is taken."""
 
-    def __init__(self, run: OpenRun) -> None:
+    def __init__(self, run: OpenRun, progress: Progress) -> None:
         self.stored = 0
         self.bad_input: list[str] = []
-        self._run = run
+        self._run, self._progress = run, progress
 
     def receive(self, message: Message) -> None:
-        """Write a cell. Other messages are for who waits for the cells."""
-        kind, document = message
+        """Write a cell, and tell of it. Messages on waiting are for who waits."""
+        kind, value = message
+        if kind == "begin":
+            self._progress.begin(value)
         if kind != "cell":
             return
-        (record,) = (entry.record for entry in entries_of(document))
+        (record,) = (entry.record for entry in entries_of(value))
+        name = record["name"]
         try:
-            self._run.write_cell(document)
+            self._run.write_cell(value)
         except TrackInputError as error:  # a full disk; there may be room again for the next cell
-            self.bad_input.append(f"{record['name']}: was measured and is lost: {error}")
+            self._progress.land(name, "lost")
+            self.bad_input.append(f"{name}: was measured and is lost: {error}")
             return
         self.stored += 1
-        if all(record[section]["status"] == "failed" for section in SECTIONS):
-            self.bad_input.append(f"{record['name']}: {record[SECTIONS[0]]['reason']}")
+        statuses = {record[section]["status"] for section in SECTIONS}
+        if statuses not in ({"skipped"}, {"failed"}):
+            self._progress.land(name, "measured")
+            return
+        (outcome,), reason = statuses, record[SECTIONS[0]]["reason"]
+        self._progress.land(name, outcome, reason)
+        if outcome == "failed":
+            self.bad_input.append(f"{name}: {reason}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,13 @@ from models.cards import model_card
 from models.checkpoints import read_trained, write_atomically
 from models.create import ModelConfig, config_for
 from models.datasets import Dataset, load_dataset
-from models.recipe import Recipe, find_recipe
+from models.recipe import Recipe, find_recipe, training_key
 from models.training import Progress, train
 from models.training.logs import csv_log, tensorboard_log
 from models.training.processes import Processes, find_device
+
+# How often a log is told that a training goes on, s.
+LOG_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,12 @@ def cell_config(cell: Cell, dataset: Dataset) -> ModelConfig:
     return config_for(cell.network, cell.neuron, cell.timesteps, len(dataset.classes), dataset.shape[0])
 
 
+def training_key_of(cell: Cell, recipe: Recipe, options: TrainOptions) -> str:
+    """The key that the cell's network is kept under, trained by this code."""
+    dataset = load_dataset(cell.dataset, options.data_root, options.download, cell.timesteps)
+    return training_key(cell_config(cell, dataset), recipe, dataset, cell.seed)
+
+
 def train_cell(cell: Cell, options: TrainOptions, *, recipe: Recipe | None = None, command: Sequence[str] = ()) -> Path:
     """Train the cell's network, or find it in the cache, and return its checkpoint."""
     dataset = load_dataset(cell.dataset, options.data_root, options.download, cell.timesteps)
@@ -55,12 +65,15 @@ def train_cell(cell: Cell, options: TrainOptions, *, recipe: Recipe | None = Non
     logs += [tensorboard_log(options.tensorboard / cell.name)] if options.tensorboard else []
     with Bar(*columns, console=console, refresh_per_second=2, disable=not console.is_terminal) as bar:
         task = bar.add_task(cell.name, total=None, loss=0.0, accuracy=0.0)
+        said = time.monotonic()
 
         def show(progress: Progress) -> None:
+            nonlocal said
             bar.update(
                 task, completed=progress.step, total=progress.steps, loss=progress.loss, accuracy=progress.accuracy
             )
-            if not console.is_terminal and progress.step * recipe.epochs % progress.steps == 0:
+            if not console.is_terminal and time.monotonic() - said > LOG_SECONDS:
+                said = time.monotonic()
                 console.print(
                     f"{cell.name}: epoch {progress.epoch + 1} of {recipe.epochs}, "
                     f"loss {progress.loss:.3f}, accuracy {progress.accuracy:.1%}"

@@ -53,7 +53,7 @@ def train_requested(request: TrainingRequest, **options: Any) -> None:
     train_options = TrainOptions(**options)
     wanted = [(entry.cell, recipe_for(entry.cell, suite, request)) for entry in planned]
     if suite:
-        wanted, missing = without_data(wanted, train_options)
+        wanted, missing = without_data(wanted, train_options, request.out)
     else:
         missing = []
     failed: list[str] = []

@@ -81,7 +81,7 @@ def watching(asked: bool, device: torch.device) -> list[WatchPlugin]:
 
 
 class WatchPlugin:
-    """The pytest plugin that shows the line while benchmarks run, and takes it away before their table is printed."""
+    """The pytest plugin that shows the line while benchmarks run, and takes it away at their end."""
 
     def __init__(self, device: torch.device, console: Console) -> None:
         self._device, self._console = device, console

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.one_line import one_line
 from bench.suites.cell import Cell
 from bench.suites.paired import Trained, table
-from bench.suites.train import TrainOptions, cell_config, export_cell, exported_path, train_cell
+from bench.suites.terminal import terminal
+from bench.suites.train import TrainOptions, cell_config, export_cell, exported_path, train_cell, training_key_of
 from models.cards import model_card
 from models.checkpoints import load_model, read_trained, remove_leftovers, write_atomically
 from models.datasets import Dataset, DatasetUnavailableError, load_dataset
 from models.errors import ModelInputError
-from models.recipe import Recipe, training_key
+from models.recipe import Recipe
 from models.training import evaluate
 
 Planned = Sequence[tuple[Cell, Recipe]]
@@ -31,6 +33,9 @@ def train_cells(
     """
     for cell, recipe in planned:
         checkpoint = exported(cell, recipe, options, out) if out else None
+        if checkpoint and read_trained(checkpoint)[1]["training_key"] != training_key_of(cell, recipe, options):
+            sentence = f"{checkpoint}: was trained by other code, and is kept; remove it to train it anew."
+            terminal().print(one_line(sentence), markup=False, highlight=False)
         if checkpoint is None:
             checkpoint = train_cell(cell, options, recipe=recipe, command=command)
             if out:
@@ -38,8 +43,21 @@ def train_cells(
         yield cell, checkpoint
 
 
+def is_trained(cell: Cell, recipe: Recipe, options: TrainOptions, out: Path | None) -> bool:
+    """Whether the cell's checkpoint is in `out` or in the cache."""
+    return bool(out and exported(cell, recipe, options, out)) or cached_path(cell, recipe, options).exists()
+
+
+def cached_path(cell: Cell, recipe: Recipe, options: TrainOptions) -> Path:
+    """Where training leaves the cell's checkpoint."""
+    return options.cache / f"{training_key_of(cell, recipe, options)}.safetensors"
+
+
 def exported(cell: Cell, recipe: Recipe, options: TrainOptions, out: Path) -> Path | None:
-    """The cell's checkpoint in `out`, if it is there and what would be trained; its card is put in order."""
+    """The cell's checkpoint in `out`, if it is there, of the same recipe, data and seed; its card is put in order.
+
+    What was exported is somebody's to keep, also where the code that trained it went on.
+    """
     path = exported_path(cell, out)
     remove_leftovers(path)
     remove_leftovers(path.with_suffix(".md"))
@@ -47,7 +65,8 @@ def exported(cell: Cell, recipe: Recipe, options: TrainOptions, out: Path) -> Pa
         return None
     dataset = load_dataset(cell.dataset, options.data_root, options.download, cell.timesteps)
     _, metadata = read_trained(path)
-    if metadata.get("training_key") != training_key(cell_config(cell, dataset), recipe, dataset, cell.seed):
+    wanted = cell_config(cell, dataset).as_dict(), recipe.values(), dataset.sha256, cell.seed
+    if wanted != (metadata["config"], metadata["recipe"], metadata["dataset"].get("sha256"), metadata["seed"]):
         return None
     with suppress(FileNotFoundError):
         if path.with_suffix(".md").read_text("utf-8") == model_card(cell.name, metadata):
@@ -98,15 +117,21 @@ def bits_of(checkpoint: Path, dataset: Dataset) -> np.ndarray:
     return bits
 
 
-def without_data(planned: Planned, options: TrainOptions) -> tuple[list[tuple[Cell, Recipe]], list[str]]:
-    """The cells whose data are here, and a sentence for each data set that is not."""
+def without_data(
+    planned: Planned, options: TrainOptions, out: Path | None
+) -> tuple[list[tuple[Cell, Recipe]], list[str]]:
+    """The cells whose data are here, and a sentence for each data set that is not.
+
+    What is trained already needs no training split.
+    """
     here: list[tuple[Cell, Recipe]] = []
-    missing: dict[str, str] = {}
+    missing: dict[str, None] = {}
     for cell, recipe in planned:
         try:
-            if cell.dataset not in missing:
-                load_dataset(cell.dataset, options.data_root, options.download, cell.timesteps)
-                here.append((cell, recipe))
+            if not is_trained(cell, recipe, options, out):
+                dataset = load_dataset(cell.dataset, options.data_root, options.download, cell.timesteps)
+                len(dataset.train)  # read, to see whether it is here
+            here.append((cell, recipe))
         except DatasetUnavailableError as error:
-            missing[cell.dataset] = str(error)
-    return here, list(missing.values())
+            missing[str(error)] = None
+    return here, list(missing)

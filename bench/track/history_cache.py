@@ -191,7 +191,7 @@ def _read_all(
 ) -> Generator[T, None, None]:
     contents = store.read(entries)
     workers = os.cpu_count() or 1
-    if len(entries) < _POOLED or workers < 2:
+    if len(entries) < _POOLED or workers < 2 or not hasattr(signal, "pthread_sigmask"):
         yield from map(read, contents)
         return
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))

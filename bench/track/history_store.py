@@ -5,11 +5,9 @@ A run file lies at `<machine_fp>/<UTC>_<sha12>_<run_id>.json`, or at the top und
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from typing import Protocol
 
 from bench.track.errors import TrackInputError
 from bench.track.files import parse_json, read_bytes, writable, write_text
+from bench.track.lock import take_lock
 
 # What a directory is held for takes seconds; reading the whole of a large history anew, minutes.
 LOCKED_SECONDS = 600.0
@@ -242,27 +241,13 @@ def locked(directory: Path) -> Iterator[None]:
         TrackInputError: It cannot be opened or locked, or another process held it for `LOCKED_SECONDS`.
     """
     with writable(directory):
-        descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            until = time.monotonic() + LOCKED_SECONDS
-            while not _took(descriptor):
-                if time.monotonic() > until:
-                    raise TrackInputError(
-                        f"{directory}: another process did not let go of it within {LOCKED_SECONDS:g} s; try again."
-                    )
-                time.sleep(0.02)
-        except BaseException:
-            os.close(descriptor)
-            raise
+            descriptor = take_lock(directory, os.O_RDONLY, seconds=LOCKED_SECONDS)
+        except BlockingIOError:
+            raise TrackInputError(
+                f"{directory}: another process did not let go of it within {LOCKED_SECONDS:g} s; try again."
+            ) from None
     try:
         yield
     finally:
         os.close(descriptor)
-
-
-def _took(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

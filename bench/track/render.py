@@ -1,4 +1,4 @@
-"""A comparison as a terminal table, as JSON, and as a Markdown comment.
+"""A comparison as lines for a terminal, as JSON, and as a Markdown comment.
 
 Names and reasons come from files that anybody may have written: control characters never reach the terminal, and
 nothing in them is Markdown or HTML.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -42,44 +43,73 @@ _STYLES: dict[Verdict, str] = {
 # What is shown line by line; the others are counted.
 _SHOWN: tuple[Verdict, ...] = ("regressed", "accepted", "changed", "improved", "too_noisy")
 _ROWS = 60  # a comment of GitHub holds 65,536 characters
+_LINES = 20
+_WIDTH = 2 + max(len(_WORDS[verdict]) for verdict in _SHOWN)
+_NUMBER = re.compile(r"(?<![\w.])[+-]?\d[\d.,]*(e[+-]?\d+)?")  # but not within a layer's name
 _LONGEST = 300
 
 
-def render_terminal(comparison: Comparison, console: Console, *, everything: bool = False) -> None:
-    """Print a comparison, worst first. What is the same or cannot be compared is only counted, unless `everything`."""
+def render_terminal(comparison: Comparison, console: Console) -> None:
+    """Print a comparison: which runs, what is to be known of them, and what was found."""
     from rich.text import Text
 
     for side, run in (("base", comparison.base), ("head", comparison.head)):
-        console.print(Text(f"{side}  {plain(_title(run))}"))
+        console.print(Text(f"{side}  {plain(_title(run))}"), soft_wrap=True)
     for note in comparison.notes:
-        console.print(Text(plain(note), style="yellow"))
-    print_findings([finding for finding in comparison.findings if everything or finding.verdict in _SHOWN], console)
-    for cell, sentence in comparison.sentences.items():
-        console.print(Text(plain(f"{cell}: {sentence}")))
-    console.print(Text(summary(comparison), style=_STYLES["regressed" if comparison.exit_code else "improved"]))
+        console.print(Text(plain(note), style="yellow"), soft_wrap=True)
+    print_findings(comparison.findings, console)
 
 
 def print_findings(findings: Sequence[Finding], console: Console) -> None:
-    """Print findings as a table, in their order; nothing where there are none."""
-    from rich.table import Table
+    """Print findings in their order, each on one line, at most 20, and their counts; nothing where there are none.
+
+    Alike ones are one line. What is the same or cannot be compared is only counted.
+    """
     from rich.text import Text
 
     if not findings:
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("verdict", "cell", "metric", "layer", "base", "head", "reason"):
-        table.add_column(column, overflow="fold")
+    groups = _alike([finding for finding in findings if finding.verdict in _SHOWN])
+    for group in groups[:_LINES]:
+        verdict = group[0].verdict
+        text = Text(f"{_WORDS[verdict]:<{_WIDTH}}", style=_STYLES[verdict])
+        console.print(text.append(_line(group), style="default"), soft_wrap=True)
+    if more := sum(map(len, groups[_LINES:])):
+        console.print(Text(f"and {more} more; the report has them all"), soft_wrap=True)
+    regressed = any(finding.verdict == "regressed" for finding in findings)
+    console.print(Text(summary(findings), style=_STYLES["regressed" if regressed else "improved"]), soft_wrap=True)
+
+
+def _alike(findings: Sequence[Finding]) -> list[list[Finding]]:
+    """Findings of one verdict, on one metric or parts of it, for one reason but for its numbers, together."""
+    groups: dict[tuple[str, ...], list[Finding]] = {}
     for finding in findings:
-        texts = (finding.cell, finding.metric, finding.layer or "", *_values(finding), finding.reason)
-        verdict = Text(_WORDS[finding.verdict], style=_STYLES[finding.verdict])
-        table.add_row(verdict, *(Text(plain(text)) for text in texts))
-    console.print(table)
+        key = finding.verdict, finding.metric.partition("/")[0], _NUMBER.sub("", finding.reason)
+        groups.setdefault(key, []).append(finding)
+    return list(groups.values())
 
 
-def summary(comparison: Comparison) -> str:
+def _line(group: Sequence[Finding]) -> str:
+    """The first of findings that are alike, and how many there are."""
+    first = group[0]
+    metric = f"{first.metric} in {first.layer}" if first.layer and first.layer not in first.reason else first.metric
+    values = " -> ".join(filter(None, _values(first)))
+    line = "  ".join(plain(text) for text in (first.cell, metric, values, first.reason) if text)
+    others = len({finding.cell for finding in group}) - 1
+    if others:
+        line += f" (and {others} other {'cells' if others > 1 else 'cell'} likewise)"
+    elif len(group) > 1:
+        line += f" (and {len(group) - 1} more like it)"
+    return line
+
+
+def summary(findings: Sequence[Finding]) -> str:
     """Return the counts of the verdicts in one line: "1 regressed, 2 changed, 40 the same"."""
-    counts = [f"{count} {_WORDS[verdict]}" for verdict, count in comparison.counts.items() if count]
-    return ", ".join(counts) or "nothing to compare"
+    counts = Counter(finding.verdict for finding in findings)
+    return (
+        ", ".join(f"{counts[verdict]} {word}" for verdict, word in _WORDS.items() if counts[verdict])
+        or "nothing to compare"
+    )
 
 
 def to_json(comparison: Comparison) -> dict[str, Any]:
@@ -109,12 +139,12 @@ def _run(run: Run) -> dict[str, Any]:
 
 def render_markdown(comparison: Comparison) -> str:
     """Return a comparison as a comment for a pull request, at most 65,536 characters; it begins with `MARKER`."""
-    regressed = comparison.exit_code != 0
+    regressed, counts = comparison.exit_code != 0, summary(comparison.findings)
     lines = [
         MARKER,
         f"### InfLoR-Bench: {'regressed' if regressed else 'no regression'}",
         "",
-        f"{summary(comparison)}. Base {escape(_title(comparison.base))}, head {escape(_title(comparison.head))}.",
+        f"{counts}. Base {escape(_title(comparison.base))}, head {escape(_title(comparison.head))}.",
         "",
         *(f"- {escape(note)}" for note in comparison.notes),
         "",

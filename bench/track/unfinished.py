@@ -6,7 +6,6 @@ A run in progress is a directory of run files of one cell beside the run file to
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import warnings
@@ -16,6 +15,7 @@ from typing import Any, Self
 
 from bench.track.errors import TrackInputError
 from bench.track.files import dumps, read_json, remove_leftovers, sync_directory, writable, write_json
+from bench.track.lock import take_lock
 from bench.track.records import Provenance
 from bench.track.runs import (
     EXTRA_KEY,
@@ -99,13 +99,15 @@ def open_run(out_dir: Path, provenance: Provenance) -> OpenRun:
 
 def _take_lock(cells: Path) -> int | None:
     """Return the descriptor that holds the lock; None if a live run holds it, or the directory went away meanwhile."""
-    descriptor = os.open(cells / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        descriptor = take_lock(cells / _LOCK, os.O_RDWR | os.O_CREAT, seconds=0.0)
+    except BlockingIOError:
+        return None
+    try:
         # Whoever finished the run took the file away with the directory: then this lock guards nothing.
         if os.fstat(descriptor).st_ino == os.stat(cells / _LOCK).st_ino:
             return descriptor
-    except (BlockingIOError, FileNotFoundError):
+    except FileNotFoundError:
         pass
     os.close(descriptor)
     return None

@@ -33,12 +33,13 @@ def load_dataset(name: str, root: Path | None = None, download: bool = False, ti
     Args:
         name: one of `DATASETS`.
         root: where its files lie; the environment variable INFLOR_BENCH_DATA where this is None.
-        download: let torchvision fetch it if it is not there.
+        download: let torchvision fetch what is not there.
         timesteps: T, the number of frames that the events of a sample become; still images need none.
 
     Raises:
         ModelInputError: the name is unknown, the files are damaged, or T is missing or does not fit the events.
-        DatasetUnavailableError: the files are not on this machine.
+        DatasetUnavailableError: the files are not on this machine. Where only those of the training split are not,
+            it is its `train` that raises this.
     """
     if name not in DATASETS:
         raise ModelInputError(f"Unknown data set {name!r}: choose one of {', '.join(DATASETS)}.")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import torch
@@ -89,12 +90,13 @@ class Split:
 class Dataset:
     """Both splits with the classes that they belong to. `simulated` marks data that no sensor recorded.
 
-    `mean` and `std` of the raw values are one number, or one for each channel.
+    `read_train` gives the training split, which measuring does not need. `sha256` is the identity of both splits
+    together. `mean` and `std` of the raw training values are one number, or one for each channel.
     """
 
     name: str
     classes: tuple[str, ...]
-    train: Samples
+    read_train: Callable[[], Samples]
     test: Samples
     sha256: str
     mean: PerChannel
@@ -104,7 +106,17 @@ class Dataset:
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one image or frame, (C, H, W)."""
-        return self.train.shape
+        return self.test.shape
+
+    @cached_property
+    def train(self) -> Samples:
+        """The training split, read when it is first asked for.
+
+        Raises:
+            DatasetUnavailableError: it is not on this machine.
+            ModelInputError: it is damaged.
+        """
+        return self.read_train()
 
     def normalise(self, images: Tensor) -> Tensor:
         """What a network takes of raw samples: floats, (value - mean) / std, channels last in memory.
@@ -125,26 +137,26 @@ def _spread(values: PerChannel, images: Tensor) -> float | Tensor:
     return torch.tensor(values, device=images.device)[:, None, None]
 
 
-def content_sha256(train: Split, test: Split) -> str:
-    """Hash of the shapes, images and labels of both splits, independent of the files that they came from."""
+def content_sha256(*splits: Split) -> str:
+    """Hash of the shapes, images and labels of splits, independent of the files that they came from."""
     digest = hashlib.sha256()
-    for split in (train, test):
+    for split in splits:
         for tensor in (split.images, split.labels):
             digest.update(f"{tensor.dtype}{list(tensor.shape)}".encode())
             digest.update(tensor.contiguous().numpy().data)
     return digest.hexdigest()
 
 
-def check_content(name: str, train: Split, test: Split, expected_sha256: str) -> None:
-    """Check the content against its known hash.
+def check_content(what: str, expected_sha256: str, *splits: Split, remedy: str = "install it anew") -> None:
+    """Check the content of `what` against its known hash.
 
     Raises:
         ModelInputError: the content is not what this data set is known to hold.
     """
-    sha256 = content_sha256(train, test)
+    sha256 = content_sha256(*splits)
     if sha256 != expected_sha256:
         raise ModelInputError(
-            f"The content of data set {name!r} has the hash {sha256[:12]}, not {expected_sha256[:12]}: install it anew."
+            f"The content of {what} has the hash {sha256[:12]}, not {expected_sha256[:12]}: {remedy}."
         )
 
 
@@ -154,20 +166,20 @@ def make_dataset(name: str, classes: tuple[str, ...], train: Split, test: Split,
     Raises:
         ModelInputError: the content is not what this data set is known to hold.
     """
-    check_content(name, train, test, expected_sha256)
+    check_content(f"data set {name!r}", expected_sha256, train, test)
     mean, std = _mean_and_std(train.images)
-    return Dataset(name, classes, train, test, expected_sha256, mean, std)
+    return Dataset(name, classes, lambda: train, test, expected_sha256, mean, std)
 
 
 def make_colour_dataset(name: str, classes: tuple[str, ...], train: Split, test: Split) -> Dataset:
     """Data whose hash is recorded but not known beforehand, normalised channel by channel."""
     means, stds = zip(*(_mean_and_std(train.images[:, channel]) for channel in range(train.shape[0])), strict=True)
-    return Dataset(name, classes, train, test, content_sha256(train, test), means, stds)
+    return Dataset(name, classes, lambda: train, test, content_sha256(train, test), means, stds)
 
 
 def make_events(name: str, classes: tuple[str, ...], train: Split, test: Split, simulated: bool = False) -> Dataset:
     """Frames of events. Counts stay counts: where nothing happened there is a 0, and a single event is a 1."""
-    return Dataset(name, classes, train, test, content_sha256(train, test), 0.0, 1.0, simulated)
+    return Dataset(name, classes, lambda: train, test, content_sha256(train, test), 0.0, 1.0, simulated)
 
 
 def _mean_and_std(images: Tensor) -> tuple[float, float]:

@@ -39,7 +39,7 @@ def load(root: Path | None, download: bool, timesteps: int) -> Dataset:
     """
     source = digits.load(root, download)
     splits = [Split(saccade_events(split.head(len(split))), split.labels) for split in (source.train, source.test)]
-    check_content("digits-dvs", splits[0], splits[1], SHA256)
+    check_content("data set 'digits-dvs'", SHA256, *splits)
     train, test = (Split(to_frames(split.images, timesteps, "digits-dvs"), split.labels) for split in splits)
     return make_events("digits-dvs", source.classes, train, test, simulated=True)
 

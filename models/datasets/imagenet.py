@@ -54,7 +54,7 @@ def load(root: Path | None, download: bool) -> Dataset:
     digest = hashlib.sha256()
     for split in (train, test):
         split.add_to(digest)
-    return Dataset("imagenet", classes, train, test, digest.hexdigest(), MEAN, STD)
+    return Dataset("imagenet", classes, lambda: train, test, digest.hexdigest(), MEAN, STD)
 
 
 def _is_there(directory: Path) -> bool:

@@ -22,7 +22,7 @@ def check(recipe: Recipe, dataset: Dataset) -> None:
     Raises:
         ModelInputError: AutoAugment is asked for on events or on images that are not grey or of three colours.
     """
-    if recipe.auto_augment and (dataset.train.timed or dataset.shape[0] not in (1, 3)):
+    if recipe.auto_augment and (dataset.test.timed or dataset.shape[0] not in (1, 3)):
         raise ModelInputError(
             f"AutoAugment is for grey or colour images, which {dataset.name!r} does not hold: choose another --recipe."
         )

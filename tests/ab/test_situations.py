@@ -15,6 +15,7 @@ import pytest
 from bench.ab.revisions import resolve
 from bench.suites.errors import SuiteInputError
 from bench.track.git import git_state
+from bench.track.runs import read_run
 from reports.comment import MARKER
 
 ROOT = Path(__file__).parents[2]
@@ -100,7 +101,7 @@ def ours(repository):
 def test_a_base_of_another_version_of_the_schema_is_named_with_the_versions(ours, tmp_path):
     (tmp_path / "empty").mkdir()
     suite = tmp_path / "suite.toml"
-    suite.write_text(SUITE.format("fashion-mnist", "hard", "zoo"))
+    suite.write_text(SUITE.format("fashion-mnist", "hard", "train"))
     records = ours.path / "bench/track/records.py"
     now = records.read_text("utf-8")
     records.write_text(now.replace("SCHEMA_VERSION: Final = 1", "SCHEMA_VERSION: Final = 0").replace("[1]", "[0]", 1))
@@ -131,6 +132,17 @@ def test_a_pull_request_that_changes_nothing_of_the_code_is_compared_with_its_ba
         GITHUB_STEP_SUMMARY=str(summary),
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    cell = "digits/resnet8/relu/T1/s0"
+    log = done.stderr.splitlines()
+    assert f"timed   {cell}" in log
+    assert sum(line.startswith(f"A/A pair 5 of 5 of the base, open: {cell}, ") for line in log) == 1
+    assert sum(line.startswith(f"pair 6 of at most 20 of base and head, open: {cell}, ") for line in log) == 1
+    for side in ("base", "head"):  # each is trained by its own code, and counted without a clock
+        (path,) = (tmp_path / "out/ab" / side / "runs").glob("*/*.json")
+        assert json.loads(path.read_text())["benchmarks"] == []
+        record = read_run(path).cells[cell].record
+        assert record.provenance.weights.source == "trained"
+        assert record.latency.status == "skipped"
     pairs = json.loads((tmp_path / "out/ab/pairs.json").read_text())
     assert (pairs["base"], pairs["head"]) == (main, None)
     comparison = json.loads((tmp_path / "out/ab/comparison.json").read_text())

@@ -1,5 +1,6 @@
 """The jobs for GitHub and GitLab: what checkers say of them, and that nothing may write where others' code runs."""
 
+import configparser
 import copy
 import re
 import subprocess
@@ -10,12 +11,19 @@ import pytest
 from ruamel.yaml import YAML
 
 from bench.ci.templates import PLACES, template
+from bench.suites.suite import load_suite, plan
 from reports.comment import MARKER
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 CHECKOUT = "actions/checkout"
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+# The workflows of this repository alone, each with what starts it.
+OWN = {
+    "nightly.yml": {"schedule", "workflow_dispatch"},
+    "tests.yml": {"push", "pull_request"},
+    "versions.yml": {"push", "pull_request", "schedule", "workflow_dispatch"},
+}
 
 
 def parsed(provider):
@@ -34,6 +42,8 @@ def complaints(workflow, started_by=frozenset({"push", "pull_request"})):
     if set(workflow["on"]) != started_by:
         found.append(f"it is started otherwise than by {', '.join(sorted(started_by))}")
     for name, job in workflow["jobs"].items():
+        if not 0 < job.get("timeout-minutes", 0) <= 180:
+            found.append(f"{name}: may run for hours")
         steps = job["steps"]
         uses = [step["uses"] for step in steps if "uses" in step]
         found += [f"{name}: {use} is not pinned" for use in uses if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", use)]
@@ -72,12 +82,38 @@ def test_it_is_valid_by_the_schema_of_its_provider(tmp_path, provider, schema):
     assert verdict("wrong.yml", template(provider).replace("needs:", "neds:")).returncode == 1
 
 
-def test_the_workflow_for_the_bounds_is_valid_and_lets_nobody_write():
-    path = ROOT / ".github" / "workflows" / "versions.yml"
+def test_every_workflow_is_the_template_or_held_to_the_same_rules():
+    assert {path.name for path in WORKFLOWS} == {PLACES["github"].name, *OWN}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_workflow_of_our_own_is_valid_and_lets_nobody_write(name):
+    path = ROOT / ".github" / "workflows" / name
     done = check("check-jsonschema", "--builtin-schema", "vendor.github-workflows", path)
     assert done.returncode == 0, done.stdout + done.stderr
     workflow = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
-    assert complaints(workflow, {"push", "pull_request", "schedule", "workflow_dispatch"}) == []
+    assert complaints(workflow, OWN[name]) == []
+    assert all(job["permissions"] == {"contents": "read"} for job in workflow["jobs"].values())
+
+
+def test_the_nightly_workflow_measures_the_full_suite():
+    workflow = YAML(typ="safe", pure=True).load((ROOT / ".github/workflows/nightly.yml").read_text("utf-8"))
+    scripts = [step.get("run") for step in workflow["jobs"]["full"]["steps"]]
+    assert "tox run -e bench -- --suite full" in scripts
+    assert len(plan(load_suite("full"))) == 25
+
+
+def test_the_tests_and_the_linters_run_on_every_push_and_pull_request_and_write_nothing():
+    workflow = YAML(typ="safe", pure=True).load((ROOT / ".github/workflows/tests.yml").read_text("utf-8"))
+    assert workflow["on"] == {"push": None, "pull_request": None}, "no branch and no path is left out"
+    (job,) = workflow["jobs"].values()
+    assert job["strategy"] == {"fail-fast": False, "matrix": {"environment": ["tests", "lint"]}}
+    assert job["steps"][-1]["run"] == 'tox run -e "$ENVIRONMENT"'
+    assert "if" not in job
+    assert not any("if" in step or "continue-on-error" in step for step in job["steps"])
+    environments = configparser.ConfigParser(interpolation=None)
+    environments.read(ROOT / "tox.ini")
+    assert all(f"testenv:{name}" in environments for name in job["strategy"]["matrix"]["environment"])
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
@@ -113,6 +149,7 @@ BREAKAGES = {
     "history: runs code": lambda w: jobs(w)["history"].update({"if": "${{ github.ref_name == 'main' }}"}),
     "pages: may write": lambda w: jobs(w)["pages"].pop("if"),
     "not pinned": lambda w: first_checkout(w, "bench").update(uses="actions/checkout@v5"),
+    "history: may run for hours": lambda w: jobs(w)["history"].pop("timeout-minutes"),
     "bench: leaves its token": lambda w: first_checkout(w, "bench")["with"].pop("persist-credentials"),
     "comment: a script": lambda w: jobs(w)["comment"]["steps"][1].update(run="echo ${{ github.event.title }}"),
 }

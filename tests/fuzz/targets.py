@@ -24,6 +24,7 @@ from torch import nn
 
 from bench.measure.energy.user import read_models
 from bench.suites.own.inputs import from_file
+from bench.suites.results import print_results, results
 from bench.suites.suite import check_names, load_suite, plan
 from bench.track.accepted import read_accepted
 from bench.track.compare import compare
@@ -104,7 +105,8 @@ def strict(document: object) -> None:
 def _run(path: Path, out: Path, number: int) -> None:
     run, good = read_run(path), _good_run(out)
     comparison = compare(good, run) if number % 2 else compare(run, good)
-    render_terminal(comparison, Console(file=io.StringIO()), everything=True)
+    render_terminal(comparison, Console(file=io.StringIO()))
+    print_results(results(comparison.head, comparison), Console(file=io.StringIO()))
     render_markdown(comparison)
     workflow_commands(comparison.findings)
     for document in (

@@ -3,8 +3,23 @@
 import pytest
 
 from models import compilation
+from models.datasets import fashion_mnist
 
 
 @pytest.fixture(autouse=True)
 def eager(monkeypatch):
     monkeypatch.setattr(compilation, "compiler_available", lambda: False)
+
+
+@pytest.fixture
+def debian():
+    """The folder of the Debian package of Fashion-MNIST, which holds its training split."""
+    if not fashion_mnist.DEBIAN.is_dir():
+        pytest.skip("needs the Debian package dataset-fashion-mnist")
+    return fashion_mnist.DEBIAN
+
+
+@pytest.fixture
+def bare(monkeypatch, tmp_path):
+    """A machine without that package."""
+    monkeypatch.setattr(fashion_mnist, "DEBIAN", tmp_path / "none")

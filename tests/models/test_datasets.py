@@ -2,14 +2,26 @@
 
 import gzip
 import hashlib
+import math
+import shutil
 import struct
+from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 import torch
 
+from models import load_model
+from models.checkpoints import read_tensors
+from models.create import ModelConfig
 from models.datasets import DatasetUnavailableError, fashion_mnist, load_dataset
 from models.datasets.dataset import Split, content_sha256, make_dataset
 from models.errors import ModelInputError
+from models.recipe import RECIPES
+from models.training import evaluate, train
+from models.zoo import shipped_checkpoint
+
+WAYS = ("dataset-fashion-mnist", "--data-root", "INFLOR_BENCH_DATA", "--download")
 
 
 def test_digits_are_split_once_and_for_all_and_stratified():
@@ -24,16 +36,65 @@ def test_digits_are_split_once_and_for_all_and_stratified():
     assert sum(image.numpy().tobytes() in flat for image in digits.test.images) == 0
 
 
-def test_fashion_mnist_is_complete_and_normalised_by_its_training_split():
+def test_fashion_mnist_is_complete_and_normalised_by_its_training_split(debian):
     data = load_dataset("fashion-mnist")
     assert (len(data.train), len(data.test), data.shape, len(data.classes)) == (60_000, 10_000, (1, 28, 28), 10)
+    assert data.train.shape == data.shape
     assert torch.bincount(data.train.labels).tolist() == [6000] * 10
-    sample = data.train.images.double()
-    assert data.mean == pytest.approx(sample.mean().item(), rel=1e-12)
-    assert data.std == pytest.approx(sample.std(unbiased=False).item(), rel=1e-9)
+    # In integers without a bound, and rounded once: each value with how often it is there.
+    often = [int(count) for count in torch.bincount(data.train.images.flatten().long(), minlength=256)]
+    mean = Fraction(sum(value * count for value, count in enumerate(often)), sum(often))
+    squares = Fraction(sum(value * value * count for value, count in enumerate(often)), sum(often))
+    assert data.mean == float(mean)
+    assert data.std == pytest.approx(math.sqrt(squares - mean * mean), rel=1e-14)
     normal = data.normalise(data.train.images)
     assert normal.mean().abs() < 1e-3
     assert (normal.std() - 1).abs() < 1e-3
+
+
+def test_the_test_split_ships_as_it_is_published(debian):
+    names = fashion_mnist.FILES["test"][:2]
+    for name in names:
+        published = gzip.decompress((debian / f"{name}.gz").read_bytes())
+        assert gzip.decompress((fashion_mnist.SHIPPED / f"{name}.gz").read_bytes()) == published
+    shipped, whole = load_dataset("fashion-mnist"), load_dataset("fashion-mnist", debian)
+    assert shipped.sha256 == whole.sha256 == content_sha256(whole.train, whole.test)
+    assert torch.equal(shipped.test.images, whole.test.images)
+
+
+@pytest.mark.usefixtures("bare")
+def test_without_the_package_a_shipped_network_is_evaluated_and_training_says_how_to_get_the_rest(tmp_path):
+    data = fashion_mnist.load(None, False)
+    path = shipped_checkpoint("fashion-mnist/resnet8/relu/T1/s0")
+    _, metadata = read_tensors(path)
+    assert metadata["dataset"]["sha256"] == data.sha256
+    assert int(evaluate(load_model(path), data, data.test).sum()) == metadata["correct"]
+    recipe = replace(RECIPES["fashion-mnist"], epochs=1)
+    with pytest.raises(DatasetUnavailableError, match=r"training split of Fashion-MNIST is not in .*none") as caught:
+        train(ModelConfig(**metadata["config"]), recipe, data, 0, tmp_path / "out")
+    assert all(way in str(caught.value) for way in WAYS)
+
+
+@pytest.mark.parametrize("name", ["t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"])
+@pytest.mark.parametrize("damage", ["truncated", "missing", "another label or pixel"])
+def test_a_shipped_file_that_is_damaged_is_one_sentence(tmp_path, monkeypatch, name, damage):
+    shipped = shutil.copytree(fashion_mnist.SHIPPED, tmp_path / "shipped")
+    monkeypatch.setattr(fashion_mnist, "SHIPPED", shipped)
+    assert len(fashion_mnist.load(None, False).test) == 10_000
+    path = shipped / name
+    content = path.read_bytes()
+    if damage == "missing":
+        path.unlink()
+    elif damage == "truncated":
+        path.write_bytes(content[:-100])
+    else:
+        plain = bytearray(gzip.decompress(content))
+        plain[-1] ^= 1
+        path.write_bytes(gzip.compress(bytes(plain), 1))
+    with pytest.raises(ModelInputError, match=f"{shipped}.*: install inflor-bench anew.$") as caught:
+        fashion_mnist.load(None, False)
+    assert caught.type is ModelInputError, "damage is no absence"
+    assert "\n" not in str(caught.value)
 
 
 def write_idx(path, values):
@@ -62,6 +123,7 @@ def small(tmp_path, monkeypatch):
         write_idx(tmp_path / f"{labels}{suffix}", classes)
         splits[name] = Split(pictures[:, None], classes.long())
     monkeypatch.setattr(fashion_mnist, "SHA256", content_sha256(splits["train"], splits["test"]))
+    monkeypatch.setattr(fashion_mnist, "TEST_SHA256", content_sha256(splits["test"]))
     return tmp_path, splits
 
 
@@ -91,25 +153,37 @@ def test_a_damaged_file_is_named(small, name, damage):
             }[damage]
         )
     with pytest.raises(ModelInputError, match=name.removesuffix(".gz")) as caught:
-        fashion_mnist.load(small[0], False)
+        len(fashion_mnist.load(small[0], False).train)
     assert caught.type is ModelInputError, "damage is no absence"
 
 
-def test_a_changed_pixel_is_noticed(small):
+def test_a_changed_pixel_is_noticed_when_its_split_is_read(small):
     path = small[0] / "train-images-idx3-ubyte"
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(bytes(content))
+    data = fashion_mnist.load(small[0], False)
+    assert torch.equal(data.test.images, small[1]["test"].images)
     with pytest.raises(ModelInputError, match="has the hash"):
+        len(data.train)
+
+
+def test_a_changed_label_of_the_users_own_test_split_is_noticed(small):
+    path = small[0] / "t10k-labels-idx1-ubyte.gz"
+    content = bytearray(gzip.decompress(path.read_bytes()))
+    content[-1] ^= 1
+    path.write_bytes(gzip.compress(bytes(content)))
+    with pytest.raises(ModelInputError, match=f"{small[0]} has the hash"):
         fashion_mnist.load(small[0], False)
 
 
 def test_absence_names_the_three_ways_to_get_it(tmp_path):
+    data = load_dataset("fashion-mnist", tmp_path)
+    assert len(data.test) == 10_000, "it ships"
     with pytest.raises(DatasetUnavailableError) as caught:
-        load_dataset("fashion-mnist", tmp_path)
-    sentence = str(caught.value)
-    assert all(way in sentence for way in ("dataset-fashion-mnist", "--data-root", "INFLOR_BENCH_DATA", "--download"))
-    assert str(tmp_path) in sentence
+        len(data.train)
+    assert all(way in str(caught.value) for way in WAYS)
+    assert str(tmp_path) in str(caught.value)
 
 
 def test_unknown_data_is_named():

@@ -16,13 +16,20 @@ from models.training import evaluate
 from models.zoo import ROOT, shipped_checkpoint
 
 CELLS = [
-    f"fashion-mnist/{cell}"
-    for cell in (
-        *(f"resnet8/{cell}/s{seed}" for cell in ("relu/T1", "hard/T2", "soft/T2", "soft-mpr/T2") for seed in range(3)),
-        *("resnet8/hard-mpr/T2/s0", "resnet8/hard/T4/s0", "resnet8/soft/T4/s0", "resnet8/soft-mpr/T4/s0"),
-        "resnet8x4/soft-mpr/T2/s0",
-    )
+    *(
+        f"fashion-mnist/resnet8/{cell}/s{seed}"
+        for cell in ("relu/T1", "hard/T2", "soft/T2", "soft-mpr/T2")
+        for seed in range(3)
+    ),
+    *(f"fashion-mnist/resnet8/{cell}/s0" for cell in ("hard-mpr/T2", "hard/T4", "soft/T4", "soft-mpr/T4")),
+    "fashion-mnist/resnet8x4/soft-mpr/T2/s0",
+    *(f"digits/resnet8/{cell}/s0" for cell in ("relu/T1", "hard/T4", "soft/T4", "hard-mpr/T4", "soft-mpr/T4")),
+    *(f"digits-dvs/resnet8/{cell}/s0" for cell in ("hard/T4", "soft/T4", "soft-mpr/T4")),
 ]
+
+
+def data_of(cell):
+    return load_dataset(Cell.parse(cell).dataset, timesteps=Cell.parse(cell).timesteps)
 
 
 def test_exactly_these_weights_ship_each_with_a_card():
@@ -36,20 +43,20 @@ def test_shipped_weights_are_what_their_card_says(cell):
     tensors, metadata = read_tensors(path)
     assert path.with_suffix(".md").read_text() == model_card(cell, metadata)
     assert metadata["weights_sha256"] == weights_sha256(tensors)
-    data = load_dataset("fashion-mnist")
+    data = data_of(cell)
     assert metadata["dataset"]["sha256"] == data.sha256
     named, recipe = Cell.parse(cell), recipe_of(Cell.parse(cell), load_suite("zoo"))
     # The training key is of the code that trained them, which goes on; what else it was made of is still the suite's.
     assert ModelConfig(**metadata["config"]) == cell_config(named, data)
     assert (metadata["recipe"], metadata["seed"]) == (recipe.values(), named.seed)
-    assert len(metadata["curve"]) == recipe.epochs == (20 if "resnet8x4" in cell else 10)
+    assert len(metadata["curve"]) == recipe.epochs == (20 if "resnet8x4" in cell or "digits/" in cell else 10)
 
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_shipped_accuracy_is_reproduced_exactly(cell):
     path = shipped_checkpoint(cell)
     _, metadata = read_tensors(path)
-    data = load_dataset("fashion-mnist")
+    data = data_of(cell)
     bits = evaluate(load_model(path), data, data.test)
     assert (int(bits.sum()), len(bits)) == (metadata["correct"], metadata["samples"])
     # arXiv 2112.07426 reports 93.08 % for two time steps; the larger network is there to be above it.

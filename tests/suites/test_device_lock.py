@@ -100,7 +100,9 @@ def test_where_nothing_can_be_locked_it_is_measured_said_and_recorded(place, wha
         (place / "elsewhere").mkdir()
         ours.symlink_to(place / "elsewhere")
     else:
-        monkeypatch.setattr(module.fcntl, "flock", lambda *_: (_ for _ in ()).throw(OSError(38, "no locks here")))
+        monkeypatch.setattr(
+            "bench.track.lock.fcntl.flock", lambda *_: (_ for _ in ()).throw(OSError(38, "no locks here"))
+        )
     capsys.readouterr()
     with device_lock(CPU, lambda: 1 / 0):
         pass

@@ -141,6 +141,20 @@ def test_what_was_said_before_the_patience_ended_is_kept():
     assert found[2].text == "not found out of imagenet: it took longer than 3 s"
 
 
+def test_data_to_measure_and_not_to_train_on_are_told_apart_from_what_is_not_here():
+    lines = ['{"torch": {"version": "2", "cuda": null, "gpus": [], "threads": 1}}']
+    lines += ['{"datasets": ["digits", "fashion-mnist", "cifar10", "imagenet"]}', '{"found": "digits"}']
+    lines += ['{"found": "fashion-mnist"}', '{"missing": "fashion-mnist"}', '{"missing": "cifar10"}']
+    lines += ['{"damaged": "imagenet", "reason": "/a/b is damaged (it: is short): copy it anew."}']
+    found = list(Probe([sys.executable, "-c", f"print({chr(10).join(lines)!r})"]).checks())[1:]
+    assert [check.verdict for check in found] == ["yes", "mind", "mind", "no"]
+    assert found[0].text == "digits, fashion-mnist"
+    assert "fashion-mnist" in found[1].text
+    assert "dataset-fashion-mnist" in found[1].remedy
+    assert found[2].text.startswith("not here: cifar10;")
+    assert (found[3].text, found[3].remedy) == ("/a/b is damaged (it: is short)", "copy it anew")
+
+
 def run_doctor(**environment):
     return subprocess.run(
         [sys.executable, "-m", "bench.cli", "doctor"],
@@ -162,6 +176,14 @@ def test_the_command_fits_on_one_screen_and_ends_well():
     assert names[0].startswith("GPU")
     assert {"CPU energy", "CPU time", "CPU clock", "compiler", "chromium", "torch", "data sets"} <= set(names)
     assert " 0 W" not in done.stdout
+
+
+def test_the_command_finds_fashion_mnist_everywhere_and_says_where_it_cannot_be_trained_on(tmp_path):
+    done = run_doctor(INFLOR_BENCH_DATA=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stdout.split())
+    assert "yes data sets digits, fashion-mnist, digits-dvs" in said
+    assert "mind data sets without their training split: fashion-mnist;" in said
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")

@@ -1,7 +1,7 @@
 """Which base a run is compared with, wherever its repository stands: real repositories, the command in real processes.
 
-The one cell has no data here, so it is skipped at once; the choice of the base does not depend on that. The table in
-docs/gate.md says the same in words.
+The one cell has no training data here, so it is skipped at once; the choice of the base does not depend on that. The
+table in docs/gate.md says the same in words.
 """
 
 import re
@@ -24,7 +24,7 @@ network = "resnet8"
 neurons = ["hard"]
 timesteps = [2]
 seeds = [0]
-weights = "zoo"
+weights = "train"
 """
 HERE = "on this machine"
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bench.suites.suite import check_names, load_suite, plan
 from models.recipe import find_recipe
+from models.zoo import ROOT
 
 TEXT = (Path(__file__).parents[2] / "docs/reproduce-paper.md").read_text("utf-8")
 
@@ -33,7 +34,14 @@ def test_the_paper_is_trained_by_its_own_recipe():
 def test_the_zoo_is_trained_with_three_seeds_where_neurons_are_compared():
     planned = plan(load_suite("zoo"))
     check_names(planned)
-    cells = {entry.cell.name.removeprefix("fashion-mnist/") for entry in planned}
+    compared = {
+        entry.cell.name.removeprefix("fashion-mnist/") for entry in planned if entry.cell.dataset == "fashion-mnist"
+    }
     three = {f"resnet8/{it}/s{seed}" for it in ("relu/T1", "hard/T2", "soft/T2", "soft-mpr/T2") for seed in (0, 1, 2)}
     one = {f"resnet8/{it}/s0" for it in ("hard-mpr/T2", "hard/T4", "soft/T4", "soft-mpr/T4")}
-    assert cells == three | one | {"resnet8x4/soft-mpr/T2/s0"}
+    assert compared == three | one | {"resnet8x4/soft-mpr/T2/s0"}
+
+
+def test_the_zoo_holds_what_ships():
+    cells = {entry.cell.name for entry in plan(load_suite("zoo"))}
+    assert cells == {str(path.relative_to(ROOT).with_suffix("")) for path in ROOT.rglob("*.safetensors")}

@@ -34,7 +34,7 @@ network = "resnet8"
 neurons = ["hard"]
 timesteps = [2]
 seeds = [0]
-weights = "zoo"
+weights = "train"
 [training.digits]
 epochs = 2
 [measure]
@@ -56,7 +56,7 @@ FASHION = "fashion-mnist/resnet8/hard/T2/s0"
 
 
 class Place:
-    """A directory with a suite, a cache and no Fashion-MNIST, and the command line in it."""
+    """A directory with a suite, a cache and no Fashion-MNIST to train on, and the command line in it."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -90,7 +90,7 @@ class Place:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """The suite, run once. The Fashion-MNIST cell has no data there and is skipped."""
+    """The suite, run once. The Fashion-MNIST cell cannot be trained there and is skipped."""
     place = Place(tmp_path_factory.mktemp("place"))
     place.first = place.run()
     return place

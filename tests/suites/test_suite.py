@@ -9,6 +9,7 @@ from bench.suites.suite import check_names, load_suite, plan, timed_by_ab
 from models.recipe import find_recipe
 from models.zoo import ROOT
 
+NEURONS = ["relu", "hard", "soft", "hard-mpr", "soft-mpr"]
 CELLS = """
 name = "mine"
 [[cells]]
@@ -88,18 +89,30 @@ def test_only_keeps_what_matches(tmp_path):
         plan(suite, "x")
 
 
-def test_the_default_suite_is_what_the_readme_says():
+def test_the_default_suite_is_the_neurons_on_each_data_set_as_they_ship_and_one_that_is_trained():
     planned = plan(load_suite("default"))
     check_names(planned)
-    assert [entry.cell.neuron for entry in planned if entry.cell.dataset == "digits"] == [
-        "relu",
-        "hard",
-        "soft",
-        "hard-mpr",
-        "soft-mpr",
+    neurons = {("digits", 4): NEURONS, ("digits-dvs", 4): ["hard", "soft", "soft-mpr"], ("fashion-mnist", 2): NEURONS}
+    shipped = [
+        f"{data}/resnet8/{neuron}/T{1 if neuron == 'relu' else steps}/s0"
+        for (data, steps), several in neurons.items()
+        for neuron in several
     ]
+    assert names(entry for entry in planned if entry.weights == "zoo") == shipped
+    assert names(entry for entry in planned if entry.weights == "train") == ["digits/resnet8/soft-mpr/T2/s0"]
+
+
+def test_all_that_ships_is_measured_by_the_default_suite_or_the_full_one():
+    planned = [entry for name in ("default", "full") for entry in plan(load_suite(name))]
+    check_names(planned)
     measured = {entry.cell.name for entry in planned if entry.weights == "zoo"}
     assert measured == {str(path.relative_to(ROOT).with_suffix("")) for path in ROOT.rglob("*.safetensors")}
+
+
+def test_the_full_suite_trains_what_the_default_one_takes_from_the_zoo():
+    trained = {entry.cell for entry in plan(load_suite("full")) if entry.weights == "train"}
+    default = {entry.cell for entry in plan(load_suite("default")) if entry.weights == "zoo"}
+    assert trained == {cell for cell in default if cell.dataset in ("digits", "digits-dvs")}
 
 
 @pytest.mark.parametrize(
@@ -111,7 +124,7 @@ def test_the_default_suite_is_what_the_readme_says():
         (("[2, 4]", "[0]"), r"'cells\.0\.timesteps\.0'.*greater than or equal to 1"),
         (('"train"', '"steal"'), r"'cells\.0\.weights'"),
         (("seeds", "seedz"), "seed"),
-        (("[0, 1]", "[0, 9223372036854775808]"), r"'cells\.0\.seeds\.1'.*less than 9223372036854775808"),
+        (("[0, 1]", "[0, 9223372036854775808]"), r"'cells\.0\.seeds\.1'.*less than or equal to 9223372036854775807"),
         (('"mine"', '"mine"\nenergy_models = "chip.toml"'), "'energy_models'.*list"),
         (('"mine"', '"mine"\nenergy_models = [3]'), r"'energy_models\.0'.*string"),
         (("[[cells]]", "[[cells"), "is not TOML"),

@@ -78,7 +78,8 @@ def only_run(place, out):
 
 
 def test_a_run_within_its_time_has_the_same_results(place):
-    place.run("--timeout", 300, out="limited", PYTHONPATH=place.path)
+    done = place.run("--timeout", 300, out="limited", PYTHONPATH=place.path)
+    assert [line.split()[0] for line in done.stderr.splitlines()] == ["[1/3]", "[2/3]", "[3/3]"]
     assert same_results(only_run(place, "whole"), only_run(place, "limited")) == 3
 
 
@@ -95,6 +96,7 @@ def test_a_cell_that_hangs_or_dies_is_failed_with_the_reason_and_the_rest_comple
         assert getattr(record, section).status == "failed"
         assert getattr(record, section).reason.startswith(reason)
     assert f"{SPIKING}: {reason}" in done.stderr
+    assert done.stderr.count(f"/3] {SPIKING}: failed, about ") == 1
     for name in (FIRST, LAST):
         assert run.cells[name].record.synops == whole.cells[name].record.synops
         assert run.cells[name].record.accuracy == whole.cells[name].record.accuracy

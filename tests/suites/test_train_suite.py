@@ -2,6 +2,7 @@
 
 import functools
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from bench.suites.training import TrainingRequest, train_requested
 from models.cards import model_card
 from models.checkpoints import read_tensors, save_tensors
 from models.errors import ModelInputError
+from models.zoo import shipped_checkpoint
 
 ROOT = Path(__file__).parents[2]
 SUITE = """
@@ -138,6 +140,26 @@ def test_a_finished_suite_is_not_trained_again_also_without_the_cache(whole):
     ]
 
 
+def test_what_was_exported_by_other_code_is_kept_and_said(whole):
+    path = whole.directory / f"zoo/{CELLS[0]}.safetensors"
+    before = path.read_bytes()
+    tensors, metadata = read_tensors(path)
+    save_tensors(path, tensors, {**metadata, "training_key": "cd" * 12})
+    older = path.read_bytes()
+    try:
+        _, err = whole.train(*ZOO)
+        assert "epoch" not in err
+        assert f"zoo/{CELLS[0]}.safetensors: was trained by other code, and is kept" in err
+        assert err.count("was trained by other code") == 1
+        assert path.read_bytes() == older
+        (whole.directory / "more.toml").write_text(SUITE.replace("epochs = 1", "epochs = 2"))
+        _, err = whole.train("--suite", "more.toml", "--only", CELLS[0], "--out", "zoo")
+        assert "epoch" in err, "another recipe is trained"
+    finally:
+        path.write_bytes(before)
+        whole.train(*ZOO)  # its card is put in order
+
+
 def test_options_replace_the_recipes_values_and_the_logs_are_written(tmp_path):
     place = Place(tmp_path / "place")
     arguments = ("--recipe", "paper-cifar", "--epochs", 1, "--batch-size", 256, "--learning-rate", 0.05, "--bfloat16")
@@ -225,10 +247,26 @@ def test_a_suites_cells_without_data_are_told_and_the_others_trained(tmp_path):
     place = Place(tmp_path / "place")
     (place.directory / "suite.toml").write_text(
         SUITE.replace("seeds = [0, 1]", "seeds = [0]")
-        + '[[cells]]\ndataset = "cifar10"\nnetwork = "resnet19"\nneurons = ["hard"]\ntimesteps = [2]\nseeds = [0]\n'
-        'weights = "train"\n'
+        + "".join(
+            f'[[cells]]\ndataset = "{name}"\nnetwork = "resnet19"\nneurons = ["hard"]\ntimesteps = [2]\nseeds = [0]\n'
+            'weights = "train"\n'
+            for name in ("cifar10", "fashion-mnist")
+        )
     )
     out, err = place.train(*ZOO, "--data-root", place.directory, check=2)
     assert "cifar-10-binary.tar.gz" in err
+    assert "The training split of Fashion-MNIST is not under" in err
     assert "| digits/resnet8/T2 | hard | soft | s0 |" in out
     assert (place.directory / "zoo/small.md").exists()
+
+
+def test_what_is_trained_already_needs_no_training_split(tmp_path, capsys):
+    cell = "fashion-mnist/resnet8/relu/T1/s0"
+    for suffix in (".safetensors", ".md"):
+        source = shipped_checkpoint(cell).with_suffix(suffix)
+        (tmp_path / cell).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, (tmp_path / cell).with_suffix(suffix))
+    request = TrainingRequest((), "zoo", cell, None, {}, tmp_path, ["x"])
+    train_requested(request, cache=tmp_path / "cache", data_root=tmp_path)
+    assert f"| {cell.removesuffix('/s0')} | 1 |" in capsys.readouterr().out
+    assert not (tmp_path / "cache").exists()

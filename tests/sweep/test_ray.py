@@ -97,7 +97,9 @@ def wait_for(condition, seconds=600):
 
 
 def test_two_workers_give_what_the_local_path_gives(place):
-    place.run("--on", "ray", out="ray", **fresh(place, "ray-cache"))
+    done = place.run("--on", "ray", out="ray", **fresh(place, "ray-cache"))
+    lines = [line for line in done.stderr.splitlines() if ": measured" in line]
+    assert [line.split()[0] for line in lines] == ["[1/4]", "[2/4]", "[3/4]", "[4/4]"]
     local, spread = only_run(place, "local"), only_run(place, "ray")
     assert same_results(local, spread) == 4
     for cell in spread.cells.values():
@@ -146,7 +148,7 @@ def test_a_cell_that_hangs_in_c_code_is_stopped(place):
     """The other one is skipped at once, so that no slow machine can take longer over it than it may."""
     (place.directory / "hang.toml").write_text(
         SUITE + '[[cells]]\ndataset = "fashion-mnist"\nnetwork = "resnet8"\nneurons = ["soft"]\ntimesteps = [2]\n'
-        'seeds = [0]\nweights = "zoo"\n'
+        'seeds = [0]\nweights = "train"\n'
     )
     arguments = (
         "run",

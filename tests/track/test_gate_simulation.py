@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.track.simulated_jobs import Noise, alarms, changes_found, first_alarms
+from bench.track.gate import LOOKS
+from tests.track.simulated_jobs import SUITE_TESTS, Noise, alarms, changes_found, first_alarms
 
 
 @pytest.mark.slow
@@ -20,6 +21,20 @@ def test_neighbours_that_slow_both_of_a_pair_neither_alarm_nor_hide_a_slowdown()
 @pytest.mark.slow
 def test_nine_of_ten_slowdowns_of_5_percent_are_found():
     assert alarms(300, 1.05, seed=2)[0] >= 270
+
+
+@pytest.mark.slow
+def test_10_percent_are_found_among_the_tests_of_the_default_suite():
+    assert alarms(300, 1.1, seed=12, noise=Noise(process=0.03), tests=SUITE_TESTS)[0] >= 285
+
+
+@pytest.mark.slow
+def test_where_noise_hides_10_percent_it_ends_at_the_first_look_and_still_finds_half_the_speed():
+    loud = Noise(process=0.15)
+    quiet, pairs = alarms(1000, 1.0, seed=14, noise=loud)
+    assert quiet <= 5
+    assert pairs == min(LOOKS)
+    assert alarms(300, 2.0, seed=16, noise=loud)[0] >= 285
 
 
 @pytest.mark.slow

@@ -6,8 +6,17 @@ from html.parser import HTMLParser
 import pytest
 from rich.console import Console
 
-from bench.track.compare import compare
-from bench.track.render import MARKER, escape, plain, render_markdown, render_terminal, summary, to_json
+from bench.track.compare import Finding, compare
+from bench.track.render import (
+    MARKER,
+    escape,
+    plain,
+    print_findings,
+    render_markdown,
+    render_terminal,
+    summary,
+    to_json,
+)
 from bench.track.runs import read_run
 from tests.track.builders import make_git, make_record, make_suite, write_run
 
@@ -38,9 +47,9 @@ def hostile(tmp_path):
     return comparison_of(tmp_path, records(BASE, 0.2), records(HEAD, 0.3))
 
 
-def terminal(comparison, **options):
+def terminal(comparison):
     output = io.StringIO()
-    render_terminal(comparison, Console(file=output, width=200, force_terminal=False), **options)
+    render_terminal(comparison, Console(file=output, width=40, force_terminal=False))
     return output.getvalue()
 
 
@@ -50,14 +59,36 @@ def test_the_terminal_shows_the_worst_first_and_counts_the_rest(regressed):
     assert [line.split()[0] for line in lines] == ["regressed", "regressed", "changed"]
     assert "digits/resnet8/hard/T4/s0" in lines[0]
     assert "layer2.0.conv1" in text
-    assert text.rstrip().endswith(summary(regressed))
-    assert "2 regressed, 1 changed" in summary(regressed)
-    everything = terminal(regressed, everything=True)
-    assert everything.count("exactly the same") > 10
+    assert text.rstrip().endswith(summary(regressed.findings))
+    assert "2 regressed, 1 changed" in summary(regressed.findings)
+
+
+def test_findings_that_are_alike_are_one_line_that_tells_how_many_cells(tmp_path):
+    """The layer that moved is part of a reason, by how much is not; a line holds the largest change."""
+    rates = {"hard": [0.2, 0.24, 0.2, 0.2], "soft": [0.2, 0.26, 0.2, 0.2], "soft-mpr": [0.2, 0.2, 0.25, 0.2]}
+    head = [make_record(neuron=neuron, firing_rate=rate, provenance=HEAD) for neuron, rate in rates.items()]
+    base = [make_record(neuron=neuron, provenance=BASE) for neuron in rates]
+    comparison = comparison_of(tmp_path, base, head)
+    lines = [line for line in terminal(comparison).splitlines() if line.startswith("regressed") and "  ac  " in line]
+    assert ["(and 1 other cell likewise)" in line for line in lines] == [True, False]
+    assert "/soft/" in lines[0]
+    assert "/soft-mpr/" in lines[1]
+    assert str(len(comparison.regressions)) + " regressed" in summary(comparison.findings)
+
+
+def test_at_most_20_lines_are_shown_and_the_rest_is_counted():
+    names = [f"digits/resnet8/soft/T4/s{seed}" for seed in range(25)]
+    findings = [Finding(name, "spikes", None, "regressed", f"reason {chr(97 + n)}") for n, name in enumerate(names)]
+    output = io.StringIO()
+    print_findings(findings, Console(file=output, width=40))
+    *lines, more, counts = output.getvalue().splitlines()
+    assert [line.split()[1] for line in lines] == names[:20]
+    assert more == "and 5 more; the report has them all"
+    assert counts == "25 regressed"
 
 
 def test_no_control_character_reaches_the_terminal(hostile):
-    text = terminal(hostile, everything=True)
+    text = terminal(hostile)
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", text)
     assert "[red]a[/red]" in text  # and nothing is taken for markup
 

@@ -11,6 +11,7 @@ import functools
 import hashlib
 import logging
 import os
+import platform
 import shutil
 import subprocess
 import tempfile
@@ -145,7 +146,7 @@ def built(where: Path) -> Path:
     compiler = next(filter(None, map(shutil.which, (os.environ.get("CC") or "gcc", "cc", "clang"))), None)
     if compiler is None:
         raise BuildError("no C compiler was found.")
-    built_by = [str(Path(compiler).resolve()), os.uname().machine, *_OPTIONS]
+    built_by = [str(Path(compiler).resolve()), platform.machine(), *_OPTIONS]
     determined_by = b"|".join([*(source.read_bytes() for source in SOURCES), *map(str.encode, built_by)])
     path = where / f"passes-{hashlib.sha256(determined_by).hexdigest()[:16]}.so"
     if path.exists():

@@ -13,6 +13,7 @@ from bench.measure.energy import EnergyModel
 from bench.suites.cells import Message, Send, Work, measure_cells
 from bench.suites.cluster.pool import InterruptedTaskError, Lost, Note, Pool
 from bench.suites.errors import CellLostError
+from bench.suites.harness import beside
 from bench.suites.prepare import Sources
 from bench.suites.stoppable import send_lost
 from bench.suites.suite import PlannedCell
@@ -31,21 +32,18 @@ def measure_on_ray(work: Work, models: Sequence[EnergyModel], address: str, time
     code = int(pytest.ExitCode.OK)
     everywhere = replace(work, planned=(), watch=False, sources=_absolute(work.sources))
     by_name = {entry.cell.name: entry for entry in work.planned}
-    console = terminal()
     gpu = {"cpu": False, "cuda": True, "auto": None}[work.suite.measure.device]
-    status = console.status("waiting for Ray")
+    status = terminal().status("Ray measures the cells")
     with Pool(address, gpu=gpu) as pool, status, Interruption() as interruption:
         common = (everywhere, tuple(models), pool.shared)
         jobs = list(by_name.items())
         results = pool.run(measure_one, common, jobs, timeout, lambda: interruption.requested)
-        for count, (name, result) in enumerate(results, 1):
+        for name, result in results:
             if isinstance(result, Lost):
                 code = max(code, send_lost(work, by_name[name], result.reason, send))
             else:
                 send(("cell", result[1]))
                 code = max(code, result[0])
-            console.print(f"{name}: {'lost' if isinstance(result, Lost) else 'done'}", markup=False)
-            status.update(f"{count} of {len(by_name)} cells done")
         return int(pytest.ExitCode.INTERRUPTED) if interruption.requested else code
 
 
@@ -69,7 +67,7 @@ def measure_one(
     threads = torch.get_num_threads()
     provenance = everywhere.provenance.model_copy(
         update={
-            "machine": machine(threads, shared="with other cells" if shared else None),
+            "machine": machine(threads, shared="with other cells" if shared else beside()),
             "versions": versions(),
             "threads": threads,
             "device": str(timing_device(everywhere.suite.measure)),

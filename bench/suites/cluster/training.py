@@ -8,11 +8,10 @@ from pathlib import Path
 
 from bench.suites.cell import Cell
 from bench.suites.cluster.pool import Lost, Note, Pool
-from bench.suites.train import TrainOptions, cell_config, train_cell
-from bench.suites.zoo import Planned, exported, train_cells
+from bench.suites.train import TrainOptions, train_cell
+from bench.suites.zoo import Planned, cached_path, is_trained, train_cells
 from models.checkpoints import write_atomically
-from models.datasets import load_dataset
-from models.recipe import Recipe, training_key
+from models.recipe import Recipe
 
 
 def train_cells_on_ray(
@@ -27,7 +26,7 @@ def train_cells_on_ray(
     """
     jobs: dict[str, tuple[Cell, Recipe]] = {}
     for cell, recipe in planned:
-        if (out and exported(cell, recipe, options, out)) or _checkpoint(cell, recipe, options).exists():
+        if is_trained(cell, recipe, options, out):
             yield from train_cells([(cell, recipe)], options, out, command)
         else:
             jobs[cell.name] = cell, recipe
@@ -39,7 +38,7 @@ def train_cells_on_ray(
                 failed.append(f"{name}: {result.reason}")
                 continue
             cell, recipe = jobs[name]
-            path = _checkpoint(cell, recipe, options)
+            path = cached_path(cell, recipe, options)
             if not path.exists():  # the worker has another disk
                 write_atomically(path, result)
             yield from train_cells([(cell, recipe)], options, out, command)
@@ -50,11 +49,6 @@ def train_one(note: Note, options: TrainOptions, command: Sequence[str], job: tu
     cell, recipe = job
     note("begin")
     return train_cell(cell, options, recipe=recipe, command=command).read_bytes()
-
-
-def _checkpoint(cell: Cell, recipe: Recipe, options: TrainOptions) -> Path:
-    dataset = load_dataset(cell.dataset, options.data_root, options.download, cell.timesteps)
-    return options.cache / f"{training_key(cell_config(cell, dataset), recipe, dataset, cell.seed)}.safetensors"
 
 
 def _absolute(options: TrainOptions) -> TrainOptions:

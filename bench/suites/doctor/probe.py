@@ -21,7 +21,7 @@ def main() -> None:
             "threads": torch.get_num_threads(),
         }
     )
-    from models.datasets import DATASETS, load_dataset
+    from models.datasets import DATASETS, DatasetUnavailableError, load_dataset
     from models.errors import ModelInputError
 
     _say(datasets=list(DATASETS))
@@ -29,11 +29,16 @@ def main() -> None:
         try:
             if name in FROM_SCIKIT_LEARN:
                 import sklearn  # noqa: F401
+
+                _say(found=name)
             else:
-                load_dataset(name, timesteps=1)
-            _say(found=name)
-        except (ModelInputError, ImportError) as error:
-            _say(missing=name, reason=str(error))
+                dataset = load_dataset(name, timesteps=1)
+                _say(found=name)
+                len(dataset.train)  # read, to see whether it is here
+        except (DatasetUnavailableError, ImportError):
+            _say(missing=name)
+        except ModelInputError as error:
+            _say(damaged=name, reason=str(error))
 
 
 def _gpus(torch: Any) -> list[dict[str, str]]:

@@ -37,13 +37,15 @@ class Probe:
             self._process.kill()
             output, _ = self._process.communicate()
             trouble = f"it took longer than {self._patience:g} s"
-        said: dict[str, Any] = {"found": [], "missing": {}}
+        said: dict[str, Any] = {"found": [], "missing": [], "damaged": {}}
         for line in output.splitlines():
             values = json.loads(line)
             if "found" in values:
                 said["found"].append(values["found"])
             elif "missing" in values:
-                said["missing"][values["missing"]] = values["reason"]
+                said["missing"].append(values["missing"])
+            elif "damaged" in values:
+                said["damaged"][values["damaged"]] = values["reason"]
             else:
                 said.update(values)
         # The last line of a traceback says what happened.
@@ -75,19 +77,28 @@ def _torch(torch: dict[str, Any] | None, trouble: str) -> Iterator[Check]:
 
 
 def _datasets(said: dict[str, Any], trouble: str) -> Iterator[Check]:
-    known, found, missing = said.get("datasets"), said["found"], said["missing"]
+    """What is found can be measured; where it is missing, too, it is its training split that is."""
+    known, found, damaged = said.get("datasets"), said["found"], said["damaged"]
     if known is None:
         return
     if found:
         yield Check("data sets", "yes", ", ".join(found))
-    if missing:
+    if untrained := [name for name in said["missing"] if name in found]:
+        yield Check(
+            "data sets",
+            "mind",
+            f"without their training split: {', '.join(untrained)}; shipped networks are measured, none can be trained",
+            "apt-get install dataset-fashion-mnist, or put it where --data-root (or INFLOR_BENCH_DATA) points to",
+        )
+    if missing := [name for name in said["missing"] if name not in found]:
         yield Check(
             "data sets",
             "mind",
             f"not here: {', '.join(missing)}; their cells are skipped",
-            "apt-get install dataset-fashion-mnist; of others name the folder with --data-root (or INFLOR_BENCH_DATA)"
-            if "fashion-mnist" in missing
-            else "name the folder that holds them with --data-root (or INFLOR_BENCH_DATA)",
+            "name the folder that holds them with --data-root (or INFLOR_BENCH_DATA)",
         )
-    if unknown := [name for name in known if name not in found and name not in missing]:
+    for reason in damaged.values():
+        text, _, remedy = reason.rpartition(": ")
+        yield Check("data sets", "no", text, remedy.removesuffix("."))
+    if unknown := [name for name in known if name not in (*found, *said["missing"], *damaged)]:
         yield Check("data sets", "mind", f"not found out of {', '.join(unknown)}: {trouble}")

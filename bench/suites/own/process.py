@@ -81,7 +81,7 @@ def measure(request: Request) -> Answer:
     if exit_code == pytest.ExitCode.INTERRUPTED:
         raise KeyboardInterrupt
     if path is None:
-        own.bad_input.append(f"{request.target} was not measured: what pytest says above is a defect of this program.")
+        own.bad_input.append(f"{request.target} was not measured: what stands above is a defect of this program.")
     return Answer(str(path) if path else None, own.bad_input, recovered)
 
 
