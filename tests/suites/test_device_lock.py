@@ -100,9 +100,7 @@ def test_where_nothing_can_be_locked_it_is_measured_said_and_recorded(place, wha
         (place / "elsewhere").mkdir()
         ours.symlink_to(place / "elsewhere")
     else:
-        monkeypatch.setattr(
-            "bench.track.lock.fcntl.flock", lambda *_: (_ for _ in ()).throw(OSError(38, "no locks here"))
-        )
+        monkeypatch.setattr("bench.track.lock.fcntl.flock", refusing)
     capsys.readouterr()
     with device_lock(CPU, lambda: 1 / 0):
         pass
@@ -111,6 +109,10 @@ def test_where_nothing_can_be_locked_it_is_measured_said_and_recorded(place, wha
     assert said.count("\n") == 1
     assert said.startswith("Another measurement may run beside this one: ")
     assert provenance.machine.preimage["shared"] == "perhaps: " + said.strip().partition(": ")[2].removesuffix(".")
+
+
+def refusing(*_):
+    raise OSError(38, "no locks here")
 
 
 MODEL = """
