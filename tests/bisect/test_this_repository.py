@@ -11,18 +11,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CELL = "digits/resnet8/soft/T2/s0"
+CELL = "digits/resnet8/soft/T4/s0"
 SUITE = """
 name = "tiny"
 [[cells]]
 dataset = "digits"
 network = "resnet8"
 neurons = ["soft"]
-timesteps = [2]
+timesteps = [4]
 seeds = [0]
-weights = "train"
-[training.digits]
-epochs = 2
+weights = "zoo"
 [measure]
 rounds = 5
 profile = "quick"
