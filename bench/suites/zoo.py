@@ -66,7 +66,8 @@ def exported(cell: Cell, recipe: Recipe, options: TrainOptions, out: Path) -> Pa
     dataset = load_dataset(cell.dataset, options.data_root, options.download, cell.timesteps)
     _, metadata = read_trained(path)
     wanted = cell_config(cell, dataset).as_dict(), recipe.values(), dataset.sha256, cell.seed
-    if wanted != (metadata["config"], metadata["recipe"], metadata["dataset"].get("sha256"), metadata["seed"]):
+    there = metadata["config"], metadata["recipe"], metadata["dataset"].get("sha256"), metadata["seed"]
+    if metadata["training_key"] != training_key_of(cell, recipe, options) and there != wanted:
         return None
     with suppress(FileNotFoundError):
         if path.with_suffix(".md").read_text("utf-8") == model_card(cell.name, metadata):

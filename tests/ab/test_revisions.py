@@ -10,19 +10,9 @@ import pytest
 from bench.ab.revisions import checked_out, environment, frozen, python_for, requirements, resolve, top_of
 from bench.suites.errors import SuiteInputError
 from bench.track.git import git_state
+from tests.command import call
 
 PROJECT = '[project]\nname = "mine"\ndependencies = [{}]\n'
-ROOT = Path(__file__).parents[2]
-
-
-def ab(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "bench.cli", "ab", *arguments],
-        cwd=directory,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
 
 
 def test_a_commit_is_checked_out_and_gone_afterwards_and_a_dirty_tree_stays_as_it_is(repository, tmp_path):
@@ -180,8 +170,7 @@ def test_the_command_ends_with_2_and_a_sentence_for_an_unknown_commit_or_no_repo
     repository.commit("one", a="1")
     (tmp_path / "plain").mkdir()
     for directory, words in ((repository.path, "'nothing' is no commit"), (tmp_path / "plain", "run it in a clone")):
-        done = ab(directory, "nothing")
-        assert done.returncode == 2, done.stderr
+        done = call(directory, "ab", "nothing", check=2)
         assert words in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
 

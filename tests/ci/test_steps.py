@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -17,6 +16,7 @@ from bench.ci.templates import template
 from bench.track.records import Git
 from bench.track.runs import read_run, run_path
 from reports.comment import MARKER
+from tests.needs import need
 from tests.track.builders import make_git, make_provenance, make_record, write_run
 
 ROOT = Path(__file__).parents[2]
@@ -212,8 +212,7 @@ class _Comments(BaseHTTPRequestHandler):
 @pytest.fixture
 def comment(tmp_path):
     """Run the step with a comment.md; gives the server with its comments."""
-    if not (shutil.which("curl") and shutil.which("jq")):
-        pytest.skip("curl or jq is not installed; the machines of the jobs have both")
+    need("curl", "jq")
     (tmp_path / "report").mkdir()
     started = []
 

@@ -18,6 +18,7 @@ from bench.track.records import Absent
 from bench.track.runs import read_run
 from models.datasets.fashion_mnist import FILES
 from tests.faults.kill import EXACT, ROOT
+from tests.needs import need
 
 pytestmark = pytest.mark.slow
 
@@ -167,8 +168,8 @@ def test_a_disk_that_takes_no_record(tmp_path):
 def test_a_directory_that_must_not_be_written(tmp_path):
     """Root may write everywhere, unless it gives that capability up."""
     root = os.getuid() == 0
-    if root and shutil.which("setpriv") is None:
-        pytest.skip("takes setpriv where the tests run as root")
+    if root:
+        need("setpriv")
     place = Place(tmp_path, suite(DIGITS))
     (tmp_path / "out").mkdir(mode=0o555)
     done = place.call(prefix=("setpriv", "--bounding-set", "-dac_override") if root else ())

@@ -1,11 +1,8 @@
 """What damaged files have found, each once more by hand."""
 
 import json
-import subprocess
-import sys
 import tomllib
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,10 +26,10 @@ from models.training import state
 from models.zoo import shipped_checkpoint
 from reports import site
 from reports.moments import from_json, moment, to_json
+from tests.command import call
 from tests.fuzz.targets import _CONFIG, _RECIPE, TARGETS
 from tests.models import aedat4
 
-ROOT = Path(__file__).parents[2]
 SHIPPED = "fashion-mnist/resnet8/soft/T2/s0"
 
 
@@ -171,13 +168,7 @@ def test_what_the_terminal_shows_of_a_hostile_name(tmp_path):
     path.write_text(f"{json.dumps(key)} = 1\n")
     run = tmp_path / "run.json"
     run.write_bytes(TARGETS["run"].seeds(tmp_path)[0])
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.cli", "compare", str(run), str(run), "--accepted", str(path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 2
+    done = call(tmp_path, "compare", run, run, "--accepted", path, check=2)
     assert done.stderr.count("\n") == 1
     assert done.stderr.strip().isprintable()
     assert "[/bold]" in done.stderr

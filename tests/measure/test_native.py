@@ -23,10 +23,7 @@ TYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
 INTEGERS = {torch.float32: torch.int32, torch.float64: torch.int64}
 
 
-@pytest.fixture(autouse=True)
-def _needs_a_compiler():
-    if native.occupancy(torch.zeros(1, 1)) is None:
-        pytest.skip("no C compiler")
+pytestmark = pytest.mark.needs("c compiler")
 
 
 def by_brute_force(x):

@@ -2,7 +2,6 @@
 
 import math
 import os
-import shutil
 import subprocess
 import sys
 from dataclasses import asdict
@@ -23,6 +22,7 @@ from bench.measure.power.nvml_power import NvmlPowerMeter, NvmlPowerReader
 from bench.measure.unavailable import Unavailable
 from bench.track import records
 from tests.measure.fake_nvml import AVERAGE, INSTANT, Bursts, Constant, Gpu, Library, Ramp, Step, World, install
+from tests.needs import c_compiler
 
 UUID = "GPU-0f1e2d3c-0000-1111-2222-333344445555"
 OTHER = "GPU-aaaaaaaa-9999-8888-7777-666655554444"
@@ -447,10 +447,10 @@ def test_an_error_without_a_name_of_ours_is_passed_on(monkeypatch):
     assert measure(monkeypatch, Gpu(UUID), errors=errors)[0] == Unavailable("nvml_error: Corrupted infoROM")
 
 
-@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
+@pytest.mark.needs("c compiler")
 def test_a_real_process_measures_through_a_real_library(tmp_path):
     source = Path(__file__).with_name("stub_nvml.c")
-    subprocess.run(["gcc", "-shared", "-fPIC", "-o", tmp_path / "libnvidia-ml.so.1", source], check=True)
+    subprocess.run([c_compiler(), "-shared", "-fPIC", "-o", tmp_path / "libnvidia-ml.so.1", source], check=True)
     code = (
         "import time\n"
         "from bench.measure.power import NvmlEnergyMeter, NvmlPowerMeter, Profile, measure_power\n"

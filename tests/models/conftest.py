@@ -4,6 +4,7 @@ import pytest
 
 from models import compilation
 from models.datasets import fashion_mnist
+from tests.needs import need
 
 
 @pytest.fixture(autouse=True)
@@ -14,8 +15,7 @@ def eager(monkeypatch):
 @pytest.fixture
 def debian():
     """The folder of the Debian package of Fashion-MNIST, which holds its training split."""
-    if not fashion_mnist.DEBIAN.is_dir():
-        pytest.skip("needs the Debian package dataset-fashion-mnist")
+    need("training split of fashion-mnist")
     return fashion_mnist.DEBIAN
 
 

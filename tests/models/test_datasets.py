@@ -36,7 +36,8 @@ def test_digits_are_split_once_and_for_all_and_stratified():
     assert sum(image.numpy().tobytes() in flat for image in digits.test.images) == 0
 
 
-def test_fashion_mnist_is_complete_and_normalised_by_its_training_split(debian):
+@pytest.mark.needs("training split of fashion-mnist")
+def test_fashion_mnist_is_complete_and_normalised_by_its_training_split():
     data = load_dataset("fashion-mnist")
     assert (len(data.train), len(data.test), data.shape, len(data.classes)) == (60_000, 10_000, (1, 28, 28), 10)
     assert data.train.shape == data.shape

@@ -119,9 +119,9 @@ def recordings(tmp_path):
     return tmp_path, events
 
 
+@pytest.mark.slow
+@pytest.mark.needs("tonic", "aedat")
 def test_recordings_become_frames_of_equal_time(recordings):
-    pytest.importorskip("tonic")
-    pytest.importorskip("aedat")
     root, events = recordings
     data = cifar10_dvs.load(root, False, 2)
     assert (len(data.train), len(data.test), data.shape, data.simulated) == (90, 10, (2, 48, 48), False)
@@ -145,8 +145,9 @@ def test_recordings_without_tonic_say_what_to_install(recordings, monkeypatch):
         cifar10_dvs.load(recordings[0], False, 2)
 
 
+@pytest.mark.slow
+@pytest.mark.needs("tonic")
 def test_a_class_of_too_few_recordings_is_named(recordings):
-    pytest.importorskip("tonic")
     for path in (recordings[0] / "airplane").iterdir():
         path.unlink()
     with pytest.raises(ModelInputError, match="airplane holds 0 recordings"):

@@ -1,7 +1,6 @@
 """Files of strangers: each damage is one sentence with exit code 2, and no pickle is executed."""
 
 import pickle
-import subprocess
 import sys
 
 import pytest
@@ -10,6 +9,7 @@ import torch
 from bench.cli import main
 from models import load_model
 from models.errors import ModelInputError
+from tests.command import call
 from tests.models import released as plain
 from tests.models.released import import_as, write
 
@@ -106,10 +106,8 @@ def test_what_is_no_plain_tensor_is_named(tmp_path, tensors, value):
 def test_the_command_writes_a_checkpoint(tmp_path, tensors):
     source, out = write(tmp_path / "w.pth", tensors), tmp_path / "o.safetensors"
     arguments = ["import-weights", source, *TOLD, out, "--classes", 7, "--channels", 2, "--decay", 0.25]
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.cli", *map(str, arguments)], capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, str(out), "")
+    done = call(tmp_path, *arguments, check=0)
+    assert (done.stdout.strip(), done.stderr) == (str(out), "")
     model = load_model(out)
     assert (model.timesteps, model.linear.out_features, model.stem[0].decay) == (4, 7, 0.25)
 

@@ -2,10 +2,7 @@
 
 import os
 import signal
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -17,42 +14,39 @@ from models.create import ModelConfig
 from models.datasets import load_dataset
 from models.errors import ModelInputError
 from models.recipe import Recipe, training_key
-from models.training import evaluate, train
+from models.training import evaluate, loop, train
+from tests.command import FORKS, fork, hear_ctrl_c
 
-ROOT = Path(__file__).parent.parent.parent
 CONFIG = ModelConfig("resnet8", "soft-mpr", 2, 10, 1, {"decay": 0.25})
 RECIPE = Recipe(epochs=2, batch_size=64, horizontal_flip=True)
 
-PROGRAM = """
-import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job starts with it ignored
-from pathlib import Path
-from models import training
-from tests.models.test_training import CONFIG, RECIPE
-from models.datasets import load_dataset
-training.loop.CHECKPOINT_SECONDS = 0.0
-def show(progress):
-    print(progress.step, flush=True)
-training.train(CONFIG, RECIPE, load_dataset("digits"), 3, Path(sys.argv[1]), command=["x"], on_progress=show)
-"""
+
+def training(directory, steps):
+    """Train, and write down where it is after every step; the number of each goes through the pipe."""
+    hear_ctrl_c()
+    os.environ["INFLOR_BENCH_EAGER"] = "1"
+    loop.CHECKPOINT_SECONDS = 0.0
+    train(
+        *(CONFIG, RECIPE, load_dataset("digits"), 3, directory),
+        command=["x"],
+        on_progress=lambda progress: steps.send(progress.step),
+    )
 
 
 def start(directory):
-    return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(directory)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "INFLOR_BENCH_EAGER": "1"},
-    )
+    """The process that trains, and the pipe by which its steps come."""
+    steps, theirs = FORKS.Pipe(duplex=False)
+    process = fork(training, directory, theirs)
+    theirs.close()
+    return process, steps
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     directory = tmp_path_factory.mktemp("whole")
-    process = start(directory)
-    process.communicate()
-    assert process.returncode == 0
+    process, _ = start(directory)
+    process.join()
+    assert process.exitcode == 0
     (path,) = directory.iterdir()
     return path
 
@@ -61,20 +55,20 @@ def uninterrupted(tmp_path_factory):
 def test_a_stopped_training_goes_on_and_ends_with_the_same_weights(tmp_path, uninterrupted, kill):
     stopped_at = 0
     for stop in (9, 30):  # within the first and within the second epoch
-        process = start(tmp_path)
-        while (line := process.stdout.readline()) and int(line) < stop:
+        process, steps = start(tmp_path)
+        while steps.recv() < stop:
             pass
-        process.send_signal(kill)
-        process.communicate()
-        assert process.returncode != 0
+        os.kill(process.pid, kill)
+        process.join()
+        assert process.exitcode not in (0, None)
         (unfinished,) = tmp_path.glob("*.unfinished.safetensors")
         reached = read_tensors(unfinished)[1]["progress"]["step"]
         assert reached > stopped_at
         stopped_at = reached
-    process = start(tmp_path)
-    first = int(process.stdout.readline())
-    process.communicate()
-    assert process.returncode == 0
+    process, steps = start(tmp_path)
+    first = steps.recv()
+    process.join()
+    assert process.exitcode == 0
     assert first == stopped_at + 1
     (path,) = tmp_path.glob("*.safetensors")
     expected, expected_metadata = read_tensors(uninterrupted)

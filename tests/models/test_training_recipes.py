@@ -133,8 +133,9 @@ def test_the_csv_holds_the_curve(trained):
     assert rows == metadata["curve"]
 
 
+@pytest.mark.slow
+@pytest.mark.needs("tensorboard")
 def test_tensorboard_shows_each_epoch_once_after_a_stop(tmp_path):
-    pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     curve = [{"epoch": epoch, "loss": 1 / epoch, "test_accuracy": epoch / 10} for epoch in (1, 2, 3)]

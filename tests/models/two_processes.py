@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from functools import partial
+from pathlib import Path
 
 import torch
 
@@ -34,7 +35,11 @@ def train_until_stopped(*arguments, processes, **options):
     return train(*arguments, processes=processes, **{**options, "on_progress": show})
 
 
-if __name__ == "__main__":
+def train_in_double(arguments: list[str], variables: dict[str, str], errors: Path) -> None:
+    """The command with these arguments, where a launcher has set these variables; it complains into a file."""
+    os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+    os.environ.update(variables)
+    torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)
     Dataset.normalise = normalise_in_double
     NETWORKS["narrow"] = partial(ReleasedResNet, "deep", (1, 1), (4, 8))
@@ -43,4 +48,5 @@ if __name__ == "__main__":
     )
     if "STOP_AT" in os.environ:
         command.train = train_until_stopped
+    sys.argv = ["models.training", *arguments]
     sys.exit(command.main())

@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-import functools
-import os
-import signal
 import subprocess
-import sys
 from pathlib import Path
 
-from bench.track.runs import Run
+from bench.track.runs import Run, read_run
+from tests import command
 
 EXACT = ("accuracy", "spikes", "synops", "neuron_ops", "information", "energy")
 
 
 class Place:
-    """A directory with `suite.toml` in it."""
+    """A directory with `suite.toml` in it; `fresh` where the variables of a command are read as torch is imported."""
 
-    def __init__(self, directory: Path, suite: str) -> None:
+    def __init__(self, directory: Path, suite: str, *, fresh: bool = False) -> None:
         self.directory = directory
+        directory.mkdir(exist_ok=True)
         (directory / "suite.toml").write_text(suite)
-        self._started: list[subprocess.Popen[str]] = []
+        self.fresh = fresh
+        self._started: list[command.Running | subprocess.Popen[str]] = []
 
     def start(self, *arguments, **environment):
         """Start the command; its output is read by `communicate`."""
         environment = {"INFLOR_BENCH_CACHE": str(self.directory / "cache"), "INFLOR_BENCH_EAGER": "1", **environment}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "bench.cli", *map(str, arguments)],
-            cwd=self.directory,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            # A test run in the background of a shell ignores Ctrl-C, and so would the command.
-            preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-        )
+        process = command.start(self.directory, *arguments, fresh=self.fresh, **environment)
         self._started.append(process)
         return process
 
@@ -46,13 +36,7 @@ class Place:
                 process.wait()
 
     def call(self, *arguments, check=None, **environment):
-        process = self.start(*arguments, **environment)
-        out, err = process.communicate()
-        done = subprocess.CompletedProcess(arguments, process.returncode, out, err)
-        if check is not None:
-            assert done.returncode == check, out + err
-        assert "Traceback" not in out + err, out + err
-        return done
+        return command.finish(self.start(*arguments, **environment), check)
 
     def run(self, *arguments, out="out", check=0, **environment):
         return self.call("run", "--suite", "suite.toml", "--out", out, *arguments, check=check, **environment)
@@ -60,6 +44,10 @@ class Place:
     def runs(self, out="out"):
         """The finished run files, oldest first."""
         return sorted((self.directory / out / "runs").glob("*/*.json"))
+
+    def only_run(self, out="out"):
+        (path,) = self.runs(out)
+        return read_run(path)
 
 
 def same_results(one: Run, two: Run) -> int:

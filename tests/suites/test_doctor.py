@@ -1,7 +1,6 @@
 """`inflor-bench doctor` on machines that are made of files, against stubs, and in a real process."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from bench.suites.doctor.check import Check, careful
 from bench.suites.doctor.checks import gpu_checks, quick_checks
 from bench.suites.doctor.slow import Probe
 from tests.measure.fake_nvml import Gpu, Library, World, install
+from tests.needs import c_compiler
 
 ROOT = Path(__file__).parents[2]
 UUID = "GPU-0f1e2d3c-0000-1111-2222-333344445555"
@@ -186,10 +186,10 @@ def test_the_command_finds_fashion_mnist_everywhere_and_says_where_it_cannot_be_
     assert "mind data sets without their training split: fashion-mnist;" in said
 
 
-@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
+@pytest.mark.needs("c compiler")
 def test_the_command_sees_a_real_driver_library(tmp_path):
     source = ROOT / "tests" / "measure" / "stub_nvml.c"
-    subprocess.run(["gcc", "-shared", "-fPIC", "-o", tmp_path / "libnvidia-ml.so.1", source], check=True)
+    subprocess.run([c_compiler(), "-shared", "-fPIC", "-o", tmp_path / "libnvidia-ml.so.1", source], check=True)
     done = run_doctor(LD_LIBRARY_PATH=str(tmp_path))
     assert done.returncode == 0, done.stderr
     said = " ".join(done.stdout.split())

@@ -1,16 +1,12 @@
 """From run files to exit code, lines and annotations; and the budgets of a suite file by the command line."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from bench.suites.judging import Rules, judge, judge_alone
 from bench.suites.suite import load_suite
 from bench.track.budgets import Budget
 from bench.track.runs import read_run
+from tests.command import call
 from tests.track.builders import make_record, write_run
 
 CELL = "digits/resnet8/soft-mpr/T4/s0"
@@ -54,14 +50,7 @@ def test_the_budgets_of_a_suite_file_are_its_limits(tmp_path):
 )
 def test_a_wrong_budget_ends_the_command_with_2_and_one_sentence(tmp_path, line, words):
     (tmp_path / "suite.toml").write_text(SUITE + line + "\n")
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.cli", "run", "--suite", "suite.toml"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 2
+    done = call(tmp_path, "run", "--suite", "suite.toml", check=2)
     assert words in done.stderr
     assert "suite.toml" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

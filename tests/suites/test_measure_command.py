@@ -1,7 +1,6 @@
 """`inflor-bench measure` in real processes, on models that a user could have written."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,8 +13,8 @@ from safetensors.torch import save_file
 from bench.track.records import Absent
 from bench.track.runs import read_run
 from models.datasets import load_dataset
+from tests import command
 
-ROOT = Path(__file__).parents[2]
 NETS = '''
 import os
 import torch
@@ -82,20 +81,11 @@ class Place:
         (directory / "models/nets.py").write_text(NETS)
         self.generator = torch.Generator().manual_seed(0)
 
-    def call(self, *arguments, check):
-        done = subprocess.run(
-            [sys.executable, "-m", "bench.cli", *map(str, arguments)],
-            cwd=self.directory,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "300"},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == check, done.stdout + done.stderr
-        assert "Traceback" not in done.stdout + done.stderr
-        return done
+    def call(self, *arguments, check, fresh=False):
+        return command.call(self.directory, *arguments, check=check, fresh=fresh, COLUMNS="300")
 
-    def measure(self, target, *arguments, check=0):
-        done = self.call("measure", target, "--rounds", 5, "--quick", *arguments, check=check)
+    def measure(self, target, *arguments, check=0, fresh=False):
+        done = self.call("measure", target, "--rounds", 5, "--quick", *arguments, check=check, fresh=fresh)
         (path,) = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("run ")]
         (cell,) = read_run(self.directory / path).cells.values()
         return self.directory / path, cell.record, done
@@ -115,7 +105,8 @@ def place(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def digits(place):
-    return place.measure("models:stateless", "--dataset", "digits", "--samples", 50, "--batch", 16)
+    """Measured by a fresh process, which finds the user's `models` before ours."""
+    return place.measure("models:stateless", "--dataset", "digits", "--samples", 50, "--batch", 16, fresh=True)
 
 
 def operations(x, weight):

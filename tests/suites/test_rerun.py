@@ -1,10 +1,6 @@
 """A run, repeated by real processes from its file alone, and what is said where it or the world was changed."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -14,6 +10,7 @@ from bench.suites.rerun_differences import circumstances, differences
 from bench.track.records import Absent
 from bench.track.runs import read_run
 from models.recipe import Recipe, find_recipe
+from tests import command
 from tests.track.builders import make_provenance
 
 SUITE = """
@@ -38,14 +35,8 @@ CELL = "digits/resnet8/soft/T2/s3"
 
 
 def call(directory, *arguments):
-    environment = {"PYTHONPATH": str(Path(__file__).parents[2]), "INFLOR_BENCH_EAGER": "1"}
-    return subprocess.run(
-        [sys.executable, "-m", "bench.cli", *map(str, arguments)],
-        cwd=directory,
-        env={**os.environ, **environment, "INFLOR_BENCH_CACHE": str(directory / "cache")},
-        capture_output=True,
-        text=True,
-    )
+    variables = {"INFLOR_BENCH_EAGER": "1", "INFLOR_BENCH_CACHE": str(directory / "cache")}
+    return command.call(directory, *arguments, **variables)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """The whole way, by the command line in real processes: suite, training, measuring, run file, comparison, report."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -12,11 +11,11 @@ import pytest
 import torch
 
 from bench.track.records import Absent
-from bench.track.runs import read_run
 from models import create_model, load_model
 from models.checkpoints import read_tensors, save_tensors
 from models.datasets import load_dataset
 from models.neurons import LIF
+from tests.suites.place import Place
 
 SUITE = """
 name = "small"
@@ -55,51 +54,31 @@ DIGITS = ("digits/resnet8/relu/T1/s0", "digits/resnet8/soft-mpr/T2/s0")
 FASHION = "fashion-mnist/resnet8/hard/T2/s0"
 
 
-class Place:
-    """A directory with a suite, a cache and no Fashion-MNIST to train on, and the command line in it."""
+class Small(Place):
+    """The suite, where there is no Fashion-MNIST to train on."""
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    def __init__(self, directory: Path, **options) -> None:
+        super().__init__(directory, SUITE, **options)
         (directory / "empty").mkdir()
-        (directory / "suite.toml").write_text(SUITE)
         (directory / "chips").mkdir()
         (directory / "chips/mine.toml").write_text(CHIP)
 
-    def call(self, *arguments, check=None, **environment):
-        environment = {"INFLOR_BENCH_CACHE": str(self.directory / "cache"), "INFLOR_BENCH_EAGER": "1", **environment}
-        done = subprocess.run(
-            [sys.executable, "-m", "bench.cli", *map(str, arguments)],
-            cwd=self.directory,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **environment},
-            capture_output=True,
-            text=True,
-        )
-        if check is not None:
-            assert done.returncode == check, done.stdout + done.stderr
-        assert "Traceback" not in done.stdout + done.stderr
-        return done
-
-    def run(self, out="out", check=0, **environment):
-        return self.call(
-            "run", "--suite", "suite.toml", "--out", out, "--data-root", "empty", check=check, **environment
-        )
-
-    def runs(self, out="out"):
-        return sorted((self.directory / out / "runs").glob("*/*.json"))
+    def run(self, *arguments, **options):
+        return super().run("--data-root", "empty", *arguments, **options)
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """The suite, run once. The Fashion-MNIST cell cannot be trained there and is skipped."""
-    place = Place(tmp_path_factory.mktemp("place"))
+    """The suite, run once, as users run it. The Fashion-MNIST cell cannot be trained there and is skipped."""
+    place = Small(tmp_path_factory.mktemp("place"), fresh=True)
     place.first = place.run()
+    place.fresh = False
     return place
 
 
 @pytest.fixture(scope="module")
 def first(place):
-    (path,) = place.runs()
-    return read_run(path)
+    return place.only_run()
 
 
 def strict(path):
@@ -223,18 +202,17 @@ def test_power_is_measured_or_absent_with_a_reason_that_the_report_shows(place, 
 
 def test_a_second_run_gives_the_same_bits_and_is_compared_with_the_first(place, first):
     """Also with the networks trained anew, in another cache."""
-    place.run("again")
-    place.run("fresh", INFLOR_BENCH_CACHE=str(place.directory / "cache2"))
+    place.run(out="again")
+    place.run(out="fresh", INFLOR_BENCH_CACHE=str(place.directory / "cache2"))
     for out in ("again", "fresh"):
-        (path,) = place.runs(out)
-        second = read_run(path)
+        second = place.only_run(out)
         for name in DIGITS:
             ours, theirs = second.cells[name].record, first.cells[name].record
             for section in ("accuracy", "spikes", "synops", "neuron_ops", "information"):
                 assert getattr(ours, section) == getattr(theirs, section), section
             assert ours.provenance.weights.sha256 == theirs.provenance.weights.sha256
             assert ours.provenance.weights.source == ("cached" if out == "again" else "trained")
-        done = place.call("compare", first.path, path, check=0)
+        done = place.call("compare", first.path, second.path, check=0)
         assert "regressed" not in done.stdout
 
 
@@ -288,14 +266,13 @@ def test_bad_input_is_one_sentence_and_exit_code_2(place, first, tmp_path):
 
 def test_a_damaged_checkpoint_costs_its_own_cell_alone(place, tmp_path):
     cache = tmp_path / "cache"
-    place.run("prepared", INFLOR_BENCH_CACHE=str(cache))
+    place.run(out="prepared", INFLOR_BENCH_CACHE=str(cache))
     for path in (cache / "trained").glob("*.safetensors"):
         if read_tensors(path)[1]["config"]["neuron"] == "relu":
             path.write_bytes(path.read_bytes()[:-10])
-    done = place.run("damaged", check=2, INFLOR_BENCH_CACHE=str(cache))
+    done = place.run(out="damaged", check=2, INFLOR_BENCH_CACHE=str(cache))
     assert "is damaged" in done.stderr
-    (path,) = place.runs("damaged")
-    run = read_run(path)
+    run = place.only_run("damaged")
     assert run.cells[DIGITS[0]].record.accuracy.status == "failed"
     assert run.cells[DIGITS[1]].record.accuracy.status == "measured"
 
@@ -310,7 +287,7 @@ def test_a_checkpoint_of_another_network_is_no_trained_cell(place, first, tmp_pa
         other.state_dict(),
         {"config": {**config, "hyperparameters": {}}, "dataset": {"sha256": "x"}},
     )
-    done = place.run("other", check=2, INFLOR_BENCH_CACHE=str(cache.parent))
+    done = place.run(out="other", check=2, INFLOR_BENCH_CACHE=str(cache.parent))
     assert "holds another network or data" in done.stderr
 
 
@@ -319,14 +296,14 @@ def test_the_deployed_form_predicts_the_same_and_a_comparison_says_that_the_form
     suite.write_text(SUITE.replace("[[cells]]", '[[cells]]\nform = "deployed"', 1))
     arguments = ("--suite", suite, "--only", "digits/*", "--data-root", "empty", "--out", "deployed")
     place.call("run", *arguments, check=0)
-    (path,) = place.runs("deployed")
+    run = place.only_run("deployed")
     for name in DIGITS:
-        trained, deployed = first.cells[name].record, read_run(path).cells[name].record
+        trained, deployed = first.cells[name].record, run.cells[name].record
         assert (trained.model.form, deployed.model.form) == ("training", "deployed")
         assert deployed.accuracy.bits == trained.accuracy.bits
         assert deployed.model.mpr == trained.model.mpr
         assert {layer.mpr for layer in getattr(deployed.neuron_ops, "layers", ())} <= {False}
-    done = place.call("compare", first.path, path, check=0, COLUMNS="300")
+    done = place.call("compare", first.path, run.path, check=0, COLUMNS="300")
     assert "form" in done.stdout
 
 

@@ -108,11 +108,11 @@ def test_a_lost_gpu_keeps_latency_and_is_told(benchmark, monkeypatch, tmp_path):
     assert timed.sections["latency"].status == "measured"
 
 
-def test_after_a_gpu_was_lost_the_next_cells_leave_it_alone(benchmark):
+def test_after_a_gpu_was_lost_the_next_cells_leave_it_alone():
     suite = Suite.model_validate({"name": "one", "cells": [CELLS]})
     cells = CellRun(Work(suite, (), None, None), None, [])
     cells._lost_device = "gpu_is_lost: the GPU fell off the bus; reboot."
-    sections = cells.time(None, benchmark)
+    sections = cells.time(None)
     reason = "an earlier cell ended so: gpu_is_lost: the GPU fell off the bus; reboot."
     assert sections == dict.fromkeys(("latency", "memory", "power"), Absent(status="unavailable", reason=reason))
 
@@ -120,11 +120,9 @@ def test_after_a_gpu_was_lost_the_next_cells_leave_it_alone(benchmark):
 @pytest.mark.parametrize(("error", "lost"), [(RuntimeError, True), (torch.OutOfMemoryError, False)])
 def test_a_gpu_that_fails_while_it_is_timed_costs_its_sections(benchmark, monkeypatch, error, lost):
     monkeypatch.setattr(timing, "synchronise", lambda device: None)
-    calls = []
 
     def forward():
-        calls.append(1)
-        if benchmark.stats is not None or len(calls) > 2000:
+        if benchmark.stats is not None:  # it was warmed up
             raise error("CUDA error: an illegal memory access was encountered\nCompile with ...")
 
     one = Pass(forward, 2, None)

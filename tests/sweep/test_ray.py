@@ -11,7 +11,6 @@ import pytest
 from bench.suites.errors import SuiteInputError
 from bench.suites.options import ray_address
 from bench.track.records import SECTIONS
-from bench.track.runs import read_run
 from models.checkpoints import read_tensors, weights_sha256
 from tests.suites.place import Place, same_results
 from tests.suites.test_timeout import FIRST, LAST, SPIKING, TRAP
@@ -49,7 +48,7 @@ ONE = {"OMP_NUM_THREADS": "1"}
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """The suite, run without Ray, with a model of energy as an installed package brings it."""
-    place = Place(tmp_path_factory.mktemp("place"), SUITE)
+    place = Place(tmp_path_factory.mktemp("place"), SUITE, fresh=True)
     (place.directory / "chip.toml").write_text(CHIP)
     package = place.directory / "site"
     (package / "trap-1.dist-info").mkdir(parents=True)
@@ -60,11 +59,6 @@ def place(tmp_path_factory):
     place.run(out="local", **place.environment)
     yield place
     place.close()
-
-
-def only_run(place, out):
-    (path,) = place.runs(out)
-    return read_run(path)
 
 
 def fresh(place, name):
@@ -100,7 +94,7 @@ def test_two_workers_give_what_the_local_path_gives(place):
     done = place.run("--on", "ray", out="ray", **fresh(place, "ray-cache"))
     lines = [line for line in done.stderr.splitlines() if ": measured" in line]
     assert [line.split()[0] for line in lines] == ["[1/4]", "[2/4]", "[3/4]", "[4/4]"]
-    local, spread = only_run(place, "local"), only_run(place, "ray")
+    local, spread = place.only_run("local"), place.only_run("ray")
     assert same_results(local, spread) == 4
     for cell in spread.cells.values():
         assert cell.record.provenance.weights.source == "trained"
@@ -122,12 +116,12 @@ def test_a_worker_that_is_killed_midway_does_not_change_the_result(place):
     os.kill(victim, signal.SIGKILL)
     out, err = process.communicate()
     assert process.returncode == 0, out + err
-    assert same_results(only_run(place, "local"), only_run(place, "killed")) == 4
+    assert same_results(place.only_run("local"), place.only_run("killed")) == 4
 
 
 def check_lost(place, out, done, reason):
     """The spiking cell is failed for this reason, which is told."""
-    record = only_run(place, out).cells[SPIKING].record
+    record = place.only_run(out).cells[SPIKING].record
     assert all(getattr(record, section).status == "failed" for section in SECTIONS)
     assert all(getattr(record, section).reason.startswith(reason) for section in SECTIONS)
     assert f"{SPIKING}: {reason}" in done.stderr
@@ -137,7 +131,7 @@ def test_a_cell_that_keeps_failing_is_reported_and_the_rest_completes(place):
     only = ("--only", "digits/resnet8/[rs][eo][lf][ut]/*")  # relu and soft; "soft-mpr" has more letters
     done = place.run("--on", "ray", *only, out="kill", check=2, **place.environment, TRAP="kill")
     check_lost(place, "kill", done, "Ray lost its worker 4 times")
-    run, local = only_run(place, "kill"), only_run(place, "local")
+    run, local = place.only_run("kill"), place.only_run("local")
     assert set(run.cells) == {FIRST, SPIKING, LAST}
     for name in (FIRST, LAST):
         assert run.cells[name].record.synops == local.cells[name].record.synops
@@ -165,7 +159,7 @@ def test_a_cell_that_hangs_in_c_code_is_stopped(place):
     )
     done = place.call(*arguments, "--timeout", 20, check=2, **place.environment, TRAP="C")
     check_lost(place, "C", done, "it took longer than --timeout 20 (s)")
-    assert only_run(place, "C").cells["fashion-mnist/resnet8/soft/T2/s0"].record.accuracy.status == "skipped"
+    assert place.only_run("C").cells["fashion-mnist/resnet8/soft/T2/s0"].record.accuracy.status == "skipped"
 
 
 def test_ctrl_c_keeps_what_has_landed(place):
@@ -176,7 +170,7 @@ def test_ctrl_c_keeps_what_has_landed(place):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=300)
     assert process.returncode == 130, out + err
-    assert len(only_run(place, "stopped").cells) >= 1
+    assert len(place.only_run("stopped").cells) >= 1
     wait_for(lambda: not workers(place.directory / "cache"), 60)
 
 
@@ -222,9 +216,9 @@ def test_a_cluster_is_used_by_its_address_with_the_code_that_runs_here(place):
     finally:
         head.terminate()  # and its own with it
         head.wait()
-    cell = only_run(place, "cluster").cells[SPIKING].record
-    assert cell.synops == only_run(place, "local").cells[SPIKING].record.synops
-    assert cell.accuracy == only_run(place, "local").cells[SPIKING].record.accuracy
+    cell = place.only_run("cluster").cells[SPIKING].record
+    assert cell.synops == place.only_run("local").cells[SPIKING].record.synops
+    assert cell.accuracy == place.only_run("local").cells[SPIKING].record.accuracy
 
 
 def test_what_cannot_be_reached_is_one_sentence(place):

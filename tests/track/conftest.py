@@ -1,11 +1,6 @@
 import pytest
-from hypothesis import settings
 
 from tests.track.repository import Repository
-
-# Imports of scipy and a busy machine are no failures: nothing here asserts on seconds.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
 
 
 @pytest.fixture

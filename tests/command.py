@@ -1,0 +1,128 @@
+"""Processes that are forked from one that has imported torch and the report already, and the command line in them.
+
+What a fresh process alone can show (what it imports, or which threads its variables give torch) asks for one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+FORKS = multiprocessing.get_context("forkserver")
+# What a training, a run and its report import, sooner or later.
+FORKS.set_forkserver_preload(
+    [
+        *("torch", "torch._dynamo", "pytest_benchmark", "pyarrow", "seaborn", "sklearn.datasets"),
+        *("bench.cli", "bench.suites.run", "bench.suites.training", "models.training.__main__", "reports.page"),
+    ]
+)
+
+
+def fork(function: Callable[..., object], *arguments: object) -> ForkServerProcess:
+    """Call a function of a module in a process of its own."""
+    process = FORKS.Process(target=function, args=arguments)
+    with contextlib.chdir(ROOT):  # where the first one that is started finds our packages
+        process.start()
+    return process
+
+
+class Running:
+    """A command that was started: what is asked of a `subprocess.Popen`, of a fork."""
+
+    def __init__(self, directory: Path, words: list[str], environment: dict[str, str]) -> None:
+        self._outputs = tempfile.TemporaryDirectory()
+        self.args = words
+        files = [str(Path(self._outputs.name, name)) for name in ("stdout", "stderr")]
+        self._process = fork(_main, str(directory), words, environment, files)
+        assert self._process.pid is not None
+        self.pid = self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._process.join(timeout)
+        if self.returncode is None:
+            raise subprocess.TimeoutExpired(self.args, timeout or 0.0)
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.returncode is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """Wait for the end; return what was printed and what was complained of. May be called once."""
+        self.wait(timeout)
+        with self._outputs as folder:
+            out, err = (Path(folder, name).read_text("utf-8") for name in ("stdout", "stderr"))
+        return out, err
+
+
+def start(
+    directory: Path, *arguments: object, fresh: bool = False, **environment: str
+) -> Running | subprocess.Popen[str]:
+    """Start `inflor-bench` in a directory, with further variables; its output is read by `communicate`."""
+    words = [str(argument) for argument in arguments]
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    if not fresh:
+        return Running(directory, words, variables)
+    return subprocess.Popen(
+        [sys.executable, "-m", "bench.cli", *words],
+        cwd=directory,
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear_ctrl_c,
+    )
+
+
+def call(
+    directory: Path, *arguments: object, check: int | None = None, fresh: bool = False, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run `inflor-bench` to its end."""
+    return finish(start(directory, *arguments, fresh=fresh, **environment), check)
+
+
+def finish(process: Running | subprocess.Popen[str], check: int | None = None) -> subprocess.CompletedProcess[str]:
+    """Wait for a command, which must end with the code `check` where one is given, and never with a traceback."""
+    out, err = process.communicate()
+    assert process.returncode is not None
+    assert check is None or process.returncode == check, out + err
+    assert "Traceback" not in out + err, out + err
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def hear_ctrl_c() -> None:
+    """A test run in the background of a shell ignores Ctrl-C, and hands that down."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _main(directory: str, words: list[str], environment: dict[str, str], files: list[str]) -> None:
+    for descriptor, file in enumerate(files, 1):
+        os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
+    hear_ctrl_c()
+    os.chdir(directory)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.path[:0] = [directory, *environment["PYTHONPATH"].split(os.pathsep)]
+    sys.argv = ["inflor-bench", *words]
+    from bench.cli import main
+
+    main()
