@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bench.track.records import Absent, Information, Record
+from bench.track.records import Absent, Energy, Information, NeuronOps, Record, Spikes, Synops
 
 # How two runs are compared: "exact" counts, and those that a shape decides ("event"); "paired" by sample; "timed" by
 # interleaved pairs of processes; "shown" and never judged; "derived" from others, which are compared instead.
@@ -25,29 +25,34 @@ class Metric:
 
     Attributes:
         name: Its name in files and on the command line.
-        label: Its name for people.
-        unit: "share", "1" for counts, "J", "s" or "B".
-        meaning: What is counted, and for what.
-        better: 1 where more is better, -1 where less is.
-        judged: How two runs are compared.
         section: The section of a record that holds it.
+        judged: How two runs are compared.
         read: Its value from that section; None where there is none, `missing` says why.
+        meaning: What is counted, and for what.
+        unit: "share", "1" for counts, "J", "s" or "B".
+        better: 1 where more is better, -1 where less is.
+        called: Its name for people, where that is another.
         layers: The counts of every layer over all samples, in the network's order.
         by_chance: How far it may move where a network is trained anew and nothing else changed: for accuracy a
             difference of shares, for counts a relative change. docs/gate.md says how that was measured.
     """
 
     name: str
-    label: str
-    unit: str
-    meaning: str
-    better: Literal[-1, 1]
-    judged: Judged
     section: str
+    judged: Judged
     read: Callable[[Any], float | None]
+    meaning: str
+    unit: str = "1"
+    better: Literal[-1, 1] = -1
+    called: str = ""
     layers: Callable[[Any], dict[str, int]] | None = None
     missing: str = "not recorded"
     by_chance: float = 0.0
+
+    @property
+    def label(self) -> str:
+        """Its name for people."""
+        return self.called or self.name.replace("_", " ")
 
     @property
     def instrument(self) -> bool:
@@ -92,147 +97,48 @@ def _mean(value: str, weight: str) -> Callable[[Information], float | None]:
     return mean
 
 
-METRICS: Mapping[str, Metric] = {
-    metric.name: metric
-    for metric in (
-        Metric(
-            "accuracy",
-            "accuracy",
-            "share",
-            "share",
-            1,
-            "paired",
-            "accuracy",
-            lambda accuracy: accuracy.value,
-            by_chance=0.02,
-        ),
-        Metric(
-            "parameters",
-            "parameters",
-            "1",
-            "parameters",
-            -1,
-            "event",
-            "model",
-            lambda model: model.parameters,
-        ),
-        Metric(
-            "firing_rate",
-            "firing rate",
-            "1",
-            "spikes per neuron and step",
-            -1,
-            "derived",
-            "spikes",
-            lambda spikes: spikes.mean_firing_rate,
-            missing="there are no spiking neurons",
-        ),
-        Metric(
-            "spikes",
-            "spikes",
-            "1",
-            "spikes per inference",
-            -1,
-            "exact",
-            "spikes",
-            lambda spikes: sum(layer.spikes for layer in spikes.layers) / spikes.samples,
-            _by_layer("spikes"),
-            by_chance=0.25,
-        ),
-        Metric(
-            "dense",
-            "dense operations",
-            "1",
-            "pairs per inference",
-            -1,
-            "event",
-            "synops",
-            _total("dense"),
-            _by_layer("dense"),
-        ),
-        Metric(
-            "ac", "AC", "1", "AC per inference", -1, "exact", "synops", _total("ac"), _by_layer("ac"), by_chance=0.25
-        ),
-        Metric(
-            "mac",
-            "MAC",
-            "1",
-            "MAC per inference",
-            -1,
-            "exact",
-            "synops",
-            _total("mac"),
-            _by_layer("mac"),
-            by_chance=0.25,
-        ),
-        Metric(
-            "operations",
-            "AC + MAC",
-            "1",
-            "AC and MAC per inference",
-            -1,
-            "derived",
-            "synops",
-            lambda synops: (synops.total.ac + synops.total.mac) / synops.samples,
-        ),
-        Metric(
-            "neuron_updates",
-            "neuron updates",
-            "1",
-            "updates per inference",
-            -1,
-            "event",
-            "neuron_ops",
-            lambda ops: ops.updates / ops.samples,
-            _by_layer("updates"),
-        ),
-        Metric(
-            "energy",
-            "estimated energy",
-            "J",
-            "J per inference, estimated",
-            -1,
-            "derived",
-            "energy",
-            lambda energy: energy.models[0].joules if energy.models else None,
-            missing="no energy model was asked for",
-        ),
-        Metric(
-            "quantisation_error",
-            "quantisation error",
-            "1",
-            "mean squared error of a spike for its membrane",
-            -1,
-            "shown",
-            "information",
-            _mean("quantisation_error", "elements"),
-            missing="there are no spiking neurons",
-        ),
-        Metric(
-            "reset_loss",
-            "reset loss",
-            "1",
-            "mean error of a reset per spike",
-            -1,
-            "shown",
-            "information",
-            _mean("reset_loss", "fired"),
-            missing="no neuron fired",
-        ),
-        Metric("latency", "latency", "s", "s", -1, "timed", "latency", lambda latency: latency.median),
-        Metric(
-            "joules",
-            "measured energy",
-            "J",
-            "J per inference, measured",
-            -1,
-            "shown",
-            "power",
-            lambda power: power.joules_per_inference,
-        ),
-        Metric("peak_bytes", "peak memory", "B", "bytes", -1, "shown", "memory", lambda memory: memory.peak_bytes),
-    )
-}
+def _spikes(spikes: Spikes) -> float:
+    return sum(layer.spikes for layer in spikes.layers) / spikes.samples
+
+
+def _operations(synops: Synops) -> float:
+    return (synops.total.ac + synops.total.mac) / synops.samples
+
+
+def _updates(ops: NeuronOps) -> float:
+    return ops.updates / ops.samples
+
+
+def _first_estimate(energy: Energy) -> float | None:
+    return energy.models[0].joules if energy.models else None
+
+
+_ERROR, _LOSS = _mean("quantisation_error", "elements"), _mean("reset_loss", "fired")
+_NONE, _NO_MODEL = "there are no spiking neurons", "no energy model was asked for"
+_ESTIMATED = "J per inference, estimated"
+_MEASURED = "J per inference, measured"
+_QUANTITIES = (
+    Metric("accuracy", "accuracy", "paired", lambda s: s.value, "share", "share", 1, by_chance=0.02),
+    Metric("parameters", "model", "event", lambda s: s.parameters, "parameters"),
+    Metric(
+        "firing_rate", "spikes", "derived", lambda s: s.mean_firing_rate, "spikes per neuron and step", missing=_NONE
+    ),
+    Metric("spikes", "spikes", "exact", _spikes, "spikes per inference", layers=_by_layer("spikes"), by_chance=0.3),
+    Metric("dense", "synops", "event", _total("dense"), "pairs per inference", layers=_by_layer("dense")),
+    Metric("ac", "synops", "exact", _total("ac"), "AC per inference", "1", -1, "AC", _by_layer("ac"), by_chance=0.3),
+    Metric(
+        "mac", "synops", "exact", _total("mac"), "MAC per inference", "1", -1, "MAC", _by_layer("mac"), by_chance=0.1
+    ),
+    Metric("operations", "synops", "derived", _operations, "AC and MAC per inference", called="AC + MAC"),
+    Metric("neuron_updates", "neuron_ops", "event", _updates, "updates per inference", layers=_by_layer("updates")),
+    Metric("quantisation_error", "information", "shown", _ERROR, "mean squared error of a spike", missing=_NONE),
+    Metric("reset_loss", "information", "shown", _LOSS, "mean error of a reset", missing="no neuron fired"),
+    Metric("energy", "energy", "derived", _first_estimate, _ESTIMATED, "J", -1, "estimated energy", missing=_NO_MODEL),
+    Metric("latency", "latency", "timed", lambda s: s.median, "s", "s", -1, "median latency"),
+    Metric("joules", "power", "shown", lambda s: s.joules_per_inference, _MEASURED, "J", -1, "measured energy"),
+    Metric("peak_bytes", "memory", "shown", lambda s: s.peak_bytes, "bytes", "B", -1, "peak memory"),
+)
+METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _QUANTITIES}
 
 
 def metric_of(name: str) -> Metric | None:
