@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +18,7 @@ from bench.suites.doctor.command import doctor
 from bench.suites.history_command import history as history_commands
 from bench.suites.merge import merge
 from bench.suites.options import (
+    AcceptedOption,
     HistoryOption,
     On,
     Quick,
@@ -34,7 +34,7 @@ from bench.suites.options import (
 )
 from bench.suites.own.command import measure
 from bench.suites.rerun import rerun
-from bench.suites.shards import Shard, ShardOption, among
+from bench.suites.shards import Shard, ShardOption
 from bench.suites.terminal import write_in_any_encoding
 
 if TYPE_CHECKING:
@@ -46,7 +46,6 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 DataRoot = Annotated[Path | None, typer.Option(help="Folder that holds the data sets (or INFLOR_BENCH_DATA).")]
 Download = Annotated[bool, typer.Option("--download", help="Let torchvision fetch data that is not here.")]
-Accepted = Annotated[Path | None, typer.Option(help="TOML file of accepted regressions, with reasons.")]
 
 
 @app.callback()
@@ -69,7 +68,7 @@ def run(
     out: Annotated[Path, typer.Option(help="Where run files (in runs/) and the report (in report/) go.")] = Path(
         ".bench"
     ),
-    accepted: Accepted = None,
+    accepted: AcceptedOption = None,
     data_root: DataRoot = None,
     download: Download = False,
     quick: Quick = False,
@@ -96,7 +95,7 @@ def run(
         typer.echo(f"Shard {part} of suite {loaded.name!r} has no cell: nothing is to be measured.")
         return
 
-    from bench.suites.judging import Rules, judge, judge_alone, summarise
+    from bench.suites.judging import judge_here, summarise
     from bench.suites.prepare import Sources
     from bench.suites.run import Where, run_suite
     from bench.track.history import newest_comparable
@@ -105,7 +104,7 @@ def run(
     runs = out / "runs"
     sources = Sources(cache_directory(), data_root, download)
     outcome = run_suite(
-        loaded, planned, runs, sources, command_line(), where=Where(seconds, ray), shard=part, watch=watch
+        loaded, planned, runs, sources, command_line(), where=Where(seconds, ray), shard=part, watch=watch, only=only
     )
     for path in outcome.recovered:
         errors.print(f"An earlier run was stopped; what it had measured is in {path}")
@@ -121,11 +120,8 @@ def run(
                 errors.print(one_line(baseline.note), markup=False)
             for damaged in baseline.damaged:
                 errors.print(one_line(f"Left out of the history: {damaged.reason}"), markup=False)
-            rules = Rules(accepted, loaded.limits, only, suite)
-            if baseline.run is not None and part is not None:  # the cells of other shards are not missed
-                baseline = replace(baseline, run=among(baseline.run, [entry.cell.name for entry in planned]))
-            comparison = judge(baseline.run, head, rules) if baseline.run else None
-            code = max(code, comparison.exit_code if comparison else judge_alone(head, rules))
+            comparison = judge_here(baseline.run, head, accepted, suite=suite)
+            code = max(code, comparison.exit_code)
         finally:
             typer.echo(f"run     {outcome.path}")
         typer.echo(f"base    {baseline.run.path if baseline.run else 'none'}: {baseline.reason}")
@@ -142,15 +138,15 @@ def run(
 def compare(
     base: Annotated[Path, typer.Argument(help="Run file of the baseline.")],
     head: Annotated[Path, typer.Argument(help="Run file to judge.")],
-    accepted: Accepted = None,
+    accepted: AcceptedOption = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the comparison as JSON.")] = None,
 ) -> None:
     """Compare two runs: counts exactly, accuracy by McNemar, the rest shown. Exit 1 on a regression."""
-    from bench.suites.judging import Rules, judge, summarise
+    from bench.suites.judging import judge_here, summarise
     from bench.track.render import render_markdown, to_json
     from bench.track.runs import read_run, write_json
 
-    comparison = judge(read_run(base), read_run(head), Rules(accepted))
+    comparison = judge_here(read_run(base), read_run(head), accepted)
     summarise(render_markdown(comparison))
     if json_file:
         write_json(json_file, to_json(comparison))
@@ -162,22 +158,23 @@ def report(
     runs: Annotated[list[Path], typer.Argument(help="One run file, or a baseline and the run to report on.")],
     out: Annotated[Path, typer.Option(help="Directory of the pages.")] = Path(".bench/report"),
     history: Annotated[str | None, typer.Option(help="Directory of run files, or a branch, for trends.")] = None,
-    accepted: Accepted = None,
+    accepted: AcceptedOption = None,
     open_page: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
 ) -> None:
-    """Write the HTML report of a run, compared with a baseline where two are given."""
-    from bench.suites.judging import Rules, judge
+    """Write the HTML report of a run, compared with a baseline where two are given. Exit 1 on a regression."""
+    from bench.suites.judging import judge_here
     from bench.track.errors import TrackInputError
     from bench.track.runs import read_run
 
     if len(runs) > 2:
         raise TrackInputError(f"{len(runs)} run files were given: give one, or a baseline and the run to report on.")
     read = [read_run(path) for path in runs]
-    comparison = judge(read[0], read[1], Rules(accepted)) if len(read) == 2 else None
+    comparison = judge_here(read[0] if len(read) == 2 else None, read[-1], accepted)
     page = _report(read[-1], out, comparison, history)
     typer.echo(str(page))
     if open_page:
         typer.launch(page.absolute().as_uri())
+    raise typer.Exit(comparison.exit_code)
 
 
 @app.command()
@@ -263,7 +260,7 @@ app.command()(export)
 app.command()(init_ci)
 
 
-def _report(run: Run, out: Path, comparison: Comparison | None, history: Path | str | None) -> Path:
+def _report(run: Run, out: Path, comparison: Comparison, history: Path | str | None) -> Path:
     """Write the report; `history` is a directory of run files or a branch, for trends."""
     from reports.moments import read_moments
     from reports.page import build

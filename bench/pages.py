@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from bench.one_line import one_line
+from bench.suites.cache import cache_directory
+from bench.suites.options import AcceptedOption
 
 _RUNS = Path(".bench/runs")
 
@@ -15,24 +17,34 @@ _RUNS = Path(".bench/runs")
 def publish(
     runs: Annotated[Path, typer.Argument(help="Directory of run files.")] = _RUNS,
     site: Annotated[Path, typer.Option(help="Directory of the site.")] = Path(".bench/site"),
+    accepted: AcceptedOption = None,
 ) -> None:
     """Write a static site of many runs: an index, trends, and a report each under an address that stays.
 
-    What is there already is not built again, and a stopped call goes on where it was.
+    What is there already is not built again, and a stopped call goes on where it was. Exit 1 if the newest run
+    regressed from its base.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from bench.track.accepted import read_accepted
     from reports.site import publish as bring_up_to_date
 
     columns = TextColumn("reports"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     with Progress(*columns, console=errors, transient=True) as bar:
         task = bar.add_task("", total=None)
-        done = bring_up_to_date(runs, site, lambda made, total: bar.update(task, completed=made, total=total))
+        done = bring_up_to_date(
+            runs,
+            site,
+            lambda made, total: bar.update(task, completed=made, total=total),
+            accepted=read_accepted(accepted) if accepted else (),
+            cache=cache_directory(),
+        )
     for sentence in done.damaged:
         errors.print(one_line(f"Left out: {sentence}"), markup=False)
     typer.echo(f"{done.index}: {done.built} reports built, {done.kept} were there")
+    raise typer.Exit(int(done.regressed))
 
 
 def serve(

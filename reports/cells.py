@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from bench.metrics import METRICS
 from bench.track.history_rows import RecordRow
-from bench.track.records import SECTIONS, Absent, EnergyModel, InformationLayer, ModelDescription, Record
+from bench.track.records import Absent, EnergyModel, InformationLayer, ModelDescription, Record
 from bench.track.runs import CellResult, Run
 from bench.track.statistics import wilson
 from reports.text import clean, slug
@@ -85,11 +86,8 @@ class Cell:
     @property
     def skipped(self) -> Missing | None:
         """The reason, where nothing at all was measured."""
-        sections = [getattr(self.record, section) for section in SECTIONS]
-        if all(isinstance(section, Absent) for section in sections):
-            first = next((s for s in sections if s.status in ("skipped", "failed")), sections[0])
-            return absent(first)
-        return None
+        missing = self.record.unmeasured
+        return absent(missing) if missing else None
 
     @property
     def accuracy(self) -> Interval | Missing:
@@ -99,28 +97,10 @@ class Cell:
             return absent(section)
         return Interval(section.value, *wilson(section.correct, section.n))
 
-    @property
-    def firing_rate(self) -> float | Missing:
-        """Spikes per neuron and step over the whole network."""
-        section = self.record.spikes
-        if isinstance(section, Absent):
-            return absent(section)
-        rate = section.mean_firing_rate
-        return Missing("the network has no spiking neurons") if rate is None else rate
-
-    def operations(self, kind: str) -> float | Missing:
-        """Synaptic operations per inference: `ac`, `mac`, `dense` or `dense_padded`."""
-        section = self.record.synops
-        if isinstance(section, Absent):
-            return absent(section)
-        count: int = getattr(section.total, kind)
-        return count / section.samples
-
-    @property
-    def neuron_updates(self) -> float | Missing:
-        """Neuron updates per inference."""
-        section = self.record.neuron_ops
-        return absent(section) if isinstance(section, Absent) else section.updates / section.samples
+    def figure(self, name: str) -> float | Missing:
+        """The value of a metric, or why it is missing."""
+        value = METRICS[name].value(self.record)
+        return absent(value) if isinstance(value, Absent) else value
 
     def energy(self, model: str) -> EnergyModel | Missing:
         """The estimate of one model of energy."""
@@ -139,15 +119,6 @@ class Cell:
         before = _weighted([(layer.quantisation_error, layer.elements) for layer in layers])
         after = _weighted([(layer.quantisation_error_rectified, layer.elements) for layer in layers])
         return Missing("the network has no spiking neurons") if before is None else (before, after)
-
-    @property
-    def reset_loss(self) -> float | Missing:
-        """Network mean of |u - v - o| over fired neurons."""
-        layers = self._information
-        if isinstance(layers, Missing):
-            return layers
-        loss = _weighted([(layer.reset_loss, layer.fired) for layer in layers if layer.fired])
-        return Missing("no neuron fired") if loss is None else loss
 
     @property
     def _information(self) -> list[InformationLayer] | Missing:

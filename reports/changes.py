@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from bench.metrics import METRICS, metric_of
 from bench.track.compare import Comparison
 from bench.track.findings import VERDICTS, Finding
 from reports.cells import Cell
-from reports.format import integer, p_value, percent, points, relative, si, signed, significant
+from reports.format import integer, p_value, points, quantity, relative, signed, significant
 from reports.provenance import commit
 from reports.tables import Column, Datum, Row, Table, missing, text
 from reports.text import clean
@@ -32,7 +33,6 @@ SYMBOLS = {
     "not_comparable": "∅",
     "same": "=",
 }
-_METRICS = {"ac": "ACs", "mac": "MACs", "dense": "dense operations", "dense_padded": "padded dense operations"}
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,15 @@ def sentence(comparison: Comparison) -> str:
     said = [f"{counts[v]} {WORDS[v]}" for v in VERDICTS if counts[v]]
     if not said:
         return "The two runs have no metric in common, so nothing was judged."
-    return f"Against the base, of {len(comparison.findings)} judgements: {', '.join(said)}."
+    against = "Against the base" if comparison.base else "Without a base"
+    return f"{against}, of {len(comparison.findings)} judgements: {', '.join(said)}."
 
 
 def judged_against(comparison: Comparison) -> str:
     """What the head was held against."""
     base = comparison.base
+    if base is None:
+        return f"{len(comparison.findings)} judgements by the budgets of the suite; there is no base."
     return f"{len(comparison.findings)} judgements against run {clean(base.run_id, 40)} of commit {commit(base)}."
 
 
@@ -76,7 +79,7 @@ def by_cell(comparison: Comparison, cells: Sequence[Cell]) -> dict[str, Datum]:
     for cell in cells:
         mine = found.get(cell.record.name)
         if mine is None:
-            entries[cell.slug] = missing("the base has no such model", "new")
+            entries[cell.slug] = missing("the base has no such model", "new" if comparison.base else "no base")
             continue
         moved = [f for f in mine if f.verdict in MOVED]
         first = moved[0] if moved else next((f for f in mine if f.verdict == "same"), mine[0])
@@ -148,23 +151,24 @@ def _table(name: str, caption: str, verdicts: Sequence[str], comparison: Compari
 
 def metric(name: str) -> str:
     """A metric's name in words."""
-    kind, _, model = name.partition("/")
-    said = _METRICS.get(kind, kind.replace("_", " "))
-    return f"estimated energy ({clean(model, 60)})" if kind == "energy" and model else clean(said, 60)
+    kind, _, part = name.partition("/")
+    known = METRICS.get(kind)
+    label = known.label if known else kind.replace("_", " ")
+    return f"{label} ({clean(part.replace('_', ' '), 60)})" if part else clean(label, 60)
 
 
 def change(finding: Finding) -> str:
-    """The change with its sign: points for accuracy, per cent for the rest."""
+    """The change with its sign: points for shares, per cent for the rest."""
     if finding.change is None:
         return ""
-    return f"{points(finding.change)} points" if finding.metric == "accuracy" else relative(finding.change)
+    return f"{points(finding.change)} points" if _is_share(finding.metric) else relative(finding.change)
 
 
 def test(finding: Finding) -> str:
     """The interval of the change and its p-value, as far as they are known."""
     details = []
     if finding.interval is not None:
-        decimals = 2 if finding.metric == "accuracy" else 1
+        decimals = 2 if _is_share(finding.metric) else 1
         details.append(" to ".join(signed(100 * bound, decimals) for bound in finding.interval))
     if finding.p_value is not None:
         details.append(p_value(finding.p_value))
@@ -184,8 +188,11 @@ def _value(metric_name: str, value: float | int | str | None) -> Datum:
         return text(clean(value, 60))
     if isinstance(value, int):
         return Datum(integer(value), value)
-    if metric_name == "accuracy":
-        return Datum(percent(value, 2), value)
-    kind = metric_name.partition("/")[0]
-    unit = {"energy": "J", "joules_per_inference": "J", "latency": "s"}.get(kind, "")
-    return Datum(si(value, unit) if unit else significant(value), value)
+    known = metric_of(metric_name)
+    said = quantity(known, value) if known and (known.symbol or known.unit == "share") else significant(value)
+    return Datum(said, value)
+
+
+def _is_share(name: str) -> bool:
+    known = metric_of(name)
+    return known is not None and known.unit == "share"

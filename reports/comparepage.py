@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from bench.metrics import METRICS, Metric
 from bench.track.compare import Comparison
 from bench.track.findings import Finding
 from bench.track.records import Record
@@ -39,62 +40,60 @@ class ComparePage:
 
 def pairs(comparison: Comparison, cells: Sequence[Cell]) -> list[tuple[Cell, Record]]:
     """The cells that the base has as well, each with the base's record."""
-    base = comparison.base.cells
+    base = comparison.base.cells if comparison.base else {}
     return [(c, base[c.record.name].record) for c in cells if c.run is comparison.head and c.record.name in base]
 
 
-def compare_page(comparison: Comparison, cells: Sequence[Cell], energy_model: str | None) -> ComparePage:
-    """Compute the page of a comparison; `cells` are those of the report that it stands in."""
+def compare_page(comparison: Comparison, base: Run, cells: Sequence[Cell], energy_model: str | None) -> ComparePage:
+    """Compute the page of a comparison with a base; `cells` are those of the report that it stands in."""
     mine = [c for c in cells if c.run is comparison.head]
-    base = comparison.base
     gone = [clean(name) for name in base.cells if name not in comparison.head.cells]
     return ComparePage(
         f"{provenance.commit(base)} → {provenance.commit(comparison.head)}",
         changes.sentence(comparison),
         changes.strip(comparison),
         comparison.notes,
-        _models(comparison, mine, energy_model),
-        _plots(comparison, mine, energy_model),
+        _models(comparison, base, mine, energy_model),
+        _plots(base, mine, energy_model),
         changes.moved_table(comparison, cells),
         changes.undecided_table(comparison, cells),
         layers.moved_table(pairs(comparison, cells), _LAYERS),
-        _differences(comparison),
+        _differences(base, comparison.head),
         gone,
     )
 
 
-def _base_cell(comparison: Comparison, cell: Cell) -> Cell | None:
-    found: CellResult | None = comparison.base.cells.get(cell.record.name)
-    return None if found is None else Cell(comparison.base, found, cell.slug)
+def _base_cell(base: Run, cell: Cell) -> Cell | None:
+    found: CellResult | None = base.cells.get(cell.record.name)
+    return None if found is None else Cell(base, found, cell.slug)
 
 
-def _models(comparison: Comparison, cells: Sequence[Cell], energy_model: str | None) -> Table:
+def _models(comparison: Comparison, run: Run, cells: Sequence[Cell], energy_model: str | None) -> Table:
     """A row a model: what the base had, what the head has, and the joint verdict."""
     columns = [Column("Model", numeric=False)]
-    groups = ("Accuracy", "Firing rate", "AC + MAC", f"Estimated energy, {energy_model or 'no model'}")
-    units = ("share", "1", "1", "J")
-    for group, unit in zip(groups, units, strict=True):
-        columns += [Column("base", unit, group), Column("head", unit, group), Column("change", "", group)]
+    sides: dict[str, Callable[[Cell], Datum]] = {
+        "accuracy": _accuracy,
+        "firing_rate": entries.firing_rate,
+        "operations": lambda c: entries.operations(c, "operations"),
+        "energy": lambda c: entries.energy(c, energy_model),
+    }
+    for metric in (METRICS[name] for name in sides):
+        group = f"{metric.title}, {energy_model or 'no model'}" if metric.name == "energy" else metric.title
+        columns += [Column(side, metric.unit, group) for side in ("base", "head")] + [Column("change", "", group)]
     found = {(f.cell, f.metric): f for f in comparison.findings}
     rows = []
     for cell in cells:
-        base = _base_cell(comparison, cell)
+        base = _base_cell(run, cell)
         joint = comparison.sentences.get(cell.record.name)
         said = f"{cell.dataset}; {clean(joint, 300)}" if joint else f"{cell.dataset}; not in the base"
         data = [Datum(label(cell), cell.name, detail=said, href=f"models/{cell.slug}.html", tone=cell.neuron)]
-        sides: tuple[tuple[Callable[[Cell], Datum], str], ...] = (
-            (_accuracy, "accuracy"),
-            (entries.firing_rate, "firing_rate"),
-            (_operations, "operations"),
-            (lambda c: entries.energy(c, energy_model), "energy"),
-        )
-        for entry, metric in sides:
+        for name, entry in sides.items():
             head = entry(cell)
             if base is None:
                 data += [missing("the base has no such model", "new"), head, Datum("–", None)]
             else:
                 before = entry(base)
-                data += [before, head, _change(before, head, metric, found.get((cell.record.name, metric)))]
+                data += [before, head, _change(before, head, METRICS[name], found.get((cell.record.name, name)))]
         rows.append(Row(data, mark=cell.slug))
     return Table("compared-models", "Base and head, model by model, per inference", columns, rows, sortable=True)
 
@@ -104,26 +103,21 @@ def _accuracy(cell: Cell) -> Datum:
     return Datum(whole.text, whole.value, reason=whole.reason)
 
 
-def _operations(cell: Cell) -> Datum:
-    ac, mac = cell.operations("ac"), cell.operations("mac")
-    return entries.count(ac if isinstance(ac, Missing) else mac if isinstance(mac, Missing) else ac + mac)
-
-
-def _change(before: Datum, head: Datum, metric: str, finding: Finding | None) -> Datum:
+def _change(before: Datum, head: Datum, metric: Metric, finding: Finding | None) -> Datum:
     if not isinstance(before.value, float | int) or not isinstance(head.value, float | int):
         return Datum("–", None)
     difference = head.value - before.value
-    if metric == "accuracy":
+    if metric.unit == "share":
         return Datum(points(difference), difference, detail=changes.test(finding) if finding else "")
     return Datum(relative(difference / before.value), difference / before.value) if before.value else Datum("–", None)
 
 
-def _plots(comparison: Comparison, cells: Sequence[Cell], energy_model: str | None) -> list[Plot]:
+def _plots(run: Run, cells: Sequence[Cell], energy_model: str | None) -> list[Plot]:
     if energy_model is None:
         return []
     groups: dict[str, list[tuple[figures.Point, figures.Point]]] = {}
     for cell in cells:
-        base = _base_cell(comparison, cell)
+        base = _base_cell(run, cell)
         here = None if base is None else (_point(base, energy_model), _point(cell, energy_model))
         if here is not None and here[0] is not None and here[1] is not None:
             groups.setdefault(cell.dataset, []).append((here[0], here[1]))
@@ -153,9 +147,9 @@ def _point(cell: Cell, energy_model: str) -> figures.Point | None:
     return figures.Point(cell.slug, named, cell.neuron, accuracy.value, accuracy.low, accuracy.high, energy.joules)
 
 
-def _differences(comparison: Comparison) -> Table | None:
-    """What else is different about the runs: code, machine, versions, threads; None where nothing is."""
-    base, head = (_facts(run) for run in (comparison.base, comparison.head))
+def _differences(*runs: Run) -> Table | None:
+    """What else is different about base and head: code, machine, versions, threads; None where nothing is."""
+    base, head = map(_facts, runs)
     rows = [
         Row([text(key), text(base.get(key, "none")), text(head.get(key, "none"))])
         for key in dict.fromkeys([*head, *base])

@@ -26,13 +26,13 @@ def accuracy(cell: Cell) -> Datum:
 
 def firing_rate(cell: Cell) -> Datum:
     """Spikes per neuron and step."""
-    value = cell.firing_rate
+    value = cell.figure("firing_rate")
     return none(value) if isinstance(value, Missing) else Datum(significant(value), value)
 
 
 def operations(cell: Cell, kind: str) -> Datum:
     """Operations per inference of one kind."""
-    return count(cell.operations(kind))
+    return count(cell.figure(kind))
 
 
 def count(value: float | Missing) -> Datum:
@@ -78,7 +78,7 @@ def measured_energy(cell: Cell) -> Datum:
 
 def reset_loss(cell: Cell) -> Datum:
     """Mean |u - v - o| per spike."""
-    value = cell.reset_loss
+    value = cell.figure("reset_loss")
     return none(value) if isinstance(value, Missing) else Datum(loss(value), value)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from bench.metrics import Metric
+
 THIN = "\u202f"
 _PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P"}
 
@@ -88,6 +90,18 @@ def relative(value: float) -> str:
 def p_value(value: float) -> str:
     """The p-value as papers print it."""
     return f"p{THIN}<{THIN}0.001" if value < 0.001 else f"p{THIN}={THIN}{value:.3f}"
+
+
+def quantity(metric: Metric, value: float) -> str:
+    """The value of a metric with its unit."""
+    return percent(value, 2) if metric.unit == "share" else si(value, metric.symbol)
+
+
+def movement(metric: Metric, before: float, after: float) -> str:
+    """How a metric moved: points for shares, per cent for the rest."""
+    if metric.unit == "share":
+        return f"{points(after - before)} points"
+    return relative(after / before - 1) if before else "from 0"
 
 
 def integer(value: int) -> str:

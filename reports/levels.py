@@ -2,50 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
+from bench.metrics import METRICS, Metric
 from bench.track.change_points import change_points
-from reports.format import percent, points, relative, si
 from reports.moments import Figures, Moment
 
-
-@dataclass(frozen=True)
-class Metric:
-    """A metric of trends. `better` is 1 where more is better, -1 where less is.
-
-    A `counted` one is exact on a CPU, so each change is a new level; of the others a level is what change points find.
-    A `machine` one is compared within one machine only.
-    """
-
-    name: str
-    label: str
-    unit: str
-    better: int
-    value: Callable[[Figures], float | None]
-    counted: bool = False
-    machine: bool = False
-
-    def shown(self, value: float) -> str:
-        """The value in words."""
-        return percent(value, 2) if self.name == "accuracy" else si(value, "" if self.unit == "1" else self.unit)
-
-    def change(self, before: float, after: float) -> str:
-        """The change in words: points for accuracy, per cent for the rest."""
-        if self.name == "accuracy":
-            return f"{points(after - before)} points"
-        return relative(after / before - 1) if before else "from 0"
-
-
-METRICS = (
-    Metric("accuracy", "Accuracy", "share", 1, lambda f: f.accuracy),
-    Metric("operations", "AC + MAC", "1", -1, lambda f: f.operations, counted=True),
-    Metric("energy", "Estimated energy", "J", -1, lambda f: f.energy, counted=True),
-    Metric("latency", "Median latency", "s", -1, lambda f: f.latency, machine=True),
-    Metric("joules", "Measured energy", "J", -1, lambda f: f.joules, machine=True),
-)
+# What trends follow. What is counted is exact on a CPU, so each change is a new level; change points tell of the rest.
+FOLLOWED = tuple(METRICS[name] for name in ("accuracy", "operations", "energy", "latency", "joules"))
+_COUNTED = ("operations", "energy")
 
 
 @dataclass(frozen=True)
@@ -86,11 +54,11 @@ def lines(history: Sequence[Moment], cells: Sequence[str]) -> list[Line]:
         newest = next((i for i in reversed(range(len(past))) if past[i] is not None), None)
         if newest is None:
             continue
-        for metric in METRICS:
+        for metric in FOLLOWED:
             values = _comparable(history, past, metric, newest)
             if sum(value is not None for value in values) > 1:
                 device = past[newest].device  # type: ignore[union-attr]
-                found.append(Line(cell, metric, values, _levels(values, metric.counted and device == "cpu")))
+                found.append(Line(cell, metric, values, _levels(values, metric.name in _COUNTED and device == "cpu")))
     return found
 
 
@@ -102,9 +70,9 @@ def _comparable(
     return [
         None
         if figures is None
-        or (metric.machine and moment.machine != machine)
+        or (metric.instrument and moment.machine != machine)
         or (metric.name == "energy" and figures.energy_model != model)
-        else metric.value(figures)
+        else getattr(figures, metric.name)
         for moment, figures in zip(history, past, strict=True)
     ]
 

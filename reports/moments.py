@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import cache, lru_cache
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
-
-from pydantic import TypeAdapter
 
 from bench.track.history import open_history
 from bench.track.history_cache import load_tables
@@ -69,10 +66,11 @@ class Moment:
 def moment(run: Run) -> Moment:
     """What is kept of a run."""
     rows = rows_of(run, run.path.name)
-    return _moment(rows.run, rows.records)
+    return moment_of(rows.run, rows.records)
 
 
-def _moment(run: RunRow, records: Sequence[RecordRow]) -> Moment:
+def moment_of(run: RunRow, records: Sequence[RecordRow]) -> Moment:
+    """The same, of its rows in the tables of a history."""
     found = sorted(records, key=lambda record: order(record, record.cell))
     pages = addresses([(run.run_id, record.cell) for record in found])
     model = headline(name for record in found for name in record.energy_models)
@@ -120,25 +118,6 @@ def _clean(text: str, limit: int) -> str:
     return clean(text, limit)
 
 
-def to_json(kept: Moment) -> dict[str, Any]:
-    """A moment as JSON."""
-    return asdict(kept)
-
-
-def from_json(document: Mapping[str, Any]) -> Moment:
-    """The moment of such a JSON.
-
-    Raises:
-        ValueError: It is not one.
-    """
-    return _moments().validate_python(document)
-
-
-@cache
-def _moments() -> TypeAdapter[Moment]:
-    return TypeAdapter(Moment)
-
-
 @dataclass(frozen=True)
 class Moments:
     """A history, oldest first, a sentence for each file that could not be read, and what is to be said of the cache."""
@@ -156,7 +135,7 @@ def read_moments(history: Path | str | Store, *, besides: Run | None = None, cac
     """
     tables = load_tables(open_history(history), cache)
     records = tables.record_rows()
-    found = [_moment(run, records.get(run.file, [])) for run in tables.run_rows()]
+    found = [moment_of(run, records.get(run.file, [])) for run in tables.run_rows()]
     if besides is not None and all(m.run_id != besides.run_id for m in found):
         found.append(moment(besides))
     return Moments(ordered(found), [item.reason for item in tables.damaged], tables.note)

@@ -8,7 +8,7 @@ from reports import entries, figures
 from reports.cells import NEURONS, Cell, Interval, Missing
 from reports.format import above, percent, ratio, si
 from reports.plots import Plot, no_plot
-from reports.tables import Column, Datum, Row, Table, missing, text
+from reports.tables import Column, Datum, Row, Table, metric_column, missing, text
 
 
 def title(cells: Sequence[Cell]) -> str:
@@ -82,13 +82,11 @@ def model_table(cells: Sequence[Cell], energy_model: str | None, changes: dict[s
         Column("Model", numeric=False),
         Column("Data set", numeric=False),
         Column("T", meaning="time steps"),
-        Column("Accuracy", "share", meaning="correct predictions, with the 95 % Wilson interval", name="accuracy"),
-        Column("Firing rate", "1", meaning="spikes per neuron and step"),
-        Column("AC", "1", "Operations per inference", meaning="accumulates: synaptic operations on spikes"),
-        Column(
-            "MAC", "1", "Operations per inference", meaning="multiply-accumulates: synaptic operations on real values"
-        ),
-        Column("Dense", "1", "Operations per inference", meaning="what a dense pass would take, zeros included"),
+        metric_column("accuracy", meaning="correct predictions, with the 95 % Wilson interval"),
+        metric_column("firing_rate"),
+        metric_column("ac", "Operations per inference", "accumulates: synaptic operations on spikes"),
+        metric_column("mac", "Operations per inference", "multiply-accumulates: synaptic operations on real values"),
+        metric_column("dense", "Operations per inference", "what a dense pass would take, zeros included"),
         Column(
             energy_model or "no model",
             "J",

@@ -67,6 +67,8 @@ def build(
         raise ReportInputError(
             "There is nothing to report: give at least one run file with at least one measured cell."
         )
+    if comparison is not None and comparison.base is None and not comparison.findings:
+        comparison = None  # there is nothing to tell
     with canvas.for_page():
         write(out, _files(runs, cells, comparison, history, site))
     return out / "index.html"
@@ -88,11 +90,12 @@ def _files(
     if drawn.lines and site is None:
         files |= trend_files(pages, drawn, neurons, "index.html", "The report")
     files["index.html"] = _overview(pages, runs, cells, energy_model, comparison, drawn, neurons, site)
-    if comparison is not None:
+    base = comparison.base if comparison else None
+    if comparison is not None and base is not None:
         files["compare.html"] = pages.get_template("compare.html").render(
-            page=compare_page(comparison, cells, energy_model),
-            title=f"Comparison {provenance.commit(comparison.base)} → {provenance.commit(comparison.head)}",
-            sides=[(s, r, provenance.commit(r)) for s, r in (("Base", comparison.base), ("Head", comparison.head))],
+            page=compare_page(comparison, base, cells, energy_model),
+            title=f"Comparison {provenance.commit(base)} → {provenance.commit(comparison.head)}",
+            sides=[(s, r, provenance.commit(r)) for s, r in (("Base", base), ("Head", comparison.head))],
             neurons=neurons,
             root="",
         )

@@ -84,7 +84,7 @@ def _thrown_away(members: Sequence[Cell], labels: Mapping[str, str]) -> list[str
     sentences = []
     nothing = []
     for cell in members:
-        loss = cell.reset_loss
+        loss = cell.figure("reset_loss")
         if isinstance(loss, Missing):
             sentences.append(f"What {labels[cell.slug]} loses is not known: {loss.reason}.")
         elif loss < 1e-6:
@@ -164,8 +164,8 @@ def _costs(shown: Sequence[Cell], labels: Mapping[str, str], energy_model: str |
 
 
 def _synaptic(cell: Cell) -> float | None:
-    ac, mac = cell.operations("ac"), cell.operations("mac")
-    return None if isinstance(ac, Missing) or isinstance(mac, Missing) else ac + mac
+    operations = cell.figure("operations")
+    return None if isinstance(operations, Missing) else operations
 
 
 def _energy_ratio(base: Cell, cell: Cell, energy_model: str | None) -> float | None:
@@ -205,7 +205,7 @@ def _table(name: str, title: str, shown: Sequence[Cell], labels: Mapping[str, st
                     *entries.quantisation(cell),
                     entries.operations(cell, "ac"),
                     entries.operations(cell, "mac"),
-                    entries.count(cell.neuron_updates),
+                    entries.count(cell.figure("neuron_updates")),
                     entries.energy(cell, energy_model),
                 ],
                 mark=cell.slug,
@@ -274,7 +274,7 @@ def _cost_plot(
     heading = "What each costs"
     variants = []
     for cell in shown:
-        ac, mac = cell.operations("ac"), cell.operations("mac")
+        ac, mac = cell.figure("ac"), cell.figure("mac")
         energy = cell.energy(energy_model) if energy_model else Missing("no estimate")
         variants.append(
             figures.Variant(

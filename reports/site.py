@@ -22,89 +22,134 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from bench.track.compare import compare
-from bench.track.errors import TrackInputError
-from bench.track.history import run_files
+from bench.track.accepted import Accepted
+from bench.track.compare import Rules, judge
+from bench.track.git import known_ancestry
+from bench.track.history import bases
+from bench.track.history_cache import load_tables
+from bench.track.history_rows import RunRow
+from bench.track.history_store import HistoryDirectory
 from bench.track.runs import read_run
 from reports import canvas, siteindex
 from reports.errors import ReportInputError
 from reports.files import replaced, write
-from reports.moments import Moment, from_json, moment, to_json
+from reports.moments import Moment, moment_of
 from reports.page import Site, build
 from reports.text import slug
 
-FORMAT = 1
+FORMAT = 2
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,150}")
 _POOLED = 4  # with fewer reports to build, starting processes takes longer than they save
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One run file: its content's hash, its place on the site, and what is kept of it."""
+    """One run file: where it lies, its place on the site, and what is kept of it."""
 
     path: Path
-    digest: str
     place: str
+    row: RunRow
     moment: Moment
 
 
 @dataclass(frozen=True)
+class Against:
+    """What a run is judged by: the base, None where there is none, and why it was chosen; and what was accepted."""
+
+    base: Entry | None
+    reason: str
+    accepted: tuple[Accepted, ...]
+    repository: Path
+
+    @property
+    def key(self) -> dict[str, str | None]:
+        """What decides the verdicts beside the run itself."""
+        accepted = hashlib.sha256(repr(self.accepted).encode("utf-8", "replace")).hexdigest()
+        return {"base": self.base.row.sha256 if self.base else None, "reason": self.reason, "accepted": accepted}
+
+
+@dataclass(frozen=True)
 class Published:
-    """What `publish` did: reports built and reports that were there; a sentence for each file that cannot be read."""
+    """What `publish` did: reports built and reports that were there; a sentence for each file that cannot be read.
+
+    `regressed` says whether the newest run regressed.
+    """
 
     index: Path
     built: int
     kept: int
     damaged: Sequence[str]
+    regressed: bool
 
 
-def publish(runs: Path, site: Path, progress: Callable[[int, int], None] | None = None) -> Published:
+def publish(
+    runs: Path,
+    site: Path,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    accepted: Sequence[Accepted] = (),
+    repository: Path | None = None,
+    cache: Path | None = None,
+) -> Published:
     """Bring a site up to date with a directory of run files.
 
-    `progress` is told how many of the reports that have to be built are done.
+    Args:
+        runs: The directory.
+        site: Where the pages go.
+        progress: Is told how many of the reports that have to be built are done.
+        accepted: Regressions that somebody accepted.
+        repository: A directory where git may know the ancestry of the runs; the current one by default.
+        cache: The directory of caches, which keep what was read of the runs.
 
     Raises:
         ReportInputError: There is no readable run, or the site cannot be written.
     """
-    entries, damaged = _entries(runs, site)
+    entries, cells, damaged = _entries(runs, cache)
     if not entries:
         raise ReportInputError(f"{runs}: there is no run to publish{f' ({damaged[0]})' if damaged else ''}.")
-    bases = {entry.place: _base(entry, entries[:index]) for index, entry in enumerate(entries)}
-    stale = [entry for entry in entries if not _is_current(site, entry, bases[entry.place])]
-    _build_all(site, stale, bases, progress or (lambda done, total: None))
-    summaries = {entry.place: _summary(site, entry.place) for entry in entries}
+    given = tuple(accepted), repository or Path.cwd()
+    against = {
+        entry.place: Against(*_base(entry, entries[:index], cells, given[1]), *given)
+        for index, entry in enumerate(entries)
+    }
+    stale = [entry for entry in entries if not _is_current(site, entry, against[entry.place])]
+    _build_all(site, stale, against, progress or (lambda done, total: None))
+    counts = {entry.place: _counts(_summary(site, entry.place)) for entry in entries}
     with canvas.for_page():
-        write(site, siteindex.files([(e.place, e.moment, _counts(summaries[e.place])) for e in entries], damaged))
+        write(site, siteindex.files([(e.place, e.moment, counts[e.place]) for e in entries], damaged))
     newest = site / "runs" / entries[-1].place
     write(site, {name: (newest / name).read_bytes() for name in ("badge.json", "badge.svg")})
-    return Published(site / "index.html", len(stale), len(entries) - len(stale), damaged)
+    regressed = bool((counts[entries[-1].place] or {}).get("regressed"))
+    return Published(site / "index.html", len(stale), len(entries) - len(stale), damaged, regressed)
 
 
-def _entries(runs: Path, site: Path) -> tuple[list[Entry], list[str]]:
-    """Every readable run, oldest first."""
+def _entries(runs: Path, cache: Path | None) -> tuple[list[Entry], Mapping[str, set[str]], list[str]]:
+    """Every readable run, oldest first; the names of the cells of each file; what cannot be read."""
+    store = HistoryDirectory(runs)
+    tables = load_tables(store, cache)
+    records = tables.record_rows()
+    paths = {entry.name: entry.path for entry in store.entries()}
     found: dict[str, Entry] = {}
-    damaged = []
-    for path in run_files(runs):
-        try:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            place = path.stem if _SAFE.fullmatch(path.stem) else slug(path.stem)
-            if place in found:
-                place = f"{place}-{digest[:8]}"
-            found[place] = Entry(path, digest, place, _kept(site, place, digest) or moment(read_run(path)))
-        except (TrackInputError, OSError) as error:
-            damaged.append(str(error))
-    return sorted(found.values(), key=lambda entry: (entry.moment.order, entry.place)), damaged
+    for row in sorted(tables.run_rows(), key=lambda row: (row.file.rpartition("/")[2], row.file)):
+        path = paths.get(row.file)
+        if path is None:  # it was taken away just now
+            continue
+        place = path.stem if _SAFE.fullmatch(path.stem) else slug(path.stem)
+        if place in found:
+            place = f"{place}-{row.sha256[:8]}"
+        found[place] = Entry(path, place, row, moment_of(row, records.get(row.file, [])))
+    entries = sorted(found.values(), key=lambda entry: (entry.moment.order, entry.place))
+    return entries, tables.cells(), [item.reason for item in tables.damaged]
 
 
-def _kept(site: Path, place: str, digest: str) -> Moment | None:
-    """What an earlier call kept of the same run file."""
-    summary = _summary(site, place)
-    if summary.get("run") != digest or summary.get("format") != FORMAT:
-        return None
-    try:
-        return from_json(summary["moment"])
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return None
+def _base(
+    head: Entry, older: Sequence[Entry], cells: Mapping[str, set[str]], repository: Path
+) -> tuple[Entry | None, str]:
+    """The earlier run that a run is compared with, and why. Only earlier ones count: a report stays as it is."""
+    rows = {entry.row.file: entry for entry in older}
+    known = known_ancestry(head.row, repository)
+    chosen = bases(head.row, cells[head.row.file], [entry.row for entry in older], cells, known)
+    return (rows[chosen[0][0].file], chosen[0][1]) if chosen else (None, "")
 
 
 def _summary(site: Path, place: str) -> Mapping[str, Any]:
@@ -121,51 +166,25 @@ def _counts(summary: Mapping[str, Any]) -> Mapping[str, int] | None:
     return counts if isinstance(counts, dict) and all(type(count) is int for count in counts.values()) else None
 
 
-def _base(head: Entry, older: Sequence[Entry]) -> Entry | None:
-    """The earlier run that a run is compared with: of a commit that it stands on where there is one, else the newest.
-
-    Only earlier runs count, so that a report stays as it is when the history grows. Those of this machine come first;
-    another run of the same commit comes last, for it would hide what the commit did.
-    """
-    mine = head.moment
-    stands_on = [*mine.parents[:1], *([mine.base_sha] if mine.base_sha else []), *mine.parents[1:]]
-
-    def rank(place: int, entry: Entry) -> tuple[int, bool, bool, int]:
-        sha = entry.moment.sha
-        near = stands_on.index(sha) if sha in stands_on else len(stands_on)
-        return near, sha == mine.sha, entry.moment.machine != mine.machine, -place
-
-    fit = [
-        (rank(place, entry), entry)
-        for place, entry in enumerate(older)
-        if not entry.moment.dirty and entry.moment.cells.keys() & mine.cells.keys()
-    ]
-    return min(fit, key=lambda pair: pair[0])[1] if fit else None
-
-
-def _key(base: Entry | None) -> str | None:
-    return None if base is None else base.digest
-
-
-def _is_current(site: Path, entry: Entry, base: Entry | None) -> bool:
+def _is_current(site: Path, entry: Entry, against: Against) -> bool:
     summary = _summary(site, entry.place)
-    wanted = {"format": FORMAT, "run": entry.digest, "base": _key(base)}
+    wanted = {"format": FORMAT, "run": entry.row.sha256, **against.key}
     return {key: summary.get(key) for key in wanted} == wanted and (site / "runs" / entry.place / "index.html").exists()
 
 
 def _build_all(
-    site: Path, stale: Sequence[Entry], bases: Mapping[str, Entry | None], progress: Callable[[int, int], None]
+    site: Path, stale: Sequence[Entry], against: Mapping[str, Against], progress: Callable[[int, int], None]
 ) -> None:
     progress(0, len(stale))
     workers = min(os.cpu_count() or 1, len(stale))
     if len(stale) < _POOLED or workers < 2:
         for done, entry in enumerate(stale, 1):
-            _build(site, entry, bases[entry.place])
+            _build(site, entry, against[entry.place])
             progress(done, len(stale))
         return
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
     try:
-        futures = [pool.submit(_build, site, entry, bases[entry.place]) for entry in stale]
+        futures = [pool.submit(_build, site, entry, against[entry.place]) for entry in stale]
         for done, future in enumerate(as_completed(futures), 1):
             future.result()
             progress(done, len(stale))
@@ -173,17 +192,18 @@ def _build_all(
         pool.shutdown(cancel_futures=True)
 
 
-def _build(site: Path, entry: Entry, base: Entry | None) -> None:
+def _build(site: Path, entry: Entry, against: Against) -> None:
     """The report of one run. The one that is there stays until the new one is whole."""
     head = read_run(entry.path)
-    comparison = compare(read_run(base.path), head) if base else None
+    base = read_run(against.base.path) if against.base else None
+    known = [known_ancestry(run.git, against.repository) for run in (base or head, head)]
+    comparison = judge(base, head, Rules(against.accepted, ancestries=(known[0], known[1])))
     summary = {
         "format": FORMAT,
-        "run": entry.digest,
-        "base": _key(base),
-        "base_place": base.place if base else None,
-        "counts": comparison.counts if comparison else None,
-        "moment": to_json(entry.moment),
+        "run": entry.row.sha256,
+        **against.key,
+        "base_place": against.base.place if against.base else None,
+        "counts": comparison.counts if base or comparison.findings else None,
     }
     with replaced(site / "runs" / entry.place) as out:
         build([head], out, comparison=comparison, site=Site("../../", "../../trends.html"))

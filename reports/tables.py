@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
+from bench.metrics import METRICS
 from reports.text import spreadsheet_safe
 
 
@@ -85,6 +86,12 @@ class Table:
     def reasons(self) -> list[str]:
         """The different reasons of missing values, in order: the table's footnotes."""
         return list(dict.fromkeys(datum.reason for row in self.rows for datum in row.data if datum.reason))
+
+
+def metric_column(name: str, group: str = "", meaning: str = "") -> Column:
+    """The column of a metric."""
+    metric = METRICS[name]
+    return Column(metric.title, metric.unit, group, meaning or metric.meaning, name=name)
 
 
 def text(value: str, href: str = "") -> Datum:

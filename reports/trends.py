@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from bench.metrics import Metric
 from reports import figures
 from reports.cells import Cell
-from reports.levels import METRICS, Event, Line, Metric, events, lines
+from reports.format import movement, quantity
+from reports.levels import FOLLOWED, Event, Line, events, lines
 from reports.moments import Moment
 from reports.overview import listed
 from reports.plots import Plot
@@ -131,19 +133,19 @@ def _event_row(history: Sequence[Moment], group: Sequence[Event], subjects: dict
     if len(group) == 1:
         shown = [
             text(subject.label, href=subject.href),
-            text(metric.label),
-            Datum(metric.shown(first.before), first.before),
-            Datum(metric.shown(first.after), first.after),
-            Datum(metric.change(first.before, first.after), first.after - first.before),
+            text(metric.title),
+            Datum(quantity(metric, first.before), first.before),
+            Datum(quantity(metric, first.after), first.after),
+            Datum(movement(metric, first.before, first.after), first.after - first.before),
         ]
     else:
         by_size = sorted(group, key=lambda e: (e.after - e.before) / (abs(e.before) or 1.0))
-        ends = [metric.change(e.before, e.after) for e in (by_size[0], by_size[len(group) // 2], by_size[-1])]
+        ends = [movement(metric, e.before, e.after) for e in (by_size[0], by_size[len(group) // 2], by_size[-1])]
         names = listed([subjects[e.line.cell].label for e in group[:3]])
         rest = f" and {len(group) - 3} more" if len(group) > 3 else ""
         shown = [
             Datum(f"{len(group)} models", f"{len(group)} models", detail=names + rest),
-            text(metric.label),
+            text(metric.title),
             Datum("–", None),
             Datum("–", None),
             Datum(ends[1], first.after - first.before, detail=f"{ends[0]} to {ends[2]}" if ends[0] != ends[2] else ""),
@@ -155,7 +157,7 @@ def _event_row(history: Sequence[Moment], group: Sequence[Event], subjects: dict
 
 
 def _models(found: Sequence[Line], subjects: Sequence[Subject]) -> Table:
-    shown = [m for m in METRICS if any(line.metric is m for line in found)]
+    shown = [m for m in FOLLOWED if any(line.metric is m for line in found)]
     by_key = {(line.cell, line.metric.name): line for line in found}
     rows = []
     for subject in subjects:
@@ -164,7 +166,7 @@ def _models(found: Sequence[Line], subjects: Sequence[Subject]) -> Table:
         data = [Datum(subject.label, subject.label, href=subject.href, tone=subject.neuron)]
         data += [_line(by_key.get((subject.name, m.name)), m) for m in shown]
         rows.append(Row(data, anchor=f"trend-{subject.mark}", mark=subject.mark))
-    columns = [Column("Model", numeric=False), *(Column(m.label, m.unit) for m in shown)]
+    columns = [Column("Model", numeric=False), *(Column(m.title, m.unit) for m in shown)]
     return Table("lines", "Every model, oldest run to newest", columns, rows, sortable=True)
 
 
@@ -172,9 +174,11 @@ def _line(line: Line | None, metric: Metric) -> Datum:
     if line is None or line.last is None:
         return Datum("–", None)
     first = next(v for v in line.values if v is not None)
-    told = f"{metric.label}: {metric.shown(first)} in the first run, {metric.shown(line.last)} in the newest"
-    since = f"{metric.change(first, line.last)} since the first" if line.levels else ""
-    return Datum(metric.shown(line.last), line.last, detail=since, picture=sparkline(line.values, line.levels, told))
+    told = f"{metric.title}: {quantity(metric, first)} in the first run, {quantity(metric, line.last)} in the newest"
+    since = f"{movement(metric, first, line.last)} since the first" if line.levels else ""
+    return Datum(
+        quantity(metric, line.last), line.last, detail=since, picture=sparkline(line.values, line.levels, told)
+    )
 
 
 def _plots(history: Sequence[Moment], found: Sequence[Line], subjects: Sequence[Subject]) -> list[Plot]:
@@ -186,7 +190,7 @@ def _plots(history: Sequence[Moment], found: Sequence[Line], subjects: Sequence[
         many = datasets.count(subject.dataset) > _SERIES
         groups.setdefault(f"{subject.dataset}, {subject.network}" if many else subject.dataset, []).append(subject)
     for group, (title, members) in enumerate(groups.items(), 1):
-        for metric in METRICS:
+        for metric in FOLLOWED:
             here = [x for x in found if x.metric is metric and any(s.name == x.cell for s in members)]
             if here:
                 plots.append(
@@ -207,12 +211,15 @@ def _plot(
             [
                 text(history[i].commit),
                 text(clean(history[i].created, 40)),
-                *(Datum("–", None) if v is None else Datum(metric.shown(v), v) for v in (x.values[i] for x in found)),
+                *(
+                    Datum("–", None) if v is None else Datum(quantity(metric, v), v)
+                    for v in (x.values[i] for x in found)
+                ),
             ]
         )
         for i in range(first, len(history))
     ]
-    scale = 100.0 if metric.name == "accuracy" else 1.0
+    scale = 100.0 if metric.unit == "share" else 1.0
     series = [
         figures.Series(
             by_name[x.cell].mark,
@@ -222,9 +229,9 @@ def _plot(
         )
         for x in found
     ]
-    heading = f"{metric.label}, {title}"
-    label = {"share": "accuracy / %", "1": "operations per inference"}.get(metric.unit, metric.label.lower())
-    unit = metric.unit if metric.unit in ("J", "s") else ""
+    heading = f"{metric.title}, {title}"
+    label = {"share": "accuracy / %", "1": "operations per inference"}.get(metric.unit, metric.label)
+    unit = metric.symbol
     drawing = figures.trend(
         series,
         (history[0].commit, history[-1].commit),
@@ -232,7 +239,7 @@ def _plot(
         label,
         f"{heading}: {len(found)} models over {len(history)} runs.",
     )
-    where = " Runs of one machine only." if metric.machine else ""
+    where = " Runs of one machine only." if metric.instrument else ""
     rest = f" The table holds the last {_ROWS} runs, trends.csv all of them." if first else ""
     caption = f"{len(history)} runs, oldest first; a ring is the first run of a new level.{where}{rest}"
     return Plot(name, heading, caption, drawing, Table(f"{name}-data", heading, columns, rows))

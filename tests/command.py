@@ -42,6 +42,8 @@ class Running:
         self._outputs = tempfile.TemporaryDirectory()
         self.args = words
         files = [str(Path(self._outputs.name, name)) for name in ("stdout", "stderr")]
+        for file in files:  # the command may be killed before it opens them
+            Path(file).touch()
         self._process = fork(_main, str(directory), words, environment, files)
         assert self._process.pid is not None
         self.pid = self._process.pid
@@ -107,6 +109,11 @@ def finish(process: Running | subprocess.Popen[str], check: int | None = None) -
     assert check is None or process.returncode == check, out + err
     assert "Traceback" not in out + err, out + err
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def told(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """The lines of standard error, but for those that say that a test beside this one is being measured."""
+    return [line for line in done.stderr.splitlines() if not line.startswith("waiting until another measurement")]
 
 
 def hear_ctrl_c() -> None:

@@ -12,10 +12,11 @@ OURS = ("bench", "models", "reports")
 RULES = {
     "models": ("models",),
     "bench/measure": ("bench.measure",),
-    "bench/track": ("bench.track",),
-    "reports": ("reports", "bench.track"),
+    "bench/track": ("bench.track", "bench.metrics"),
+    "bench/metrics.py": ("bench.track.records",),
+    "reports": ("reports", "bench.track", "bench.metrics"),
 }
-WITHOUT_TORCH = ("bench/track", "reports")
+WITHOUT_TORCH = ("bench/track", "bench/metrics.py", "reports")
 
 
 def imported(path: Path) -> set[str]:
@@ -35,7 +36,7 @@ def within(name: str, package: str) -> bool:
 
 
 def files(package: str) -> list[Path]:
-    found = sorted((ROOT / package).rglob("*.py"))
+    found = [ROOT / package] if package.endswith(".py") else sorted((ROOT / package).rglob("*.py"))
     assert found, f"{package} has no source"
     return found
 

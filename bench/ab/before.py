@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from bench.suites.shards import among
 from bench.track.errors import TrackInputError
 from bench.track.history import open_history
 from bench.track.records import Accuracy, Git, Provenance, Record
@@ -17,7 +17,7 @@ def measured_before(history: str, commit: str, head: Run, only: str, repository:
     """Return the newest run of a clean commit that has the head's cells, measured as those were; None if there is none.
 
     Counts may differ by processor, versions and threads, so all of these have to be the same; and suite, data, form and
-    recipe, so that the commit would be measured so again. Weights from a cache may be of older code: they do not do.
+    recipe, so that the commit would be measured so again.
     """
     store = open_history(history, repository)
     entries = [entry for entry in store.entries() if f"_{commit[:12]}_" in entry.name]
@@ -27,7 +27,7 @@ def measured_before(history: str, commit: str, head: Run, only: str, repository:
                 continue
             run = run_of(entry.path, content)
             if _serves(run, commit, head, only):
-                return among(run, head.cells)
+                return replace(run, cells={name: run.cells[name] for name in head.cells})
     return None
 
 
@@ -41,13 +41,7 @@ def _serves(run: Run, commit: str, head: Run, only: str) -> bool:
 
 
 def _alike(before: Record, now: Record) -> bool:
-    weights = before.provenance.weights
-    return (
-        isinstance(before.accuracy, Accuracy)
-        and weights is not None
-        and weights.source != "cached"
-        and _conditions(before) == _conditions(now)
-    )
+    return isinstance(before.accuracy, Accuracy) and _conditions(before) == _conditions(now)
 
 
 def _conditions(record: Record) -> tuple[object, ...]:

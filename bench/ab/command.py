@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
-from bench.suites.options import HistoryOption
+from bench.suites.options import AcceptedOption, HistoryOption
 
 if TYPE_CHECKING:
     from bench.ab.interleave import Side
@@ -27,7 +27,7 @@ def ab(
     out: Annotated[Path, typer.Option(help="Where what was measured (in ab/) and the report (in report/) go.")] = Path(
         ".bench"
     ),
-    accepted: Annotated[Path | None, typer.Option(help="TOML file of accepted regressions, with reasons.")] = None,
+    accepted: AcceptedOption = None,
     data_root: Annotated[
         Path | None, typer.Option(help="Folder that holds the data sets (or INFLOR_BENCH_DATA).")
     ] = None,
@@ -48,8 +48,10 @@ def ab(
     from bench.ab.revisions import checked_out, frozen, resolve, top_of
     from bench.ab.sides import Settings, count
     from bench.ab.turns import time_pair
-    from bench.suites.judging import Rules, judge, summarise
+    from bench.suites.device_lock import DeviceBusyError, device_lock
+    from bench.suites.judging import judge_here, summarise
     from bench.suites.suite import load_suite, plan, timed_by_ab
+    from bench.suites.timing import timing_device
     from bench.track.render import to_json
     from bench.track.runs import read_run, write_json
     from bench.track.timing import Interleaved
@@ -80,13 +82,8 @@ def ab(
                 console.print(f"{what}, {time.monotonic() - started:.0f} s so far")
 
         def counted(side: Side) -> Run:
-            last = -1
-
             def cells_done(done: int) -> None:
-                nonlocal last
-                if done != last:
-                    progress(f"{side}, {revisions[side].title}: {done} of {len(planned)} cells counted")
-                last = done
+                progress(f"{side}, {revisions[side].title}: {done} of {len(planned)} cells counted")
 
             run = read_run(count(revisions[side], settings, place / side, cells_done))
             console.print(f"{side}    {run.path}")
@@ -116,10 +113,21 @@ def ab(
         def timed(pair: tuple[Side, Side], names: Sequence[str]) -> tuple[Answer, Answer]:
             return time_pair((revisions[pair[0]], revisions[pair[1]]), settings, names)
 
-        found = interleave(timed, cells, of_pairs, keep)
+        device = timing_device(loaded.measure)
+
+        @contextmanager
+        def waiting() -> Iterator[None]:
+            progress(f"waiting until another measurement on {device} is done")
+            yield
+
+        try:
+            with device_lock(device, waiting):
+                found = interleave(timed, cells, of_pairs, keep)
+        except DeviceBusyError as error:
+            found = dict.fromkeys(cells, Interleaved(failed=str(error), stopped=str(error)))
         untimed = Interleaved(failed="not timed: `ab` times the cells that the suite marks, by default one a data set")
         found = {entry.cell.name: untimed for entry in planned} | found
-    comparison = judge(runs[0], runs[1], Rules(accepted, loaded.limits, None, suite), found)
+    comparison = judge_here(*runs, accepted, interleaved=found, suite=suite)
     write_json(place / "comparison.json", to_json(comparison))
     page = build([runs[1]], out / "report", comparison=comparison)
     summarise((page.parent / "comment.md").read_text("utf-8"))

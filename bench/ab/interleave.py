@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from bench.ab.sides import TimingError
 from bench.ab.turns import Answer
-from bench.track.gate import ASKED, FLOORS, MOST_PAIRS, Pairs, decided, hopeless, noise_floor
+from bench.track.gate import ASKED, FLOOR, LOOKS, MOST_PAIRS, Pairs, decided, hopeless, noise_floor
 from bench.track.timing import Interleaved
 
 SAME_PAIRS = 5
@@ -69,23 +69,26 @@ class _Seen:
 
 @dataclass
 class _Budget:
-    """The time that pairs get; what the last one took is what the next one will take."""
+    """The time that pairs get, and what the pairs so far have taken, s."""
 
     seconds: float
     clock: Callable[[], float]
-    last: float = 0.0
+    taken: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.started = self.clock()
+        self.began = self.clock()
 
-    @property
-    def spent(self) -> float:
-        """Seconds since the beginning."""
-        return self.clock() - self.started
+    def pair_ends(self) -> None:
+        """Note what a pair has taken."""
+        self.taken.append(self.clock() - self.began - sum(self.taken))
 
     def allows_another(self) -> bool:
-        """Whether the next pair would end in time."""
-        return self.spent + self.last <= self.seconds
+        """Whether the next pair, like the last one, would end in time."""
+        return sum(self.taken) + self.taken[-1] <= self.seconds
+
+    def allows(self, pairs: int) -> bool:
+        """Whether so many pairs would end in time, each like the shortest one."""
+        return sum(self.taken) + pairs * min(self.taken) <= self.seconds
 
     def __str__(self) -> str:
         return f"the {self.seconds / 60:.2g} minutes that pairs get"
@@ -119,20 +122,22 @@ def interleave(
     reason = None
 
     def pair(sides: tuple[Side, Side], into: dict[str, _Seen], of: Sequence[str]) -> None:
-        before = budget.spent
         _pair(time_pair, sides, into, of)
-        budget.last = budget.spent - before
+        budget.pair_ends()
         keep({"same": _rounds(same), "pairs": _rounds(seen)})
 
     try:
         for index in range(SAME_PAIRS):
-            if not budget.allows_another():
-                raise TimingError(f"one pair takes {budget.last:.0f} s: {budget} do not suffice for the A/A pairs")
+            needed = SAME_PAIRS - index + min(LOOKS)
+            if index > 1 and not budget.allows(needed):  # the first pair may compile what the others find
+                short = f"a pair takes {min(budget.taken):.0f} s now, and {budget} are too few for {needed} more"
+                stopped = dict.fromkeys(cells, f"stopped: {short}")
+                break
             progress(f"A/A pair {index + 1} of {SAME_PAIRS} of the base", cells)
             pair(("base", "base"), same, cells)
         floors = {cell: _floors(same[cell]) for cell in cells}
         tests = sum(len(floor) for floor in floors.values())
-        open_cells = [cell for cell in cells if same[cell].failed is None]
+        open_cells = [cell for cell in cells if same[cell].failed is None and cell not in stopped]
         for index in range(MOST_PAIRS):
             if not open_cells:
                 break
@@ -161,7 +166,7 @@ def _pair(time_pair: PairTimer, sides: tuple[Side, Side], seen: dict[str, _Seen]
 
 
 def _floors(same: _Seen) -> dict[str, float]:
-    return {metric: noise_floor(pairs, FLOORS["latency"]) for metric, pairs in same.pairs().items()}
+    return {metric: noise_floor(pairs, FLOOR) for metric, pairs in same.pairs().items()}
 
 
 def _decided(seen: _Seen, floors: dict[str, float], tests: int) -> bool:
@@ -190,7 +195,7 @@ def _hopeless(seen: _Seen, floors: dict[str, float], tests: int) -> str | None:
 def _result(same: _Seen, seen: _Seen, reason: str | None, stopped: str | None) -> Interleaved:
     failed = reason or same.failed or seen.failed or (None if seen.rounds else stopped)
     if failed is not None:
-        return Interleaved(failed=failed)
+        return Interleaved(failed=failed, stopped=stopped)
     floors = _floors(same)
     pairs = {metric: found for metric, found in seen.pairs().items() if metric in floors}
     return Interleaved(pairs, floors, seen.moved(), stopped=stopped)

@@ -37,7 +37,7 @@ class Revision:
 
     @property
     def cache(self) -> Path:
-        """What this side alone trains; native libraries and the locks of devices are those of everybody."""
+        """Where this side trains into, and nobody else; its native libraries are those of everybody."""
         return self.root.parent / "cache"
 
 
@@ -104,12 +104,11 @@ def frozen(top: Path, environments: Path, ignore: Path) -> Iterator[Revision]:
 def _worktree(top: Path, commit: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="inflor-bench-ab-") as directory:
         root = Path(directory) / "tree"
-        for name in ("native", "devices"):
-            shared = cache_directory().resolve() / name
-            with suppress(OSError):  # a cache that cannot be written: the side makes its own
-                shared.mkdir(parents=True, exist_ok=True)
-                (root.parent / "cache").mkdir(exist_ok=True)
-                (root.parent / "cache" / name).symlink_to(shared)
+        shared = cache_directory().resolve() / "native"
+        with suppress(OSError):  # a cache that cannot be written: the side makes its own
+            shared.mkdir(parents=True, exist_ok=True)
+            (root.parent / "cache").mkdir()
+            (root.parent / "cache" / "native").symlink_to(shared)
         try:
             git(top, "worktree", "add", "--detach", str(root), commit)
         except GitError as error:

@@ -71,7 +71,7 @@ def count(revision: Revision, settings: Settings, out: Path, progress: Callable[
         revision: The side.
         settings: What is counted.
         out: Where the run file goes.
-        progress: Told about once a second how many cells are done.
+        progress: Told how many cells are done, whenever there are more.
 
     Raises:
         SuiteInputError: It wrote none; the sentence has what it said.
@@ -94,6 +94,7 @@ def count(revision: Revision, settings: Settings, out: Path, progress: Callable[
 
 def _run(revision: Revision, arguments: list[str], out: Path, progress: Callable[[int], None]) -> tuple[int, str]:
     """Return the exit code, and what it wrote as errors, else what it wrote at all."""
+    left = set(out.glob("runs/*/*.cells"))  # by a run that was killed: they are not of this one
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
             [revision.python, "-m", "bench.cli", "run", *arguments],
@@ -103,11 +104,15 @@ def _run(revision: Revision, arguments: list[str], out: Path, progress: Callable
             stderr=errors,
         )
         try:
+            most = -1
             while True:
                 with suppress(subprocess.TimeoutExpired):
                     code = process.wait(LOOK_SECONDS)
                     break
-                progress(len(list(out.glob("runs/*/*.cells/*.json"))))
+                done = sum(path.parent not in left for path in out.glob("runs/*/*.cells/*.json"))
+                if done > most:
+                    most = done
+                    progress(done)
         finally:
             process.kill()
             process.wait()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -14,65 +14,57 @@ from bench.measure.neurons import SpikingNeuron
 
 @dataclass(frozen=True)
 class Called:
-    """A watched module: its name in the model, itself where it is a spiking neuron, and what `is_layer` says of it."""
+    """A watched module: its name in the model, and itself where it is a spiking neuron."""
 
     name: str
     neuron: SpikingNeuron | None
-    layer: bool
-    quiet: bool
-
-
-# Layers of torch that are one operator each, which is no linear layer and no attention.
-_QUIET = (
-    *(nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
-    *(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.GroupNorm, nn.LayerNorm),
-    *(nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d, nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d),
-    *(nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d),
-    *(nn.ReLU, nn.Sigmoid, nn.Tanh, nn.GELU, nn.SiLU, nn.Dropout, nn.Flatten, nn.Identity),
-)
-
-
-def is_quiet(module: nn.Module) -> bool:
-    """Whether a module is a layer of torch, without hooks, in which neither a linear layer nor attention can run."""
-    return type(module) in _QUIET and not (module._forward_pre_hooks or module._forward_hooks)
-
-
-def is_layer(module: nn.Module) -> bool:
-    """Whether a module is a layer of torch that does the same with every input of one shape."""
-    return type(module) in (*_QUIET, nn.Linear)
 
 
 class ModuleCalls:
     """Hands every call of a watched module to `around(called, module, args, kwargs)`, which gives what `run` gives.
 
-    `nn.Module.__call__` is replaced while there is something to watch, as torch.fx does when it traces. The modules'
-    own hooks run inside. What overrides `__call__` without calling its parent is not seen.
+    `nn.Module.__call__` is replaced while anybody watches, as torch.fx does when it traces. The modules' own hooks run
+    inside. What overrides `__call__` without calling its parent is not seen. Who began later is called first; watching
+    may end in any order.
     """
+
+    _all: ClassVar[list[ModuleCalls]] = []
+    _original: ClassVar[Callable[..., Any]] = nn.Module.__call__
 
     def __init__(self, around: Callable[[Called, nn.Module, tuple[Any, ...], dict[str, Any]], Any]) -> None:
         self._around = around
-        self._watching = False
-        # The call itself, unwatched: run(module, *args, **kwargs).
-        self.run: Callable[..., Any] = nn.Module.__call__
+        # The modules are kept, so that no other one can come to have the identity of one of them.
+        self._watched: dict[int, tuple[nn.Module, Called]] = {}
 
     def watch(self, modules: Iterable[tuple[nn.Module, Called]]) -> None:
         """Begin, with these modules."""
-        # The modules are kept, so that no other one can come to have the identity of one of them.
-        watched = {id(module): (module, called) for module, called in modules}
-        around, original = self._around, nn.Module.__call__
-        self.run, self._watching = original, True
+        self._watched = {id(module): (module, called) for module, called in modules}
+        if not ModuleCalls._all:
+            original = ModuleCalls._original = nn.Module.__call__
 
-        @functools.wraps(original)
-        def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            found = watched.get(id(module))
-            if found is None:
-                return original(module, *args, **kwargs)
-            return around(found[1], module, args, kwargs)
+            @functools.wraps(original)
+            def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+                return ModuleCalls._call(len(ModuleCalls._all), module, args, kwargs)
 
-        nn.Module.__call__ = call  # type: ignore[method-assign]
+            nn.Module.__call__ = call  # type: ignore[method-assign]
+        ModuleCalls._all.append(self)
 
     def stop(self) -> None:
         """End."""
-        if self._watching:
-            nn.Module.__call__ = self.run  # type: ignore[method-assign]
-            self._watching = False
+        if self in ModuleCalls._all:
+            ModuleCalls._all.remove(self)
+            if not ModuleCalls._all:
+                nn.Module.__call__ = ModuleCalls._original  # type: ignore[method-assign]
+
+    def run(self, module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        """The call itself, handed on to who began earlier."""
+        below = ModuleCalls._all.index(self) if self in ModuleCalls._all else 0
+        return ModuleCalls._call(below, module, args, kwargs)
+
+    @classmethod
+    def _call(cls, below: int, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        for calls in reversed(cls._all[:below]):
+            found = calls._watched.get(id(module))
+            if found is not None:
+                return calls._around(found[1], module, args, kwargs)
+        return cls._original(module, *args, **kwargs)

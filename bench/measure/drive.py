@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.measure.adapters import first_tensor
+from bench.measure.errors import MeasureInputError
 from bench.measure.foreign import foreign_code
 from bench.measure.synop_time import TimeAxis
 
@@ -26,6 +27,7 @@ class Plan:
         reset: brings the model to rest; called before every forward pass.
         carries_state: a step is called with the state that the step before returned second.
         timed_input: the inputs are [T, N, ...], a step's own each; else [N, ...], the same at every step.
+        output: key, index or attribute of what is scored among what the model gives; None where it gives that alone.
     """
 
     axis: TimeAxis | None
@@ -33,6 +35,7 @@ class Plan:
     reset: Callable[[], None]
     carries_state: bool = False
     timed_input: bool = False
+    output: str | None = None
 
 
 class Drive:
@@ -44,7 +47,7 @@ class Drive:
     def __call__(self, x: Tensor) -> Any:
         """Reset the model and run it; gives what the model gave, in a list of steps where it is called step by step."""
         self.plan.reset()
-        return self.run(self.arrange(x))
+        return self.run(self.arrange(x.clone()))  # a model may write into what it is given
 
     def samples(self, x: Tensor) -> int:
         """N of a batch."""
@@ -54,23 +57,23 @@ class Drive:
         """The arguments of the model's calls: one, or one a step."""
         axis, steps = self.plan.axis, self.plan.timesteps
         if axis == "calls":
-            return list(x) if self.plan.timed_input else [x] * (steps or 1)
+            return list(x) if self.plan.timed_input else [x.clone() for _ in range(steps or 1)]
         if axis in ("leading", "flattened"):
             sequence = x if self.plan.timed_input else x.expand(steps or 1, *x.shape)
             return [sequence.contiguous() if axis == "leading" else sequence.flatten(0, 1)]
         return [x]
 
     def run(self, arguments: list[Tensor]) -> Any:
-        """Run all steps from the state that the model is in.
+        """Run all steps from the state that the model is in. What it does to the shape of its input is undone.
 
         Raises:
             MeasureInputError: the model raised something.
         """
         with foreign_code(f"The forward pass on {list(arguments[0].shape)}", REMEDY):
             if self.plan.axis != "calls":
-                return self.model(arguments[0])
+                return self.model(arguments[0].detach())
             outputs: list[Any] = []
-            for x in arguments:
+            for x in (argument.detach() for argument in arguments):
                 if self.plan.carries_state and outputs:
                     outputs.append(self.model(x, outputs[-1][1]))
                 else:
@@ -78,18 +81,46 @@ class Drive:
             return outputs
 
     def logits(self, output: Any, samples: int) -> Tensor | None:
-        """[N, classes]: what the model gave, on average over the steps; None where its shape is another."""
-        if isinstance(output, list):
-            steps = [first_tensor(step) for step in output]
-            found = [step for step in steps if step is not None and step.ndim == 2 and len(step) == samples]
-            return torch.stack(found).mean(0) if len(found) == len(steps) else None
-        first = first_tensor(output)
-        if first is None or not first.is_floating_point():
+        """[N, classes]: what the model gave, on average over the steps; None where it is not certain to be that.
+
+        Raises:
+            MeasureInputError: `plan.output` names nothing that the model gives.
+        """
+        if self.plan.axis == "calls":
+            return _over_steps([self._scored(step) for step in output], samples)
+        scored = self._scored(output)
+        if isinstance(scored, list):
+            return _over_steps(scored, samples) if len(scored) == self.plan.timesteps else None
+        if not isinstance(scored, Tensor) or not scored.is_floating_point():
             return None
-        if first.ndim == 3 and first.shape[1] == samples:
-            return first.mean(0)
-        if first.ndim != 2:
-            return None
-        if self.plan.axis == "flattened" and len(first) == samples * (self.plan.timesteps or 1):
-            return first.unflatten(0, (-1, samples)).mean(0)
-        return first if len(first) == samples else None
+        steps = self.plan.timesteps or 1
+        if scored.ndim == 3 and scored.shape[:2] == (self.plan.timesteps, samples):
+            # As many steps as samples: which axis is which, only a model that was given time first tells.
+            return scored.mean(0) if steps != samples or self.plan.axis == "leading" else None
+        if scored.ndim == 2 and self.plan.axis == "flattened" and len(scored) == samples * steps:
+            return scored.unflatten(0, (-1, samples)).mean(0)
+        return scored if scored.ndim == 2 and len(scored) == samples else None
+
+    def _scored(self, output: Any) -> Any:
+        """The part of an output that is scored: by its key or index, else the first tensor of a tuple."""
+        if self.plan.output is None:
+            return first_tensor(output) if isinstance(output, tuple) else output
+        try:
+            if isinstance(output, (list, tuple)):
+                return output[int(self.plan.output)]
+            return output[self.plan.output] if isinstance(output, dict) else getattr(output, self.plan.output)
+        except (LookupError, ValueError, AttributeError):
+            given = (
+                f"one of {', '.join(map(repr, output))}" if isinstance(output, dict) else "an index of what it gives"
+            )
+            raise MeasureInputError(
+                f"--output is {self.plan.output!r}, which is nothing in the {type(output).__name__} that the model "
+                f"gives: name {given}."
+            ) from None
+
+
+def _over_steps(steps: list[Any], samples: int) -> Tensor | None:
+    """The mean of [N, classes] of each step; None where they are not all that."""
+    found = [step for step in steps if isinstance(step, Tensor) and step.ndim == 2 and len(step) == samples]
+    alike = len(found) == len(steps) and len({step.shape for step in found}) == 1
+    return torch.stack(found).mean(0) if alike else None

@@ -23,11 +23,15 @@ _AXES = (
 
 @dataclass(frozen=True)
 class Said:
-    """What the user said of time and state; None where nothing. `reset`: "none", or a method of the model."""
+    """What the user said of time and state; None where nothing. `reset`: "none", or a method of the model.
+
+    `output` is the key, index or attribute of what is scored among what the model gives.
+    """
 
     axis: str | None = None
     timesteps: int | None = None
     reset: str | None = None
+    output: str | None = None
 
 
 def recognise(model: nn.Module, x: Tensor, said: Said, *, timed_input: bool = False) -> Plan:
@@ -56,7 +60,7 @@ def recognise(model: nn.Module, x: Tensor, said: Said, *, timed_input: bool = Fa
         raise MeasureInputError(
             "The inputs have a time axis, but the model makes the steps itself: give --time-axis, or inputs [N, ...]."
         )
-    plan = Plan(axis, steps, reset, timed_input=timed_input)
+    plan = Plan(axis, steps, reset, timed_input=timed_input, output=said.output)
     if axis == "calls" and _libraries(model) == {"norse"}:
         plan = replace(plan, carries_state=_returns_state(model, x[0] if timed_input else x))
     if said.reset != "none":

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import weakref
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,53 +13,28 @@ from torch import Tensor, nn
 
 from bench.measure.formulas import Contraction, Convolution, Count, Linear, Product, Projection
 from bench.measure.formulas.inputs import Occupancy, flatten_rows, occupancy, per_row
-from bench.measure.synop_sites import FanOut, Policy, Site, numbers
+from bench.measure.synop_sites import Policy, Site, numbers
 from bench.measure.synop_time import Rows
 from bench.measure.synop_weights import Weight, Weights
+
+Place = tuple[tuple[int, int], ...]
+_OURS = os.path.dirname(__file__) + os.sep
 
 # Inputs whose pass is remembered, because several sites often read one tensor (a shortcut; query, key and value).
 _REMEMBERED = 4
 
 
-@dataclass(frozen=True)
-class LinearCall:
-    """A linear layer that is running: the shape of its input, and whether it has a bias."""
-
-    shape: torch.Size
-    bias: bool
-
-
-@dataclass(frozen=True)
-class Counted:
-    """The product of an input with a weight of the model, as its site counts it: where, and with which fan-out."""
-
-    site: Site
-    fan_out: FanOut
-    known: Weight | None
-    weight: Tensor
-    state: Any
-    leading: int
-    rows: int
-    bias: bool
-    pointer: int
-    layout: tuple[torch.Size, tuple[int, ...]]
-
-    def takes(self, x: Tensor) -> bool:
-        """Whether x itself is the input."""
-        return x.data_ptr() == self.pointer and (x.shape, x.stride()) == self.layout
-
-
 class Counting:
     """The sites of a run and their numbers.
 
-    A site is a weight, or a place in the code, in one module. `linear` holds the linear layers that are running,
-    innermost last.
+    A site is a weight, or a place in the code, in one module. `linear` says of each linear layer
+    that is running, innermost last, whether it has a bias.
     """
 
     def __init__(self, weights: Weights, policy: Policy, rows: Rows) -> None:
         self.weights, self.policy, self.rows = weights, policy, rows
         self.sites: dict[Any, Site] = {}
-        self.linear: list[LinearCall] = []
+        self.linear: list[bool] = []
         self._by_policy = "ac" in (policy.scaled, policy.integer)
         self._names: set[str] = set()
         self._padded: tuple[Tensor, tuple[tuple[int, int], ...]] | None = None
@@ -69,48 +45,21 @@ class Counting:
         self._passes.clear()
         self._padded = None
 
-    def count(self, product: Product, index: int, output: Any, module: str) -> Counted | None:
-        """Add one product, the `index`-th of an operator that gave `output` in the module of that name.
+    def count(self, product: Product, index: int, shape: torch.Size, module: str, place: Place | None = None) -> None:
+        """Add one product, the `index`-th of an operator that gave a tensor of `shape` in the module of that name.
 
-        Returns what `repeat` can count another call by, None where every call has to be looked at.
+        `place` is where in the code it was called, by default here and now.
         """
-        counted = None
-        if isinstance(product, Contraction):
-            product = self._projection_of(product)
+        weight = product.weight
+        known = None if weight is None else self.weights.find(weight)
+        site = self._site(module, product.kind, index, weight, known, place)
         if isinstance(product, Projection):
-            known = self.weights.find(product.weight)
-            site = self._site(module, product.kind, index, product.weight, known)
-            bordered = self._with_border(product)
-            counted = self._count_projection(site, bordered, known)
-            if bordered is not product:
-                counted = None
+            self._count_projection(site, self._with_border(product), known)
         elif isinstance(product, Contraction):
-            site = self._site(module, product.kind, index, None, None)
             self._count_contraction(site, product)
         else:
-            known = None if product.weight is None else self.weights.find(product.weight)
-            site = self._site(module, product.kind, index, product.weight, known)
             self._count_directly(site, product)
-        first = output[0] if isinstance(output, (tuple, list)) else output
-        site.output_shape = list(first.shape[1:])
-        return counted
-
-    def holds(self, counted: Counted, x: Tensor) -> bool:
-        """Whether the weight is as it was, and x no input with a border of explicit padding."""
-        padded = self._padded is not None and self._padded[0].data_ptr() == x.data_ptr()
-        return not padded and self.weights.state(counted.known, counted.weight) == counted.state
-
-    def repeat(self, counted: Counted, x: Tensor) -> None:
-        """Add another call with the input x, laid out as that of the first one, where `holds` says that it can be."""
-        order, found = self.occupancy_of(x, counted.leading)
-        site, fan_out, rows = counted.site, counted.fan_out, counted.rows
-        fan_out.see(order, found, rows)
-        site.add(fan_out.dense * rows, fan_out.dense_padded * rows)
-        site.elements += x.numel()
-        site.input_rows += rows
-        site.output_channels = fan_out.output_shape[0]
-        site.outputs += fan_out.outputs * rows
-        site.bias |= counted.bias
+        site.output_shape = list(shape[1:])
 
     def occupancy_of(self, x: Tensor, leading: int) -> tuple[Any, Occupancy]:
         """Return the order of positions in memory, and what one pass over x finds; its first axes are rows."""
@@ -122,14 +71,15 @@ class Counting:
         self._passes = [(weakref.ref(x), leading, order, found), *self._passes[: _REMEMBERED - 1]]
         return order, found
 
-    def _projection_of(self, product: Contraction) -> Projection | Contraction:
-        """Recognise a linear layer: inside F.linear, or where one operand is a parameter or a view of one."""
-        if product.left.shape[0] != 1:
+    def resolve(self, product: Product) -> Product:
+        """Recognise a linear layer: inside F.linear, or where one operand is more of a weight than the other."""
+        if not isinstance(product, Contraction) or product.left.shape[0] != 1 or product.weight is not None:
             return product
-        bias = self.linear[-1].bias if self.linear else product.bias
-        if self.linear or self.weights.find(product.right):
+        bias = self.linear[-1] if self.linear else product.bias
+        left, right = self.weights.weighs(product.left), self.weights.weighs(product.right)
+        if self.linear or (right and right >= left):
             return Projection("linear", product.left[0], product.right[0].t(), Linear(), bias)
-        if self.weights.find(product.left):
+        if left:
             return Projection("linear", product.right[0].t(), product.left[0], Linear(), bias)
         return product
 
@@ -148,20 +98,23 @@ class Counting:
         border = ((0, 0),) * (spatial - len(edges[-spatial:])) + edges[-spatial:]
         return replace(product, geometry=replace(geometry, border=border))
 
-    def _count_projection(self, site: Site, product: Projection, known: Weight | None) -> Counted | None:
+    def _count_projection(self, site: Site, product: Projection, known: Weight | None) -> None:
         geometry, x = product.geometry, product.input
         leading = geometry.row_axes(tuple(x.shape))
         source = None if known is None else known.tensor
-        state = self.weights.state(known, product.weight)
+        state = self.weights.content(known, product.weight)
         fan_out = site.fan_out(product, tuple(x.shape[leading:]), source, state)
-        rows, layout = x.shape[:leading].numel(), (x.shape, x.stride())
-        counted = Counted(
-            site, fan_out, known, product.weight, state, leading, rows, product.bias, x.data_ptr(), layout
-        )
-        self.repeat(counted, x)
-        if not (self._by_policy or self.rows.wanted):
-            return None if known is None else counted
+        rows = x.shape[:leading].numel()
         order, found = self.occupancy_of(x, leading)
+        fan_out.see(order, found, rows)
+        site.add(fan_out.dense * rows, fan_out.dense_padded * rows)
+        site.elements += x.numel()
+        site.input_rows += rows
+        site.output_channels = fan_out.output_shape[0]
+        site.outputs += fan_out.outputs * rows
+        site.bias |= product.bias
+        if not (self._by_policy or self.rows.wanted):
+            return
         matrix, weights = flatten_rows(x, leading)[0], fan_out.in_order(order)
         if self._by_policy:
             site.operand(0).see_levels(
@@ -172,8 +125,7 @@ class Counting:
                 int(torch.dot(weights, found.counts.to(torch.float64))),
             )
         if self.rows.wanted:
-            self._keep_rows(site, per_row(matrix, weights), x.shape)
-        return None
+            self.rows.keep(site, per_row(matrix, weights), x, range(leading))
 
     def _count_contraction(self, site: Site, product: Contraction) -> None:
         left, right = product.left, product.right
@@ -185,7 +137,7 @@ class Counting:
         dense = batch * rows * inner * right.shape[2]
         site.effective += effective
         site.add(dense, dense)
-        weights = [self.weights.find(left) is not None, self.weights.find(right) is not None]
+        weights = [bool(self.weights.weighs(left)), product.weight is not None or bool(self.weights.weighs(right))]
         position = 0
         for index in (0, 1):
             if weights[index] and not weights[1 - index]:
@@ -204,11 +156,9 @@ class Counting:
                     effective,
                 )
         if self.rows.wanted:
-            if batch == 1:
-                self._keep_rows(site, per_row(matrices[0], counts[1]), left.shape[1:])
-            else:
-                by_batch = (counts[0] * counts[1]).view(batch, inner).sum(1)
-                self._keep_rows(site, by_batch.to(torch.int64), left.shape)
+            fan_out = counts[1].view(batch, inner, 1)
+            by_row = torch.bmm(left.bool().to(torch.float64), fan_out).to(torch.int64)
+            self.rows.keep(site, by_row.flatten(), *(product.rows or (left, (0, 1))))
 
     def _count_directly(self, site: Site, product: Count) -> None:
         operand = site.operand(0)
@@ -219,11 +169,7 @@ class Counting:
         operand.scaled = operand.integer = False
         site.effective += product.effective
         site.add(product.dense, product.dense_padded)
-        site.has_samples = site.has_steps = False
-
-    def _keep_rows(self, site: Site, rows: Tensor, shape: torch.Size) -> None:
-        given = self.linear[-1].shape if self.linear and len(self.linear[-1].shape) > 1 else shape
-        self.rows.keep(site, rows, given)
+        site.unattributed = "its formula gives totals"
 
     def padding(self, args: tuple[Any, ...], output: Tensor) -> None:
         """Remember explicit zero padding: a convolution right after it must not take it for input."""
@@ -233,21 +179,24 @@ class Counting:
         if value == 0 and min(pads, default=0) >= 0:
             self._padded = (output, edges)
 
-    def _site(self, module: str, kind: str, index: int, weight: Tensor | None, known: Weight | None) -> Site:
+    def _site(
+        self, module: str, kind: str, index: int, weight: Tensor | None, known: Weight | None, place: Place | None
+    ) -> Site:
         key: Any
         if known is not None and weight is not None:
             key = (module, weight.data_ptr())
         else:
-            key = (module, kind, index, _place_in_code())
+            key = (module, kind, index, place if place is not None else place_in_code())
         if key not in self.sites:
-            self.sites[key] = Site(self._name(module, kind, None if known is None else known.name), kind, weight)
+            shown = known.tensor if known is not None and kind == "weighted_sum" else weight
+            self.sites[key] = Site(self._name(module, kind, None if known is None else known.name), kind, shown)
         return self.sites[key]
 
     def _name(self, module: str, kind: str, weight: str | None) -> str:
         """Name a site: the owner of its weight, else its module, for products of activations with their kind."""
         if weight is not None and (not module or weight.startswith(f"{module}.")):
             name = weight.removesuffix(".weight")
-        elif kind in ("matmul", "attention_scores", "attention_values"):
+        elif kind in ("matmul", "weighted_sum", "attention_scores", "attention_values"):
             name = f"{module}.{kind}" if module else kind
         else:
             name = module or kind
@@ -258,11 +207,12 @@ class Counting:
         return unique
 
 
-def _place_in_code() -> tuple[tuple[int, int], ...]:
-    """Where in the module's code an operator was called: the same in every turn of a loop."""
+def place_in_code() -> Place:
+    """Where in the module's code an operator was called: the same in every turn of a loop. What is ours is left out."""
     place = []
     frame = sys._getframe(1)
     while frame is not None and frame.f_code is not nn.Module._call_impl.__code__:
-        place.append((id(frame.f_code), frame.f_lasti))
+        if not frame.f_code.co_filename.startswith(_OURS):
+            place.append((id(frame.f_code), frame.f_lasti))
         frame = frame.f_back  # type: ignore[assignment]
     return tuple(place)

@@ -54,6 +54,7 @@ class SynOpLayer(OperationCounts):
         bias: a bias is added to every output element.
         per_step: operations at each time step, [T]; None where no time axis was given or the site has none.
         per_sample: operations of each sample, in order; None where not asked for or where rows do not map to samples.
+        unattributed: why `per_step` or `per_sample` was asked for and is None.
     """
 
     name: str = ""
@@ -71,6 +72,7 @@ class SynOpLayer(OperationCounts):
     bias: bool = False
     per_step: list[int] | None = None
     per_sample: list[int] | None = None
+    unattributed: str | None = None
 
     @property
     def sparsity(self) -> float | None:

@@ -13,6 +13,7 @@ from torch import Tensor
 from bench.measure.formulas.inputs import Occupancy, PositionSums, integer_rows, scale_of
 from bench.measure.formulas.products import Geometry, Projection, Shape
 from bench.measure.synop_result import SynOpLayer
+from bench.measure.synop_weights import why_uncountable
 
 SpikeClass = Literal["mac", "ac"]
 
@@ -123,7 +124,9 @@ class Site:
         self.rows: list[Tensor] = []
         self.steps: list[int] = []
         self.samples: list[int] = []
-        self.has_steps = self.has_samples = True
+        # Why operations cannot be shared out to samples, or to time steps; None where they can.
+        self.unattributed: str | None = None
+        self.timeless: str | None = None
         self.source: Tensor | None = None
         self.taps: Tensor | None = None
         self._state: Any = None
@@ -154,6 +157,8 @@ class Site:
         """Whether the weight still has the zeros that the cache was made for; True without a cache."""
         if self._last is None or self.taps is None:
             return True
+        if why_uncountable((self._last.weight,)):
+            return False
         return torch.equal(self._last.geometry.taps(self._last.weight), self.taps)
 
     def operand(self, index: int) -> Operand:
@@ -169,10 +174,9 @@ class Site:
         self.dense_padded += dense_padded
 
     def fold(self, samples: int, before: int, timesteps: int, step: int | None) -> None:
-        """Share the calls of one forward pass of the root out to samples and time steps.
+        """Add up the calls of one forward pass of the root by sample and time step, [T, N] or [N] each.
 
-        Rows of a call are T * N, time outermost, or N, times a whole number of each sample (tokens, heads).
-        Calls with N rows are time steps in order where there is a multiple of T of them, else they are outside time.
+        Calls of [N] are time steps in order where there are T of them, and outside time where not.
 
         Args:
             samples: N of this forward pass.
@@ -183,27 +187,24 @@ class Site:
         calls, self.rows = self.rows, []
         self.samples.extend([0] * (before + samples - len(self.samples)))
         self.steps.extend([0] * (timesteps - len(self.steps)))
-        inside = timesteps if step is None else 1
         single: list[int] = []
         for rows in calls:
-            if not samples or rows.numel() % samples:
-                self.has_samples = self.has_steps = False
-                return
-            if rows.numel() % (inside * samples) == 0:
-                timed = rows.view(inside, samples, -1)
-                by_sample = timed.sum((0, 2)).tolist()
-                for index, count in enumerate(timed.sum((1, 2)).tolist()):
-                    self.steps[index if step is None else step] += count
-            else:
-                by_sample = rows.view(samples, -1).sum(1).tolist()
-                single.append(sum(by_sample))
-            for index, count in enumerate(by_sample):
+            by_sample = rows.sum(0) if rows.ndim == 2 else rows
+            for index, count in enumerate(by_sample.tolist()):
                 self.samples[before + index] += count
-        if len(single) % timesteps:
-            self.has_steps = False
-        elif single:
+            if rows.ndim == 2:
+                for index, count in enumerate(rows.sum(1).tolist()):
+                    self.steps[index] += count
+            elif step is not None or timesteps == 1:
+                self.steps[step or 0] += int(by_sample.sum())
+            else:
+                single.append(int(by_sample.sum()))
+        if len(single) == timesteps:
             for index, count in enumerate(single):
-                self.steps[index * timesteps // len(single)] += count
+                self.steps[index] += count
+        elif single:
+            times = "once" if len(single) == 1 else f"{len(single)} times"
+            self.timeless = f"it saw samples without time {times} in a pass of {timesteps} steps"
 
     def _settle(self) -> None:
         for fan_out in self._fan_outs.values():
@@ -242,6 +243,7 @@ class Site:
             output_elements=self.outputs or None,
             output_channels=self.output_channels or None,
             bias=self.bias,
-            per_step=list(self.steps) if by_step and self.has_steps else None,
-            per_sample=list(self.samples) if by_sample and self.has_samples else None,
+            per_step=list(self.steps) if by_step and not (self.unattributed or self.timeless) else None,
+            per_sample=list(self.samples) if by_sample and not self.unattributed else None,
+            unattributed=self.unattributed or (self.timeless if by_step else None),
         )

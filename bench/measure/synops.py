@@ -2,7 +2,8 @@
 
 A synaptic operation is one pair of a non-zero input element and a non-zero weight element that an operator multiplies
 or accumulates. Zero padding never counts. Bias, normalisation, pooling and elementwise arithmetic are not synaptic (an
-elementwise product has no fan-in, so it is no synapse); they have a ledger of their own, as have the neuron updates.
+elementwise product has no fan-in, unless it is summed: `synop_sums`); they have a ledger of their own, as have the
+neuron updates. Nor is a product of weights alone, into which nothing came (`synop_weights`).
 
     with SynOpCounter(model) as counter:
         for x in batches:
@@ -21,9 +22,9 @@ modules run eagerly, with the same operators, and are counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self, cast, get_args
 
@@ -32,20 +33,29 @@ from torch import Tensor, nn
 from torch._ops import OpOverload
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.hooks import RemovableHandle
 
-from bench.measure.calls import Called, ModuleCalls, is_layer, is_quiet
+from bench.measure.calls import Called, ModuleCalls
 from bench.measure.errors import FormulaError, MeasureInputError, NotCoveredError
-from bench.measure.formulas import Formula, formula_of, is_not_synaptic, is_view
+from bench.measure.formulas import (
+    Contraction,
+    Formula,
+    Product,
+    formula_of,
+    is_not_synaptic,
+    is_view,
+    operands,
+    with_operands,
+)
 from bench.measure.formulas.attention import attention
 from bench.measure.neuron_ops import Ledger, NeuronOps, OtherOps, Rule
 from bench.measure.neurons import SpikingNeuron, spiking_neurons
-from bench.measure.repeats import Repeat, Repeats, Seen, undisturbed
-from bench.measure.synop_counting import Counting, LinearCall
+from bench.measure.synop_counting import Counting, Place, place_in_code
+from bench.measure.synop_modes import CONDITIONS, remove
 from bench.measure.synop_result import OperationCounts, SynOpResult, UncountedOperator
 from bench.measure.synop_sites import Policy, SpikeClass
+from bench.measure.synop_sums import Factors, Sums
 from bench.measure.synop_time import Rows, TimeAxis
-from bench.measure.synop_weights import Weights
+from bench.measure.synop_weights import Origin, Weights, nothing_yet, why_uncountable, written_by
 
 
 @dataclass(frozen=True)
@@ -58,8 +68,23 @@ class _Operator:
     composite: bool
     mutable: bool
     views: bool
+    makes: bool
     pads: bool
+    follows: bool
     rule: Rule | None
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """A product with a buffer of which it is not known yet whether it is state, or else a weight."""
+
+    names: frozenset[str]
+    as_state: Product
+    as_weight: Product | None
+    index: int
+    shape: torch.Size
+    module: str
+    place: Place
 
 
 class SynOpCounter(TorchDispatchMode):
@@ -104,6 +129,10 @@ class SynOpCounter(TorchDispatchMode):
         self._module = module
         self._policy, self._rows = Policy(scaled_spikes, integer_spikes), rows
         self._weights = Weights(module)
+        self._sums = Sums(self._weights)
+        self._waiting: list[_Waiting] = []
+        # Buffers that a product was left out for, which had no other input, and the module that it is in.
+        self._left_out: dict[str, str] = {}
         self._counting = Counting(self._weights, self._policy, rows)
         self._ledger = Ledger()
         self._uncounted: dict[tuple[str, str], int] = {}
@@ -111,13 +140,14 @@ class SynOpCounter(TorchDispatchMode):
         self._failed: str | None = None
         self._operators = 0
         self._ran: dict[str, int] = {}
-        self._trusted: set[tuple[str, bool]] = set()
+        # Neurons, in training or not: the pass in which one first held no synaptic operation, and those that held any.
+        self._quiet: dict[tuple[str, bool], int] = {}
+        self._synaptic: set[tuple[str, bool]] = set()
+        self._passes = 0
         self._function_mode: _FunctionMode | None = None
         self._nested = _Nested(self)
-        self._handles: list[RemovableHandle] = []
+        self._undo: ExitStack | None = None
         self._calls = ModuleCalls(self._call)
-        self._repeats = Repeats()
-        self._seen: Seen | None = None
         self._stack: list[str] = []
         self._neurons: list[_NeuronCall] = []
         self._paused = 0
@@ -130,29 +160,39 @@ class SynOpCounter(TorchDispatchMode):
     # Context
 
     def __enter__(self) -> Self:
-        """Start counting: watch the calls of modules and take over dispatch."""
-        self._weights.learn(self._ran)
-        neurons = {id(neuron) for neuron in spiking_neurons(self._module).values()}
-        # What a scripted module calls inside does not come by here: its sites are named after their weights.
-        self._calls.watch(
-            (module, self._called(name, module, neurons))
-            for name, module in self._module.named_modules()
-            if not isinstance(module, torch.jit.ScriptModule)
-        )
-        if not isinstance(self._module, torch.jit.ScriptModule):
-            self._handles.append(self._module.register_forward_pre_hook(lambda _, args: self._rows.begin(args)))
-            self._handles.append(self._module.register_forward_hook(self._end_of_forward, always_call=True))
-        self._fastpath = torch.backends.mha.get_fastpath_enabled()
-        torch.backends.mha.set_fastpath_enabled(False)
-        self._eager = torch.compiler.set_stance("force_eager")
-        # Under inference mode linear layers and attention arrive whole, and a second mode would only cost time.
-        self._function_mode = None if torch.is_inference_mode_enabled() else _FunctionMode(self)
-        self._watch()
+        """Start counting: watch the calls of modules and take over dispatch.
+
+        Raises:
+            MeasureInputError: the counter is at work already.
+        """
+        if self._undo is not None:
+            raise MeasureInputError("This counter is at work already: leave it before it is entered again.")
+        with ExitStack() as undo:
+            self._weights.learn(self._ran)
+            neurons = {id(neuron) for neuron in spiking_neurons(self._module).values()}
+            undo.callback(self._calls.stop)
+            # What a scripted module calls inside does not come by here: its sites are named after their weights.
+            self._calls.watch(
+                (module, self._called(name, module, neurons))
+                for name, module in self._module.named_modules()
+                if not isinstance(module, torch.jit.ScriptModule)
+            )
+            if not isinstance(self._module, torch.jit.ScriptModule):
+                begin = self._module.register_forward_pre_hook(self._begin_of_forward, with_kwargs=True)
+                undo.callback(begin.remove)
+                end = self._module.register_forward_hook(self._end_of_forward, always_call=True)
+                undo.callback(end.remove)
+            undo.enter_context(CONDITIONS.set())
+            # Under inference mode linear layers and attention arrive whole, and a second mode would only cost time.
+            self._function_mode = None if torch.is_inference_mode_enabled() else _FunctionMode(self)
+            undo.callback(self._look_away)
+            self._watch()
+            self._undo = undo.pop_all()
         return self
 
     def _called(self, name: str, module: nn.Module, neurons: set[int]) -> Called:
         neuron = cast(SpikingNeuron, module) if id(module) in neurons else None
-        return Called(name, neuron, layer=is_layer(module), quiet=is_quiet(module))
+        return Called(name, neuron)
 
     def _watch(self) -> None:
         if self._function_mode is not None:
@@ -160,9 +200,9 @@ class SynOpCounter(TorchDispatchMode):
         TorchDispatchMode.__enter__(self)  # type: ignore[no-untyped-call]
 
     def _look_away(self) -> None:
-        TorchDispatchMode.__exit__(self, None, None, None)  # type: ignore[no-untyped-call]
+        remove(self)
         if self._function_mode is not None:
-            self._function_mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
+            remove(self._function_mode)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -172,20 +212,19 @@ class SynOpCounter(TorchDispatchMode):
         Raises:
             MeasureInputError: a weight changed while counting in a way that torch does not record.
         """
-        self._look_away()
-        torch.backends.mha.set_fastpath_enabled(self._fastpath)
-        self._eager.__exit__(None, None, None)
-        self._calls.stop()
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
+        if self._undo is None:
+            return
+        self._undo.close()
+        self._undo = None
         for transient in (self._stack, self._neurons, self._counting.linear):
             transient.clear()
         self._counting.forget()
-        self._repeats.forget()
+        self._sums.forget(all_of_them=True)
         self._paused = 0
         if error is None:
-            self._check_weights()
+            with _aside():
+                self._decide()
+                self._check_weights()
 
     def _check_weights(self) -> None:
         """Count the zeros of cached weights again: a change through NumPy or a foreign pointer leaves no trace."""
@@ -202,74 +241,21 @@ class SynOpCounter(TorchDispatchMode):
         try:
             if called.neuron is not None:
                 return self._call_neuron(name, called.neuron, module, args, kwargs)
-            if called.layer:
-                return self._call_layer(called, module, args, kwargs)
             return self._calls.run(module, *args, **kwargs)
         finally:
             if self._stack:
                 self._stack.pop()
 
-    def _call_layer(self, called: Called, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Run a layer of torch: watched, or as it did before."""
-        watched = self._without_function_mode if called.quiet else self._calls.run
-        if kwargs or len(args) != 1 or type(args[0]) is not Tensor or not self._alone():
-            return watched(module, *args, **kwargs)
-        (x,) = args
-        with torch._C.DisableTorchFunction():  # what we look at ourselves need not come by our own mode
-            repeat = self._repeats.find(module, x)
-            product = None if repeat is None else repeat.product
-            if repeat is not None and (product is None or self._counting.holds(product, x)):
-                return self._call_again(called.name, repeat, x)
-        seen = self._seen = Seen(x)
-        try:
-            output = watched(module, x)
-        finally:
-            self._seen = None
-        self._repeats.learn(module, seen, output)
-        return output
-
-    def _call_again(self, name: str, repeat: Repeat, x: Tensor) -> Any:
-        """Run a layer that was watched before, without dispatch, and count what flows into it."""
-        with torch._C._DisableTorchDispatch():
-            output = self._calls.run(repeat.module, x)
-            for cost in repeat.costs:
-                self._ledger.cost(name, cost)
-            if repeat.product is not None:
-                self._operators += 1
-                with torch._C._AutoDispatchBelowAutograd():
-                    self._counting.repeat(repeat.product, x)
-        return output
-
-    def _alone(self) -> bool:
-        """Whether operators come by here and nowhere else, and count as they are."""
-        return (
-            self._only_mode()
-            and not (self._neurons or self._paused)
-            and (self._function_mode is not None or torch.is_inference_mode_enabled())
-            and undisturbed()
-        )
-
     def _only_mode(self) -> bool:
         modes = torch._C._len_torch_dispatch_stack(), torch._C._len_torch_function_stack()
         return modes == (1, 0 if self._function_mode is None else 1)
 
-    def _without_function_mode(self, module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        if self._function_mode is None or not torch._C._len_torch_function_stack():
-            return self._calls.run(module, *args, **kwargs)
-        # Where it is not on top, another mode is, which is put back at once.
-        mode = torch._C._pop_torch_function_stack()
-        if mode is not self._function_mode:
-            torch._C._push_on_torch_function_stack(mode)
-            return self._calls.run(module, *args, **kwargs)
-        try:
-            return self._calls.run(module, *args, **kwargs)
-        finally:
-            torch._C._push_on_torch_function_stack(mode)
-
     def _call_neuron(
         self, name: str, neuron: SpikingNeuron, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        call = _NeuronCall(name, neuron, suspended=self._suspend((name, module.training)))
+        alone = self._is_trusted(name, module) and not self._needs((*args, *kwargs.values()))
+        given = args[0] if args and isinstance(args[0], Tensor) else None
+        call = _NeuronCall(name, neuron, given, suspended=alone and self._suspend())
         self._neurons.append(call)
         output = None
         try:
@@ -282,27 +268,63 @@ class SynOpCounter(TorchDispatchMode):
 
     def _end_of_neuron(self, call: _NeuronCall, module: nn.Module, output: Any) -> None:
         try:
-            if isinstance(output, Tensor) and not self._neurons:
+            if isinstance(output, Tensor) and (reason := why_uncountable((output,))):
+                self._list_uncounted(f"a spiking neuron ({reason})", (output,), {})
+            elif isinstance(output, Tensor) and not self._neurons:
                 with nullcontext() if call.suspended else _aside():
                     _, found = self._counting.occupancy_of(output, 1)
                 self._ledger.neuron(call.name or type(module).__name__, call.neuron, output, found.nonzero)
         finally:
             if call.suspended:
-                self._eager.__enter__()
+                CONDITIONS.stay_eager()
                 self._watch()
-            elif not call.synaptic:
-                self._trusted.add((call.name, module.training))
+                self._counting.forget()  # it may have written into what it was given
+                if self._rows.wanted and isinstance(output, Tensor) and call.given is not None:
+                    self._rows.layouts.same(call.given, output)
+            elif call.synaptic:
+                self._synaptic.add((call.name, module.training))
+            else:
+                self._quiet.setdefault((call.name, module.training), self._passes - (module is self._module))
 
-    def _suspend(self, neuron: tuple[str, bool]) -> bool:
-        """Leave a neuron alone that was watched once and held no synaptic operation, so that its fused kernels run."""
-        if neuron not in self._trusted or not self._only_mode():
+    def _is_trusted(self, name: str, module: nn.Module) -> bool:
+        """Whether a neuron held no synaptic operation in a whole pass, and nothing that could be a weight later."""
+        key = (name, module.training)
+        whole = self._quiet.get(key, self._passes) < self._passes
+        return whole and key not in self._synaptic and not _holds_weights(module)
+
+    def _needs(self, values: Iterable[Any]) -> bool:
+        """Whether what happens to these has to be seen: they are made of weights, or products not summed yet."""
+        return self._sums.waits_for(values) or self._weights.origin_of_all(values) is not None
+
+    def _suspend(self) -> bool:
+        """Leave a neuron alone, so that its fused kernels run."""
+        if not self._only_mode():
             return False
         self._look_away()
-        self._eager.__exit__(None, None, None)
+        CONDITIONS.compile_again()
         return True
 
+    def _begin_of_forward(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._weights.came_in((*args, *kwargs.values()))
+        self._rows.begin(args)
+
     def _end_of_forward(self, module: nn.Module, args: Any, output: Any) -> None:
-        self._rows.end(self._counting.sites.values())
+        self._passes += 1
+        with _aside():
+            self._decide()
+            self._sums.forget()
+            self._rows.end(self._counting.sites.values())
+
+    def _decide(self) -> None:
+        """A forward pass has ended: now it is known which buffers are state."""
+        self._weights.end_of_forward()
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            product = one.as_weight if one.names.isdisjoint(self._weights.state) else one.as_state
+            if product is not None:
+                self._counting.count(product, one.index, one.shape, one.module, one.place)
+            else:
+                self._left_out.update(dict.fromkeys(one.names, one.module))
 
     # Dispatch
 
@@ -317,35 +339,64 @@ class SynOpCounter(TorchDispatchMode):
         if self._function_mode is None and not torch.is_inference_mode_enabled():
             self._failed = "Inference mode was left inside a counter that was entered under it"
             raise MeasureInputError(f"{self._failed}: enter the counter outside of inference mode.")
-        if operator.mutable:
-            self._unrepeatable()
-            self._counting.forget()
-            self._weights.written((*args, *kwargs.values()))
-        output = func(*args, **kwargs)
+        output = self._write(func, args, kwargs) if operator.mutable else func(*args, **kwargs)
         if self._weights.unseen and not operator.views:
             self._weights.received((*args, *kwargs.values()))
-        if operator.known and not (operator.rule or operator.pads):
+        if operator.makes:
+            self._weights.made(func, args, kwargs, output, constants=bool(self._stack))
+        if self._rows.wanted and (operator.makes or operator.mutable):
+            self._rows.follow(func, args, kwargs, output, self._where())
+        if operator.known and not (operator.rule or operator.pads or operator.follows):
             return output
         if torch._C._current_graph_task_id() != -1:
             return output
         if operator.pads:
-            self._unrepeatable()
             self._counting.padding(args, output)
-        if operator.rule and not self._neurons and not self._paused:
-            cost = self._ledger.operator(self._where(), operator.rule, args, kwargs, output)
-            if self._seen is not None and cost is not None:
-                self._seen.costs.append(cost)
-        if not operator.known and not self._paused:
-            if operator.formula is None or not _plain(types, args):
-                self._list_uncounted(operator.name)
+        if operator.rule and not self._neurons and not self._paused and not getattr(output, "is_nested", False):
+            self._ledger.operator(self._where(), operator.rule, args, kwargs, output)
+        if self._paused or (operator.follows and self._follow(operator, func, args, kwargs, output)):
+            return output
+        if not operator.known:
+            if operator.formula is None:
+                self._list_uncounted(operator.name, args, kwargs)
             else:
                 self._apply(operator.formula, operator.name, output, args, kwargs)
         return output
 
+    def _write(self, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run an operator that writes into some of its arguments."""
+        self._counting.forget()
+        targets = written_by(func, args, kwargs)
+        product = self._sums.before_writing(func, args, targets)
+        output = func(*args, **kwargs)
+        self._weights.written(func, args, kwargs, targets)
+        for term in self._sums.written(func, args, targets, product):
+            self._count_sum(term, None, output)
+        return output
+
+    def _follow(
+        self, operator: _Operator, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
+    ) -> bool:
+        """Follow elementwise products; return whether the operator was their sum, which is counted then."""
+        try:
+            found = self._sums.summed(func, args, kwargs)
+        except NotCoveredError as reason:
+            self._list_uncounted(f"{operator.name} ({reason})", args, kwargs)
+            return True
+        counted = [] if found is None else [self._count_sum(term, found[1], output) for term in found[0]]
+        if any(counted):
+            return True
+        if not operator.mutable:
+            for term in self._sums.follow(func, args, kwargs, output):
+                self._count_sum(term, None, output)
+        return False
+
     def _look_up(self, func: OpOverload) -> _Operator:
         formula = formula_of(func)
         known = formula is None and is_not_synaptic(func)
-        is_composite = torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd")
+        is_composite = func.namespace not in ("prim", "profiler") and torch._C._dispatch_has_kernel_for_dispatch_key(
+            func.name(), "CompositeImplicitAutograd"
+        )
         self._known[func] = _Operator(
             name=str(func),
             formula=formula,
@@ -353,7 +404,10 @@ class SynOpCounter(TorchDispatchMode):
             composite=is_composite and formula is None and not known,
             mutable=func._schema.is_mutable,
             views=is_view(func),
+            # What arrives whole, `to` and `reshape` say, may give a view or a copy.
+            makes=not func._schema.is_mutable and (is_composite or not is_view(func)),
             pads=func is torch.ops.aten.constant_pad_nd.default,
+            follows=Sums.follows(func),
             rule=Ledger.rule_of(func),
         )
         return self._known[func]
@@ -368,14 +422,26 @@ class SynOpCounter(TorchDispatchMode):
         with self._nested:
             return func.decompose(*args, **kwargs)
 
-    def run_linear(self, run: Callable[[], Any], shape: torch.Size, bias: bool) -> Any:
-        """Run a linear layer: the matrix product in it has a weight, and rows of the shape that it was given."""
-        self._counting.linear.append(LinearCall(shape, bias))
+    def run_linear(self, run: Callable[[], Any], bias: bool) -> Any:
+        """Run a linear layer: the matrix product in it has a weight, and maybe a bias."""
+        self._counting.linear.append(bias)
         try:
             return run()
         finally:
             if self._counting.linear:
                 self._counting.linear.pop()
+
+    def run_uncounted(
+        self, run: Callable[[], Any], operator: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Run something whole that cannot be counted, and list it."""
+        self._paused += 1
+        try:
+            output = run()
+        finally:
+            self._paused -= 1
+        self._list_uncounted(f"{operator} ({why_uncountable((*args, *kwargs.values()))})", args, kwargs)
+        return output
 
     def run_attention(self, run: Callable[[], Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run attention and count it by its definition, whatever it is made of. With dropout its parts are counted."""
@@ -393,31 +459,104 @@ class SynOpCounter(TorchDispatchMode):
     def _apply(
         self, formula: Formula, operator: str, output: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
-        for neuron in self._neurons:
-            neuron.synaptic = True
-        self._operators += 1
+        if reason := why_uncountable((*args, *kwargs.values())):
+            self._list_uncounted(f"{operator} ({reason})", args, kwargs)
+            return
         try:
             for index, product in enumerate(formula(output, *args, **kwargs)):
-                counted = self._counting.count(product, index, output, self._where())
-                if self._seen is not None:
-                    self._seen.product(counted)
+                self._consider(self._counting.resolve(product), index, output)
         except NotCoveredError as reason:
-            self._list_uncounted(f"{operator} ({reason})")
+            self._list_uncounted(f"{operator} ({reason})", args, kwargs)
         except Exception as error:
             self._failed = (
                 f"The formula of {operator} failed in module {self._where()!r}: {type(error).__name__}: {error}"
             )
             raise FormulaError(self._failed) from error
 
-    def _unrepeatable(self) -> None:
-        if self._seen is not None:
-            self._seen.fit = False
+    def _consider(self, product: Product, index: int, output: Any) -> None:
+        """Count a product that an input came into; what was made of weights alone is none.
 
-    def _list_uncounted(self, operator: str) -> None:
-        self._unrepeatable()
+        A constant that is made on the way and meets a parameter is an input that the model makes itself.
+        """
+        tensors = operands(product)
+        origins = [self._weights.origin(tensor) for tensor in tensors]
+        # In a product of matrices it is the buffer that may be either; a layer says which of its arguments is which.
+        open_roles = isinstance(product, Contraction) or (product.kind == "linear" and not self._counting.linear)
+        if None in origins and not (open_roles and any(map(self._either, origins))):
+            self._count(product, index, output)
+            return
+        if any(nothing_yet(origin, tensor) for origin, tensor in zip(origins, tensors, strict=True)) or (
+            frozenset() in origins and any(origin and self._weights.has_parameter(origin) for origin in origins)
+        ):
+            self._count(product, index, output)
+            return
+        if any(origin is not None and self._weights.undecided(origin) for origin in origins):
+            kept = [
+                tensor if origin is not None and self._weights.has_parameter(origin) else tensor.clone()
+                for tensor, origin in zip(tensors, origins, strict=True)
+            ]
+            as_weight = None
+            if None in origins:
+                given = [
+                    one if origin is None else tensor
+                    for one, origin, tensor in zip(kept, origins, tensors, strict=True)
+                ]
+                as_weight = with_operands(product, given)
+            self._wait(with_operands(product, kept), as_weight, index, output, origins)
+
+    def _count_sum(self, factors: Factors, axes: list[int] | None, output: Any) -> bool:
+        """Count a sum of elementwise products; False where it is none that weighs anything."""
+        found = self._sums.contraction(factors, axes)
+        undecided = [self._either(factor.origin) for factor in factors]
+        if any(undecided):
+            as_state = self._sums.contraction(
+                tuple(
+                    replace(one, origin=None) if either else one for one, either in zip(factors, undecided, strict=True)
+                ),
+                axes,
+            )
+            kept = [
+                None if one is None else with_operands(one, [tensor.clone() for tensor in operands(one)])
+                for one in (as_state, found)
+            ]
+            if kept[0] is not None:
+                came_in = any(factor.origin is None for factor in factors)
+                self._wait(kept[0], kept[1] if came_in else None, 0, output, [factor.origin for factor in factors])
+            return as_state is not None or found is not None
+        if found is None:
+            return False
+        if any(factor.origin is None for factor in factors):
+            self._count(found, 0, output)
+        return True
+
+    def _either(self, origin: Origin) -> bool:
+        """Whether this may be state or a weight, which the forward pass has not shown yet."""
+        return origin is not None and self._weights.undecided(origin) and not self._weights.has_parameter(origin)
+
+    def _count(self, product: Product, index: int, output: Any) -> None:
+        self._note_synaptic()
+        self._weights.came_in((output,))
+        self._counting.count(product, index, _shape(output), self._where())
+
+    def _wait(
+        self, as_state: Product, as_weight: Product | None, index: int, output: Any, origins: list[Origin]
+    ) -> None:
+        self._note_synaptic()
+        names = frozenset().union(*(origin for origin in origins if origin is not None))
+        self._waiting.append(
+            _Waiting(names, as_state, as_weight, index, _shape(output), self._where(), place_in_code())
+        )
+
+    def _note_synaptic(self) -> None:
         for neuron in self._neurons:
             neuron.synaptic = True
         self._operators += 1
+
+    def _list_uncounted(self, operator: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """List an operator, unless it works on weights alone."""
+        if self._weights.origin_of_all((*args, *kwargs.values())) is not None:
+            return
+        self._note_synaptic()
         key = (self._where(), operator)
         self._uncounted[key] = self._uncounted.get(key, 0) + 1
 
@@ -442,6 +581,9 @@ class SynOpCounter(TorchDispatchMode):
         for name in dict.fromkeys(name for names in unseen for name in sorted(names)):
             if name in self._ran:
                 uncounted.append(UncountedOperator(name, "no operator received its weight", self._ran[name]))
+        for name in sorted(self._weights.state & self._left_out.keys()):
+            reason = f"products with the buffer {name!r}, taken for a constant before the run wrote into it"
+            uncounted.append(UncountedOperator(self._left_out[name], reason, 1))
         if not self._operators and not self._ran:
             raise MeasureInputError("The module was never called inside the counter: call it in the `with` block.")
         layers = {
@@ -478,12 +620,22 @@ class _FunctionMode(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         if func is nn.functional.linear:
-            shape = (args[0] if args else kwargs["input"]).shape
             bias = args[2] if len(args) > 2 else kwargs.get("bias")
-            return self._counter.run_linear(lambda: func(*args, **kwargs), shape, bias is not None)
+            return self._counter.run_linear(lambda: func(*args, **kwargs), bias is not None)
         if func is nn.functional.scaled_dot_product_attention:
             return self._counter.run_attention(lambda: func(*args, **kwargs), args, kwargs)
+        if func in _CONVOLUTIONS and args and isinstance(args[0], Tensor) and args[0].is_complex():
+            return self._counter.run_uncounted(lambda: func(*args, **kwargs), func.__name__, args, kwargs)
         return func(*args, **kwargs)
+
+
+# Of complex numbers they arrive as several real ones.
+_CONVOLUTIONS = frozenset(
+    {
+        *(torch.conv1d, torch.conv2d, torch.conv3d),
+        *(torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d),
+    }
+)
 
 
 class _Nested:
@@ -505,6 +657,7 @@ class _NeuronCall:
 
     name: str
     neuron: SpikingNeuron
+    given: Tensor | None
     suspended: bool
     synaptic: bool = False
 
@@ -516,12 +669,15 @@ def _aside() -> Iterator[None]:
         yield
 
 
-_PLAIN = frozenset({Tensor, nn.Parameter, nn.Buffer})
+def _shape(output: Any) -> torch.Size:
+    first = output[0] if isinstance(output, (tuple, list)) else output
+    return cast(Tensor, first).shape
 
 
-def _plain(types: Any, args: tuple[Any, ...]) -> bool:
-    """Whether all tensors are dense and of torch's own types."""
-    dense = True
-    for value in args:  # a loop, for this runs at every operator and a generator would cost more than what it looks at
-        dense = dense and (not isinstance(value, Tensor) or value.layout is torch.strided)
-    return dense and _PLAIN.issuperset(types)
+def _holds_weights(module: nn.Module) -> bool:
+    """Whether a neuron, or what it is built of, has something that could be a weight or a state of two axes."""
+    for part in module.modules():
+        own = (*part._parameters.values(), *part._buffers.values(), *vars(part).values())
+        if any(isinstance(value, Tensor) and value.ndim > 1 for value in own):
+            return True
+    return False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import typer
@@ -12,51 +11,33 @@ import typer
 from bench.suites.results import print_results, results
 from bench.suites.terminal import output
 from bench.track.accepted import read_accepted
-from bench.track.budgets import Budget, check_budgets
-from bench.track.compare import Comparison, Finding, compare
-from bench.track.git import ancestry
+from bench.track.compare import Comparison, Finding, Rules, judge
+from bench.track.git import known_ancestry
 from bench.track.outputs import workflow_commands
-from bench.track.records import Git
-from bench.track.render import print_findings, render_terminal
+from bench.track.render import render_terminal
 from bench.track.runs import Run
 from bench.track.timing import Interleaved
 
 
-@dataclass(frozen=True)
-class Rules:
-    """What a comparison is judged by, and which file an annotation points to: the suite's, where it is a file."""
+def judge_here(
+    base: Run | None,
+    head: Run,
+    accepted: Path | None = None,
+    *,
+    interleaved: Mapping[str, Interleaved] | None = None,
+    suite: str | None = None,
+) -> Comparison:
+    """Judge a run by what the repository here knows of it and its base, and print the verdicts, worst first.
 
-    accepted: Path | None = None
-    budgets: Sequence[Budget] = ()
-    only: str | None = None
-    suite: str | None = None
-
-
-def judge(base: Run, head: Run, rules: Rules, interleaved: Mapping[str, Interleaved] | None = None) -> Comparison:
-    """Compare two runs and print the head's results and the findings; in a job of GitHub also as annotations."""
-    known = [ancestry(Path.cwd(), side.git.sha) if isinstance(side.git, Git) else None for side in (base, head)]
-    comparison = compare(
-        base,
-        head,
-        budgets=rules.budgets,
-        accepted=read_accepted(rules.accepted) if rules.accepted else (),
-        interleaved=interleaved,
-        ancestries=(known[0], known[1]),
-        only=rules.only,
-    )
-    print_results(results(head, comparison), output())
+    In a job of GitHub they are also annotations, at the suite's file where it is one.
+    """
+    known = [known_ancestry(run.git, Path.cwd()) for run in (base or head, head)]
+    entries = read_accepted(accepted) if accepted else ()
+    comparison = judge(base, head, Rules(entries, interleaved or {}, (known[0], known[1])))
+    print_results(results(head, comparison if base else None), output())
     render_terminal(comparison, output())
-    _annotate(comparison.findings, rules)
+    _annotate(comparison.findings, suite)
     return comparison
-
-
-def judge_alone(head: Run, rules: Rules) -> int:
-    """Check the budgets of a run that has no base, print its results and the findings, and return the exit code."""
-    findings = sorted(check_budgets(head.cells, None, rules.budgets), key=lambda finding: finding.rank)
-    print_results(results(head), output())
-    print_findings(findings, output())
-    _annotate(findings, rules)
-    return 1 if any(finding.verdict == "regressed" for finding in findings) else 0
 
 
 def summarise(markdown: str) -> None:
@@ -67,9 +48,8 @@ def summarise(markdown: str) -> None:
             summary.write(markdown)
 
 
-def _annotate(findings: Sequence[Finding], rules: Rules) -> None:
+def _annotate(findings: Sequence[Finding], suite: str | None) -> None:
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return
-    file = rules.suite if rules.suite and Path(rules.suite).is_file() else None
-    for line in workflow_commands(findings, file):
+    for line in workflow_commands(findings, suite if suite and Path(suite).is_file() else None):
         typer.echo(line)

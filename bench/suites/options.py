@@ -1,4 +1,4 @@
-"""Options that `inflor-bench run` and `inflor-bench measure` share. Heavy imports stand inside."""
+"""Options that several commands share. Heavy imports stand inside."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 if TYPE_CHECKING:
     from bench.suites.settings import MeasureSettings
 
+AcceptedOption = Annotated[Path | None, typer.Option(help="TOML file of accepted regressions, with reasons.")]
 Quick = Annotated[
     bool, typer.Option("--quick", help="For CI: fewer rounds, one short window of the power meter. The record says so.")
 ]

@@ -110,7 +110,8 @@ def suite_of(run: Run) -> tuple[Suite, list[str]]:
         raise SuiteInputError(f"{run.path}: no cell can be repeated ({left_out[-1]}) Give another run file.")
     try:
         suite = Suite.model_validate(
-            {"name": "rerun", "cells": cells, "measure": settings or {}, "training": training}, strict=True
+            {"name": run.common("suite") or "rerun", "cells": cells, "measure": settings or {}, "training": training},
+            strict=True,
         )
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bench.metrics import METRICS
 from bench.track.records import Absent, Git, Provenance, Record
 from bench.track.runs import Run
 
-# What is the same each time on one kind of machine. Times, power and memory never are.
-EXACT = ("accuracy", "spikes", "synops", "neuron_ops", "information")
+# What is the same each time on one kind of machine. Times, power and memory never are; estimates follow from the rest.
+EXACT = tuple(
+    dict.fromkeys(m.section for m in METRICS.values() if not m.instrument and m.section not in ("model", "energy"))
+)
 
 
 @dataclass(frozen=True)

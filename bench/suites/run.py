@@ -16,7 +16,7 @@ from bench.suites.prepare import Sources
 from bench.suites.progress import Progress
 from bench.suites.shards import Shard
 from bench.suites.stoppable import measure_stoppable
-from bench.suites.suite import PlannedCell, Suite
+from bench.suites.suite import PlannedCell, Suite, cells_hash
 from bench.suites.terminal import terminal
 from bench.suites.timing import timing_device
 from bench.track.errors import TrackInputError
@@ -60,9 +60,10 @@ def run_suite(
     *,
     where: Where | None = None,
     shard: Shard | None = None,
+    only: str = "*",
     watch: bool = False,
 ) -> Outcome:
-    """Measure the planned cells, which are the shard's where one is given, into one run file under `out`.
+    """Measure the planned cells, those of the suite that match `only` and are the shard's, into one run file in `out`.
 
     Runs that were killed earlier are finished first, with the cells that they had measured. `watch` shows power and
     clocks meanwhile.
@@ -78,7 +79,15 @@ def run_suite(
     models = energy_models(suite.energy_models)
     device = "cpu" if where.ray is not None else str(timing_device(suite.measure))
     recovered = tuple(recover_unfinished(out))
-    asked = {"suite": suite.name, "shard": str(shard) if shard else None, "settings": suite.measure.model_dump()}
+    asked = {
+        "counted_on": "cpu",
+        "suite": suite.name,
+        "suite_cells": cells_hash(suite),
+        "budgets": list(suite.limits),
+        "only": None if only == "*" else only,
+        "shard": str(shard) if shard else None,
+        "settings": suite.measure.model_dump(),
+    }
     provenance = run_provenance(out, command, device).model_copy(update=asked)
     work = Work(suite, tuple(planned), sources, provenance, watch)
     with open_run(out, provenance) as run:

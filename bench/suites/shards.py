@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, TypeVar
 
 import typer
 
 from bench.suites.errors import SuiteInputError
-
-if TYPE_CHECKING:
-    from bench.track.runs import Run
 
 T = TypeVar("T")
 
@@ -46,8 +43,3 @@ class Shard:
     def of(self, entries: Sequence[T]) -> list[T]:
         """This part: every `count`-th entry, so that neighbours, which cost about the same, go to different parts."""
         return list(entries[self.index - 1 :: self.count])
-
-
-def among(run: Run, names: Iterable[str]) -> Run:
-    """A run with the cells of these names alone: what a shard is compared with lacks nothing that it was not asked."""
-    return replace(run, cells={name: run.cells[name] for name in sorted(names) if name in run.cells})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import hashlib
 import tomllib
 from dataclasses import dataclass
 from importlib.resources import files
@@ -14,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bench.suites.cell import MOST_SEED, MOST_TIMESTEPS, Cell
 from bench.suites.errors import SuiteInputError
 from bench.suites.settings import MeasureSettings
-from bench.track.budgets import Budget, parse_budgets
+from bench.track.budgets import parse_budgets
+from bench.track.records import Budget
 
 Weights = Literal["train", "zoo"]
 Form = Literal["training", "deployed"]
@@ -151,6 +153,12 @@ def plan(suite: Suite, only: str = "*") -> list[PlannedCell]:
     if not chosen:
         raise SuiteInputError(f"Suite {suite.name!r} has no cell that matches {only!r}: try '*'.")
     return chosen
+
+
+def cells_hash(suite: Suite) -> str:
+    """A hash of the names of all cells of a suite, by which runs know that it is the same set."""
+    names = sorted(entry.cell.name for entry in plan(suite))
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
 
 def timed_by_ab(suite: Suite, planned: list[PlannedCell]) -> list[str]:

@@ -6,8 +6,8 @@
     commit = "3f2a9c1"      # the commit that brought the change, by at least 7 digits
     reason = "The stem has twice the channels."
 
-An entry covers the comparison across its commit: the head contains the commit and the base does not. Once the baseline
-contains it the entry is spent, so it never hides a later regression.
+An entry covers the comparison across its commit: the head contains the commit and the base is known not to. Once the
+base contains it the entry is spent, so it never hides a later regression; where that is not known it hides nothing.
 """
 
 from __future__ import annotations
@@ -66,15 +66,30 @@ def read_accepted(path: Path) -> tuple[Accepted, ...]:
 def apply_accepted(
     findings: Iterable[Finding], accepted: Sequence[Accepted], base: Ancestry, head: Ancestry
 ) -> Iterator[Finding]:
-    """Turn the regressions that an entry covers into accepted ones."""
-    live = [entry for entry in accepted if head.contains(entry.commit) and not base.contains(entry.commit)]
+    """Turn the regressions that an entry covers into accepted ones; say so where an entry may cover one, or may not."""
     for finding in findings:
-        entry = next((entry for entry in live if _covers(entry, finding)), None)
-        if finding.verdict == "regressed" and entry:
-            reason = f"{finding.reason}; accepted in {entry.commit[:12]}: {entry.reason}"
+        entries = [entry for entry in accepted if finding.verdict == "regressed" and _covers(entry, finding)]
+        known = [(entry, head.contains(entry.commit), _had(base, head, entry.commit)) for entry in entries]
+        live = next((entry for entry, here, before in known if here and before is False), None)
+        unknown = next((entry for entry, here, before in known if here is not False and not before), None)
+        if live:
+            reason = f"{finding.reason}; accepted in {live.commit[:12]}: {live.reason}"
             yield replace(finding, verdict="accepted", reason=reason)
+        elif unknown:
+            reason = (
+                f"{finding.reason}; not accepted: whether {unknown.commit[:12]} lies between base and head is not "
+                "known, fetch the history of both"
+            )
+            yield replace(finding, reason=reason)
         else:
             yield finding
+
+
+def _had(base: Ancestry, head: Ancestry, commit: str) -> bool | None:
+    """Whether the base has a commit; what stands on a commit is never in it."""
+    if head.shas and head.shas[0].startswith(commit) and base.shas and base.shas[0] in head.shas[1:]:
+        return False
+    return base.contains(commit)
 
 
 def _covers(entry: Accepted, finding: Finding) -> bool:

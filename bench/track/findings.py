@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeVar, get_args
+from typing import Any, Literal, get_args
 
-from bench.track.records import Absent, Provenance, Section
+from bench.metrics import INSTRUMENTS
+from bench.track.records import Absent, Provenance
 from bench.track.runs import CellResult
 
 Verdict = Literal["regressed", "accepted", "changed", "improved", "too_noisy", "not_comparable", "same"]
-S = TypeVar("S", bound=Section)
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)  # worst first
 
 
@@ -17,10 +17,10 @@ VERDICTS: tuple[Verdict, ...] = get_args(Verdict)  # worst first
 class Finding:
     """One verdict.
 
-    `metric` is "cell" for the cell as a whole. `layer` is where counts moved. `change` is relative to the base (0.1 is
-    10 % more), except for accuracy, where it is the difference of the shares; `interval` is that of `change` at 95 %.
-    `p_value` is raw; `p_adjusted` is adjusted over the run, and decides. `floor` is the least change of an instrument's
-    reading that counts on this machine.
+    `metric` is a name of `bench.metrics`, that of a section where it is missing as a whole, "cell" for the cell as a
+    whole. `layer` is where counts moved. `change` is relative to the base (0.1 is 10 % more), except for accuracy,
+    where it is the difference of the shares; `interval` is that of `change` at 95 %. `p_value` is raw; `p_adjusted` is
+    adjusted among the tests of its kind, and decides. `floor` is the least change that counts.
     """
 
     cell: str
@@ -77,28 +77,25 @@ class Pair:
         base, head = (provenance.weights for provenance in self.provenances)
         return base is not None and head is not None and base.sha256 != head.sha256
 
-    def finding(self, metric: str, verdict: Verdict, reason: str, **values: object) -> Finding:
+    def finding(self, metric: str, verdict: Verdict, reason: str, **values: Any) -> Finding:
         """Make a finding on this cell."""
-        return Finding(self.cell, metric, values.pop("layer", None), verdict, reason, **values)  # type: ignore[arg-type]
+        return Finding(self.cell, metric, values.pop("layer", None), verdict, reason, **values)
 
-    def sections(
-        self, attribute: str, kind: type[S], metric: str | None = None, *, gates: bool
-    ) -> tuple[S, S] | Finding:
+    def sections(self, name: str) -> tuple[Any, Any] | Finding:
         """Return a section of both records, or the finding where it is absent from one.
 
-        What the base measured and the head did not is a regression where the section needs no instrument (`gates`), or
-        where measuring failed.
+        What the base measured and the head did not is a regression where the section needs no instrument, or where
+        measuring failed.
         """
-        base, head = (getattr(cell.record, attribute) for cell in (self.base, self.head))
-        metric = metric or attribute
-        if isinstance(base, kind) and isinstance(head, kind):
+        base, head = (getattr(cell.record, name) for cell in (self.base, self.head))
+        if not isinstance(base, Absent) and not isinstance(head, Absent):
             return base, head
-        if isinstance(base, Absent) and isinstance(head, Absent):
-            return self.finding(metric, "not_comparable", f"not measured in either run: {head.reason}")
+        if not isinstance(head, Absent):
+            return self.finding(name, "changed", f"measured now; not at the base: {base.reason}")
         if isinstance(base, Absent):
-            return self.finding(metric, "changed", f"measured now; not at the base: {base.reason}")
-        lost: Verdict = "regressed" if gates or head.status == "failed" else "not_comparable"
-        return self.finding(metric, lost, f"not measured any more: {head.reason}")
+            return self.finding(name, "not_comparable", f"not measured in either run: {head.reason}")
+        lost: Verdict = "not_comparable" if name in INSTRUMENTS and head.status != "failed" else "regressed"
+        return self.finding(name, lost, f"not measured any more: {head.reason}")
 
 
 def relative(base: float, head: float) -> float | None:

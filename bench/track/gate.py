@@ -1,10 +1,10 @@
-"""The gate on time and measured energy: pairs of processes of base and head, interleaved in one job on one machine.
+"""The gate on time: pairs of processes of base and head, interleaved in one job on one machine.
 
 What varies from process to process (memory layout) does not average out over the rounds of one process, so a process
 counts once, as the median of its rounds. The two processes of a pair run their rounds in turn, so what varies from
 minute to minute (neighbours) is the same for both, and only the pair's ratio says anything: the gate rejects where the
-signed-rank test of the pairs has p < `ALPHA` and the median ratio is further from 1 than the floor: 3 % (5 % for
-energy), or what the machine shows in A/A pairs, if that is more.
+signed-rank test of the pairs has p < `ALPHA` and the median ratio is further from 1 than the floor: `FLOOR`, or what
+the machine shows in A/A pairs, if that is more.
 
 Pairs are added until it is decided, and looked at after the numbers in `LOOKS`. Each look spends its own share of
 `ALPHA`: by the union bound the chance that any look is wrong stays below their sum, whatever they have in common.
@@ -30,14 +30,14 @@ ALPHA = 0.002
 LOOKS = {6: 0.0, 10: 0.0, 14: 0.3, 17: 0.3, 20: 0.4}
 MOST_PAIRS = max(LOOKS)
 ROUNDS = 20
+FLOOR = 0.03  # the least change of a time that counts on any machine
 ASKED = 0.10  # the change that the gate is there to find
-FLOORS = {"latency": 0.03, "joules_per_inference": 0.05}
 _RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Rounds (s, or J an inference) of interleaved processes: `base[i]` and `head[i]` are those of the i-th pair."""
+    """Rounds, s, of interleaved processes: `base[i]` and `head[i]` are those of the i-th pair."""
 
     base: tuple[tuple[float, ...], ...]
     head: tuple[tuple[float, ...], ...]

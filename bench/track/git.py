@@ -14,9 +14,13 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.track.git_command import GitError, git, git_line
 from bench.track.records import Absent, Git
+
+if TYPE_CHECKING:
+    from bench.track.history_rows import RunRow
 
 _DEFAULT_BRANCHES = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
 
@@ -161,15 +165,22 @@ def _first_parents(commits: Mapping[str, Sequence[str]]) -> Iterator[str]:
         commit = next(iter(commits[commit][1:]), None)
 
 
-def stored_ancestry(state: Git | Absent) -> Ancestry:
-    """Return what a run itself says of its ancestry: its commit, parents and base."""
-    if isinstance(state, Absent):
+def stored_ancestry(run: Git | RunRow | Absent) -> Ancestry:
+    """Return what a run itself says of its ancestry: its commit, parents and base. A root has no others."""
+    if isinstance(run, Absent) or run.sha is None:
         return Ancestry((), (), complete=False)
-    base = [] if state.base_sha is None else [state.base_sha]
-    return Ancestry(tuple(dict.fromkeys([state.sha, *state.parents, *base])), (state.tree,), complete=False)
+    base = [] if run.base_sha is None else [run.base_sha]
+    shas = tuple(dict.fromkeys([run.sha, *run.parents, *base]))
+    return Ancestry(shas, () if run.tree is None else (run.tree,), complete=not run.parents)
 
 
-def join(known: Ancestry | None, stored: Ancestry) -> Ancestry:
+def known_ancestry(run: Git | RunRow | Absent, repository: Path) -> Ancestry:
+    """Return what git knows of a run's ancestry in a directory, and where it knows less, what the run itself says."""
+    sha = None if isinstance(run, Absent) else run.sha
+    return _join(ancestry(repository, sha) if sha is not None else None, stored_ancestry(run))
+
+
+def _join(known: Ancestry | None, stored: Ancestry) -> Ancestry:
     """Return what git knows, and what the run itself says where git's history is cut off or git knows nothing."""
     if known is None:
         return stored

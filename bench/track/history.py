@@ -5,25 +5,26 @@ A file that cannot be read is named in every result: it is never the same as no 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.track.errors import TrackInputError
 from bench.track.files import dumps, read_json
-from bench.track.git import Ancestry, ancestry, join, stored_ancestry
+from bench.track.git import Ancestry, known_ancestry, stored_ancestry
 from bench.track.history_branch import HistoryBranch
 from bench.track.history_cache import Damaged, load_tables
-from bench.track.history_rows import RunRow
+from bench.track.history_rows import RunRow, row_of
 from bench.track.history_store import HistoryDirectory, Store
-from bench.track.records import Git
 from bench.track.runs import Run, parse_run, run_name, run_of
+from bench.track.standing import standing
 
 __all__ = [
     "Baseline",
     "Damaged",
     "History",
     "add_run",
+    "bases",
     "load_history",
     "newest_comparable",
     "open_history",
@@ -126,13 +127,7 @@ def newest_comparable(
     cache: Path | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Baseline:
-    """Choose the run that the head is compared with.
-
-    A run qualifies if its tree was clean and it has a cell of the head. Runs of commits that the head stands on come
-    first: those of this machine before others, then those of earlier commits, nearest first, before those of the head's
-    own commit (an A/A comparison, which so never hides what a regressed commit did); of a dirty tree its own commit is
-    the nearest. Then come runs of the same tree under another commit (rebased), and the rest. Among equals the newest
-    comes first. A run with all cells of the head comes before one that lacks some.
+    """Read the run that the head is compared with, the first of `bases` that can be read.
 
     Args:
         place: Where the run files are: a directory, or a branch of git.
@@ -143,21 +138,11 @@ def newest_comparable(
     """
     store = open_history(place, repository)
     tables = load_tables(store, cache, progress)
-    known = stored_ancestry(head.git)
-    if repository is not None and isinstance(head.git, Git):
-        known = join(ancestry(repository, head.git.sha), known)
+    known = stored_ancestry(head.git) if repository is None else known_ancestry(head.git, repository)
     rows = [row for row in tables.run_rows() if row.run_id != head.run_id]
-    cells = tables.cells()
-    shared = {row.file: len(cells.get(row.file, set()) & head.cells.keys()) for row in rows}
-    fit = [row for row in rows if shared[row.file] and not row.dirty]
-    ranked = list(_by_preference(fit, head, known))
-    first = next((index for index, (row, _) in enumerate(ranked) if shared[row.file] == len(head.cells)), len(ranked))
-    near = ranked[: min(first + 1, _SEARCHED)]
-    # A stable sort: among runs that share as many cells the preferred one stays first.
-    candidates = sorted(near, key=lambda pair: -shared[pair[0].file]) + ranked[len(near) :]
     damaged = list(tables.damaged)
     entries = {entry.name: entry for entry in store.entries()}
-    for row, reason in candidates:
+    for row, reason in bases(row_of(head, head.path.name), head.cells.keys(), rows, tables.cells(), known):
         if row.file not in entries:  # it was taken away just now
             continue
         try:
@@ -176,24 +161,45 @@ def _nothing(store: Store) -> str:
     return f"there is no directory and no branch {store.title}"
 
 
-def _by_preference(rows: Sequence[RunRow], head: Run, known: Ancestry) -> Iterator[tuple[RunRow, str]]:
-    """Yield the runs, given oldest first, best first, each with the reason."""
-    distance = {sha: index for index, sha in reversed(list(enumerate(known.shas)))}
-    trees = set(known.trees)
-    dirty = isinstance(head.git, Git) and head.git.dirty
-    ranks = []
+def bases(
+    head: RunRow, cells: Set[str], rows: Sequence[RunRow], cells_of: Mapping[str, Set[str]], known: Ancestry
+) -> list[tuple[RunRow, str]]:
+    """Return the runs that a head may be compared with, best first, each with the reason.
+
+    A run qualifies if its tree was clean and it has a cell of the head. Those that gate come first, see
+    `bench.track.standing`; the others are only shown. Of commits that the head stands on those of this machine come
+    before others, then those of earlier commits, nearest first, before those of the head's own commit (an A/A
+    comparison, which so never hides what a regressed commit did); of a dirty tree its own commit is the nearest. Then
+    come runs of the same tree under another commit (rebased), and the rest. Among equals the newest comes first. A run
+    with all cells of the head comes before one that lacks some.
+
+    Args:
+        head: The run.
+        cells: The names of its cells.
+        rows: The runs to choose from, oldest first.
+        cells_of: The names of their cells, by file.
+        known: The ancestry of the head.
+    """
+    shared = {row.file: len(cells_of.get(row.file, set()) & cells) for row in rows}
+    ranked = []
     for age, row in enumerate(reversed(rows)):
-        elsewhere = row.machine != head.machine.fingerprint
-        steps = distance.get(row.sha) if row.sha is not None else None
-        if steps is not None:
-            rank = (0, elsewhere, steps == 0 and not dirty, steps, age)
-            own = "the commit that was changed here" if dirty else "the same commit"
-            what = "the nearest commit that this one stands on" if steps else own
-        elif row.tree is not None and row.tree in trees:
-            rank, what = (1, elsewhere, False, 0, age), "the same tree, rebased"
-        else:
-            rank = (2, elsewhere, False, 0, age)
-            what = "the newest run; git does not say that this commit stands on it"
-        ranks.append((rank, row, f"{what}, {'on another machine' if elsewhere else 'on this machine'}"))
-    for _, row, reason in sorted(ranks, key=lambda item: item[0]):
-        yield row, reason
+        if row.dirty or not shared[row.file]:
+            continue
+        found, elsewhere = standing(row, head, known), row.machine != head.machine
+        near = (elsewhere, found.steps == 0 and not head.dirty, found.steps or 0, age)
+        reason = f"{found.reason}, {'on another machine' if elsewhere else 'on this machine'}"
+        ranked.append(((not found.gates, found.steps is None, *near), row, reason))
+    ranked.sort(key=lambda item: item[0])
+    gating = [item[1:] for item in ranked if not item[0][0]]
+    shown = [item[1:] for item in ranked if item[0][0]]
+    return [pair for group in (gating, shown) for pair in _whole_first(group, shared, len(cells))]
+
+
+def _whole_first(
+    ranked: Sequence[tuple[RunRow, str]], shared: Mapping[str, int], cells: int
+) -> list[tuple[RunRow, str]]:
+    """Move the best run that has all cells before better ones that lack some."""
+    whole = next((index for index, (row, _) in enumerate(ranked) if shared[row.file] == cells), len(ranked))
+    near = ranked[: min(whole + 1, _SEARCHED)]
+    # A stable sort: among runs that share as many cells the preferred one stays first.
+    return [*sorted(near, key=lambda pair: -shared[pair[0].file]), *ranked[len(near) :]]

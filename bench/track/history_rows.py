@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from bench.track.errors import TrackInputError
-from bench.track.records import SECTIONS, Absent, Git, Record
+from bench.track.records import Absent, Git, Record
 from bench.track.runs import Run, in_utc, run_name
 
 
@@ -34,6 +34,7 @@ class RunRow:
     branch: str | None
     message: str
     dirty: bool
+    suite: str | None
     cells: int
 
     @property
@@ -109,12 +110,18 @@ class Rows:
 def rows_of(run: Run, file: str, state: str = "", content: bytes = b"") -> Rows:
     """Return what is kept of a run."""
     records = [result.record for result in run.cells.values()]
+    layers = [row for record in records for row in _layers(record, file)]
+    return Rows(row_of(run, file, state, content), tuple(_record(record, file) for record in records), tuple(layers))
+
+
+def row_of(run: Run, file: str, state: str = "", content: bytes = b"") -> RunRow:
+    """Return what is kept of a run as a whole."""
     git = run.git if isinstance(run.git, Git) else None
     try:
         proper = run_name(run)
     except TrackInputError:
         proper = None
-    kept = RunRow(
+    return RunRow(
         file=file,
         state=state,
         sha256=sha256(content).hexdigest(),
@@ -129,10 +136,9 @@ def rows_of(run: Run, file: str, state: str = "", content: bytes = b"") -> Rows:
         branch=git.branch if git else None,
         message=git.message.strip().partition("\n")[0][:500] if git else "",
         dirty=git.dirty if git else False,
-        cells=len(records),
+        suite=run.common("suite"),
+        cells=len(run.cells),
     )
-    layers = [row for record in records for row in _layers(record, file)]
-    return Rows(kept, tuple(_record(record, file) for record in records), tuple(layers))
 
 
 def _record(record: Record, file: str) -> RecordRow:
@@ -151,7 +157,7 @@ def _record(record: Record, file: str) -> RecordRow:
         timesteps=model.timesteps,
         seed=model.seed,
         device=record.provenance.device,
-        skipped=_skipped(record),
+        skipped=record.unmeasured.reason if record.unmeasured else None,
         samples=accuracy.n if accuracy else None,
         correct=accuracy.correct if accuracy else None,
         firing_rate=spikes.mean_firing_rate if spikes else None,
@@ -168,14 +174,6 @@ def _record(record: Record, file: str) -> RecordRow:
         joules=None if isinstance(record.power, Absent) else record.power.joules_per_inference,
         peak_bytes=None if isinstance(record.memory, Absent) else record.memory.peak_bytes,
     )
-
-
-def _skipped(record: Record) -> str | None:
-    """Return why nothing at all was measured, in the words of what was skipped or failed; None if something was."""
-    absent = [section for name in SECTIONS if isinstance(section := getattr(record, name), Absent)]
-    if len(absent) < len(SECTIONS):
-        return None
-    return next((section for section in absent if section.status in ("skipped", "failed")), absent[0]).reason
 
 
 def _layers(record: Record, file: str) -> list[LayerRow]:

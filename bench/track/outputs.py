@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 
-from bench.track.budgets import METRICS, metric_value
+from bench.metrics import METRICS
 from bench.track.findings import Finding
 from bench.track.records import Absent, Latency
 from bench.track.render import plain
@@ -17,21 +17,6 @@ from bench.track.runs import Run
 
 _COMMANDS = {"regressed": "error", "too_noisy": "warning", "accepted": "notice"}
 _MOST = 10  # GitHub shows ten annotations of each kind in a step
-# Unit, and whether less is better.
-_UNITS = {
-    "accuracy": ("share", False),
-    "parameters": ("parameters", True),
-    "firing_rate": ("spikes per neuron and step", True),
-    "spikes": ("spikes per inference", True),
-    "ac": ("AC per inference", True),
-    "mac": ("MAC per inference", True),
-    "dense": ("pairs per inference", True),
-    "neuron_updates": ("updates per inference", True),
-    "energy": ("J per inference, estimated", True),
-    "latency": ("s", True),
-    "joules": ("J per inference, measured", True),
-    "peak_bytes": ("bytes", True),
-}
 
 
 def workflow_commands(findings: Sequence[Finding], file: str | None = None) -> list[str]:
@@ -66,9 +51,9 @@ def github_action_benchmark(run: Run, *, smaller_is_better: bool) -> list[dict[s
     entries = []
     for name, cell in run.cells.items():
         for metric, value in _metrics(run, name).items():
-            unit, smaller = _UNITS[metric]
-            if smaller is not smaller_is_better:
+            if (METRICS[metric].better < 0) is not smaller_is_better:
                 continue
+            unit = METRICS[metric].meaning
             entry: dict[str, Any] = {"name": f"{name}: {metric}", "unit": unit, "value": value}
             latency = cell.record.latency
             if metric == "latency" and isinstance(latency, Latency) and latency.median_low and latency.median_high:
@@ -91,5 +76,5 @@ def bencher_metric_format(run: Run) -> dict[str, dict[str, dict[str, float]]]:
 
 
 def _metrics(run: Run, cell: str) -> dict[str, float]:
-    values = {metric: metric_value(run.cells[cell].record, metric) for metric in METRICS}
-    return {metric: value for metric, value in values.items() if not isinstance(value, Absent)}
+    values = {name: metric.value(run.cells[cell].record) for name, metric in METRICS.items()}
+    return {name: value for name, value in values.items() if not isinstance(value, Absent)}

@@ -83,13 +83,33 @@ class WeightsProvenance(Section):
     card_anytime: list[float] = []
 
 
+class Budget(Section):
+    """One budget of a suite: a limit on a metric of the cells that the glob covers."""
+
+    cell: str
+    metric: str
+    relation: Literal["<=", ">="]
+    limit: float
+
+    def __str__(self) -> str:
+        return f"{self.metric} {self.relation} {self.limit:g}"
+
+    def kept(self, value: float) -> bool:
+        """Whether a value keeps the limit."""
+        return value <= self.limit if self.relation == "<=" else value >= self.limit
+
+
 class Provenance(Section):
     """Everything that determines a record.
 
-    `suite` is the name of the suite that the run was asked for; None in older files, and of a user's own model. `shard`
-    is the part of the suite that the run was asked for, such as "2/8"; None for all of it. `merged_from` is the
-    id of the run that measured the cell, where several were merged into this one. `settings` is the table [measure] of
-    its suite, with what the command line replaced; None in older files, and of a user's own model.
+    Times, memory and power are of `device`; counts and accuracy are of `counted_on`, None in older files, see
+    `counting_device`.
+
+    `suite` is the name of the suite that the run was asked for, `suite_cells` a hash of the names of all its cells,
+    `budgets` its limits, and `settings` its table [measure] with what the command line replaced; None in older files,
+    and of a user's own model. `only` is the pattern of the cells that were asked for, `shard` the part of the suite,
+    such as "2/8"; None for all of it. `merged_from` is the id of the run that measured the cell, where several were
+    merged into this one.
     """
 
     run_id: str
@@ -100,12 +120,22 @@ class Provenance(Section):
     versions: dict[str, str]
     threads: int
     device: str
+    counted_on: str | None = None
     suite: str | None = None
+    suite_cells: str | None = None
+    budgets: list[Budget] | None = None
+    only: str | None = None
     shard: str | None = None
     merged_from: str | None = None
     settings: dict[str, Any] | None = None
     dataset: DatasetProvenance | None = None
     weights: WeightsProvenance | None = None
+
+    @property
+    def counting_device(self) -> str:
+        """The kind of device that counts and accuracy were made on: until that was kept the CPU, but for own models."""
+        own = self.weights is not None and self.weights.source == "user"
+        return (self.counted_on or (self.device if own else "cpu")).partition(":")[0]
 
 
 class ModelDescription(Section):
@@ -224,7 +254,7 @@ class SynopLayer(SynopCounts):
 
     `mixed` says that the site saw both unit-valued and other inputs; `unit_share` is the share of its non-zero input
     elements whose magnitude was 1. `input_nonzero` of `input_elements` were not 0. `per_step` are the operations, AC or
-    MAC, at each time step; None where the time axis was not known.
+    MAC, at each time step; None where they were not asked for or, as `unattributed` says, where time is not known.
     """
 
     name: str
@@ -236,6 +266,7 @@ class SynopLayer(SynopCounts):
     input_elements: Count | None = None
     input_nonzero: Count | None = None
     per_step: list[Count] | None = None
+    unattributed: str | None = None
 
 
 class Uncounted(Section):
@@ -528,6 +559,15 @@ class Record(Section):
         status="unavailable", reason="not_derived: the file was written before such figures were kept"
     )
     tdp_estimate: TdpEstimate | None = None
+
+    @property
+    def unmeasured(self) -> Absent | None:
+        """Why nothing at all was measured, in the words of what was skipped or failed; None if something was."""
+        sections = [getattr(self, name) for name in SECTIONS]
+        absent = [section for section in sections if isinstance(section, Absent)]
+        if len(absent) < len(sections):
+            return None
+        return next((section for section in absent if section.status in ("skipped", "failed")), absent[0])
 
 
 SECTIONS = ("accuracy", "spikes", "synops", "neuron_ops", "information", "energy", "latency", "power", "memory")

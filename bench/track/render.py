@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from bench.metrics import metric_of
 from bench.track.compare import Comparison, Finding, Verdict
 from bench.track.records import Git
 from bench.track.runs import Run
@@ -53,7 +54,8 @@ def render_terminal(comparison: Comparison, console: Console) -> None:
     """Print a comparison: which runs, what is to be known of them, and what was found."""
     from rich.text import Text
 
-    for side, run in (("base", comparison.base), ("head", comparison.head)):
+    sides = (("base", comparison.base), ("head", comparison.head)) if comparison.base else ()
+    for side, run in sides:
         console.print(Text(f"{side}  {plain(_title(run))}"), soft_wrap=True)
     for note in comparison.notes:
         console.print(Text(plain(note), style="yellow"), soft_wrap=True)
@@ -119,8 +121,9 @@ def to_json(comparison: Comparison) -> dict[str, Any]:
         "version": 1,
         "exit_code": comparison.exit_code,
         "counts": comparison.counts,
-        "base": _run(comparison.base),
+        "base": comparison.base and _run(comparison.base),
         "head": _run(comparison.head),
+        "shown": comparison.shown,
         "notes": list(comparison.notes),
         "sentences": dict(comparison.sentences),
         "findings": [asdict(finding) for finding in comparison.findings],
@@ -144,7 +147,8 @@ def render_markdown(comparison: Comparison) -> str:
         MARKER,
         f"### InfLoR-Bench: {'regressed' if regressed else 'no regression'}",
         "",
-        f"{counts}. Base {escape(_title(comparison.base))}, head {escape(_title(comparison.head))}.",
+        f"{counts}. Base {escape(_title(comparison.base) if comparison.base else 'none')}, "
+        f"head {escape(_title(comparison.head))}.",
         "",
         *(f"- {escape(note)}" for note in comparison.notes),
         "",
@@ -184,7 +188,7 @@ def _value(metric: str, value: float | int | str | None) -> str:
         return ""
     if isinstance(value, str):
         return value[:12]
-    if metric == "accuracy":
+    if getattr(metric_of(metric), "unit", None) == "share":
         return f"{100 * value:.2f} %"
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 

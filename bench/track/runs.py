@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -70,6 +70,11 @@ class Run:
     machine: Machine
     git: Git | Absent
     cells: Mapping[str, CellResult]
+
+    def common(self, key: Literal["suite", "suite_cells", "only", "shard"]) -> str | None:
+        """What the provenance of every cell says under a key; None where that is nothing, or not the same."""
+        values = {getattr(cell.record.provenance, key) for cell in self.cells.values()}
+        return values.pop() if len(values) == 1 else None
 
 
 def read_run(path: Path) -> Run:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
+from statistics import NormalDist, fmean, stdev
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -142,6 +142,26 @@ def signed_rank(differences: Sequence[float]) -> float:
 
     exact = len(moved) <= _EXACT and len({abs(difference) for difference in moved}) == len(moved)
     return float(wilcoxon(moved, alternative="two-sided", method="exact" if exact else "auto").pvalue)
+
+
+def paired_t(differences: Sequence[float], confidence: float = 0.95) -> tuple[float, float, tuple[float, float]]:
+    """Return the mean of differences of pairs, Student's two-sided p-value that it is 0, and the interval of the mean.
+
+    Differences that are all the same leave nothing to chance: the p-value is 0, or 1 where all are 0.
+
+    Raises:
+        ValueError: There are fewer than two pairs.
+    """
+    if len(differences) < 2:
+        raise ValueError("the paired t-test needs at least two pairs")
+    mean, spread = fmean(differences), stdev(differences)
+    if not spread:
+        return mean, float(not mean), (mean, mean)
+    from scipy.stats import ttest_1samp
+
+    test = ttest_1samp(differences, 0.0)
+    low, high = test.confidence_interval(confidence)
+    return mean, float(test.pvalue), (float(low), float(high))
 
 
 def ratio_of_medians(

@@ -9,22 +9,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
+from typing import Any
 
+from bench.metrics import Metric
 from bench.track.findings import Finding, Pair, Verdict, percent, relative
 from bench.track.gate import ALPHA, ASKED, Pairs, change_of, most_moved
-from bench.track.records import Latency, Memory, Power
 from bench.track.statistics import ratio_of_medians
 
 SEPARATE = "separate jobs, so no verdict"
+# What must be the same beside the machine, by section, and how to call it.
+_CONDITIONS = {
+    "latency": (("batch_size",), "measured with batches of {0} and {1}"),
+    "power": (("meter",), "read by different meters ({0}, {1})"),
+    "memory": (("kind", "batch_size"), "read in different ways or batches ({0}, {1})"),
+}
 
 
 @dataclass(frozen=True)
 class Interleaved:
     """What interleaved pairs measured of one cell.
 
-    `pairs` and `floors` are by metric: "latency", parts of it such as "latency/neurons", and "joules_per_inference".
-    `layers` are, by part, the layers' names with the seconds of one forward pass at base and head. `failed` says why
-    there are no pairs, `stopped` why there are no more although it was not decided.
+    `pairs` and `floors` are by metric: "latency" and parts of it such as "latency/neurons". `layers` are, by part, the
+    layers' names with the seconds of one forward pass at base and head. `failed` says why there are no pairs, `stopped`
+    why there are no more, or none, although it was not decided: the machine is too busy.
     """
 
     pairs: Mapping[str, Pairs] = field(default_factory=dict)
@@ -34,19 +41,22 @@ class Interleaved:
     stopped: str | None = None
 
 
-def compare_instruments(pair: Pair, interleaved: Interleaved | None = None) -> list[Finding]:
-    """Return the findings on latency, measured energy and memory: those of pairs can gate, separate runs never do."""
-    findings = [_latency(pair), _power(pair), _memory(pair)]
-    if interleaved is None:
-        return findings
-    if interleaved.failed is not None:
-        return [pair.finding("latency", "not_comparable", interleaved.failed), *findings[1:]]
-    judged = [_of_pairs(pair, metric, interleaved) for metric in interleaved.pairs]
-    return judged + [finding for finding in findings if finding.metric not in interleaved.pairs]
+def compare_reading(
+    pair: Pair, metric: Metric, base: Any, head: Any, interleaved: Interleaved | None = None
+) -> list[Finding]:
+    """Return the findings on what an instrument read: those of pairs can gate, separate runs never do."""
+    if metric.judged == "timed" and interleaved is not None:
+        if interleaved.failed is not None:
+            verdict: Verdict = "too_noisy" if interleaved.stopped else "not_comparable"
+            return [pair.finding(metric.name, verdict, interleaved.failed)]
+        mine = [name for name in interleaved.pairs if name.partition("/")[0] == metric.name]
+        found = [_of_pairs(pair, name, interleaved) for name in mine]
+        return found if metric.name in mine else [*found, _of_runs(pair, metric, base, head)]
+    return [_of_runs(pair, metric, base, head)]
 
 
 def _of_pairs(pair: Pair, metric: str, interleaved: Interleaved) -> Finding:
-    """Return the finding on what pairs measured; `bench.track.decide` gives its verdict, with the run's other tests."""
+    """Return the finding on what pairs measured; `bench.track.decide` gives its verdict, with the other pairs."""
     pairs, floor = interleaved.pairs[metric], interleaved.floors[metric]
     change = change_of(pairs)
     low, high = (end - 1 for end in change.interval)
@@ -100,59 +110,36 @@ def _elsewhere(pair: Pair) -> str:
     return f"measured with {base.threads} and {head.threads} threads"
 
 
-def _latency(pair: Pair) -> Finding:
-    sections = pair.sections("latency", Latency, "latency", gates=False)
-    if isinstance(sections, Finding):
-        return sections
-    base, head = sections
-    values = {"base": base.median, "head": head.median}
+def _of_runs(pair: Pair, metric: Metric, base: Any, head: Any) -> Finding:
+    """Show what two separate runs read."""
+    old, new = metric.read(base), metric.read(head)
+    values: dict[str, Any] = {"base": old, "head": new}
     if not pair.same_machine:
-        return pair.finding("latency", "not_comparable", _elsewhere(pair), **values)
-    if base.batch_size != head.batch_size:
-        reason = f"measured with batches of {base.batch_size} and {head.batch_size}"
-        return pair.finding("latency", "not_comparable", reason, **values)
-    if not base.steady or not head.steady:
-        return pair.finding("latency", "too_noisy", "the machine was not steady after the warm-up", **values)
-    if base.median <= 0 or not pair.base.rounds or not pair.head.rounds:
-        return pair.finding("latency", "not_comparable", "the raw rounds are not there", **values)
+        return pair.finding(metric.name, "not_comparable", _elsewhere(pair), **values)
+    names, words = _CONDITIONS[metric.section]
+    conditions = [" ".join(str(getattr(side, name)) for name in names) for side in (base, head)]
+    if conditions[0] != conditions[1]:
+        return pair.finding(metric.name, "not_comparable", words.format(*conditions), **values)
+    if metric.judged == "timed":
+        return _timed(pair, metric, base.steady and head.steady, values)
+    if old == new:
+        return pair.finding(metric.name, "same", "the same", **values, change=0.0)
+    change = None if old is None or new is None else relative(old, new)
+    return pair.finding(metric.name, "not_comparable", f"{percent(change)}, {SEPARATE}", **values, change=change)
+
+
+def _timed(pair: Pair, metric: Metric, steady: bool, values: dict[str, Any]) -> Finding:
+    if not steady:
+        reason = "the machine was not steady after the warm-up"
+        return pair.finding(metric.name, "too_noisy", reason, **values)
+    if values["base"] <= 0 or not pair.base.rounds or not pair.head.rounds:
+        return pair.finding(metric.name, "not_comparable", "the raw rounds are not there", **values)
     ratio, (low, high) = ratio_of_medians(pair.base.rounds, pair.head.rounds)
     return pair.finding(
-        "latency",
+        metric.name,
         "not_comparable",
         f"{percent(ratio - 1)} ({percent(low - 1)} to {percent(high - 1)}), {SEPARATE}; `inflor-bench ab` decides",
         **values,
         change=ratio - 1,
         interval=(low - 1, high - 1),
     )
-
-
-def _power(pair: Pair) -> Finding:
-    sections = pair.sections("power", Power, "joules_per_inference", gates=False)
-    if isinstance(sections, Finding):
-        return sections
-    base, head = sections
-    values = {"base": base.joules_per_inference, "head": head.joules_per_inference}
-    if not pair.same_machine:
-        return pair.finding("joules_per_inference", "not_comparable", _elsewhere(pair), **values)
-    if base.meter != head.meter:
-        reason = f"read by different meters ({base.meter}, {head.meter})"
-        return pair.finding("joules_per_inference", "not_comparable", reason, **values)
-    change = relative(base.joules_per_inference, head.joules_per_inference)
-    reason = f"{percent(change)}, {SEPARATE}"
-    return pair.finding("joules_per_inference", "not_comparable", reason, **values, change=change)
-
-
-def _memory(pair: Pair) -> Finding:
-    sections = pair.sections("memory", Memory, "peak_bytes", gates=False)
-    if isinstance(sections, Finding):
-        return sections
-    base, head = sections
-    values = {"base": base.peak_bytes, "head": head.peak_bytes}
-    if not pair.same_machine:
-        return pair.finding("peak_bytes", "not_comparable", _elsewhere(pair), **values)
-    if (base.kind, base.batch_size) != (head.kind, head.batch_size):
-        return pair.finding("peak_bytes", "not_comparable", "read in different ways or batches", **values)
-    change = relative(base.peak_bytes, head.peak_bytes)
-    same = base.peak_bytes == head.peak_bytes
-    reason = "the same" if same else f"{percent(change)}, {SEPARATE}"
-    return pair.finding("peak_bytes", "same" if same else "not_comparable", reason, **values, change=change)

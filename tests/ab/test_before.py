@@ -66,7 +66,6 @@ def test_a_time_that_only_one_of_them_has_makes_no_difference(tmp_path, head, hi
         {"dataset": None},
         {"dataset": DatasetProvenance(name="digits", split="test", samples=360, sha256=sha("other images"))},
         {"weights": None},
-        {"weights": SHIPPED.model_copy(update={"source": "cached"})},
         {"weights": SHIPPED.model_copy(update={"recipe": {"epochs": 4}})},
         {"cells": CELLS[:1]},
         {"cells": (*CELLS, "digits/resnet8/relu/T1/s0")},

@@ -205,13 +205,20 @@ def test_more_cells_get_more_time():
     assert all(len(of.pairs["latency"]) == QUIET and of.stopped is None for of in found.values())
 
 
-def test_where_there_is_no_time_for_the_pairs_of_the_base_alone_nothing_is_judged():
+def test_where_the_first_look_cannot_be_reached_in_time_it_ends_after_two_pairs_as_too_noisy():
     calls = []
     sides = Side("base", calls, steady(1.0)), Side("head", calls, steady(1.0))
-    found = run(*sides, cells=("x",), clock=Clock(calls, BUDGET_SECONDS / 5))["x"]
-    assert found.failed == "one pair takes 240 s: the 10 minutes that pairs get do not suffice for the A/A pairs"
-    found = run(*sides, cells=("x",), clock=Clock(calls, BUDGET_SECONDS / 2 / (SAME_PAIRS + 0.5)))["x"]
-    assert found.failed == "stopped after 0 pairs: the 10 minutes that pairs get are spent"
+    found = run(*sides, cells=("x",), clock=Clock(calls, BUDGET_SECONDS / 20))["x"]
+    assert len(calls) == 4
+    assert found.failed == found.stopped
+    assert found.stopped == "stopped: a pair takes 60 s now, and the 10 minutes that pairs get are too few for 9 more"
+
+
+def test_a_first_pair_that_takes_long_is_no_reason_to_end():
+    calls = []
+    sides = Side("base", calls, steady(1.0)), Side("head", calls, steady(1.0))
+    found = run(*sides, cells=("x",), clock=lambda: 200.0 * (len(calls) > 0) + 10.0 * len(calls))["x"]
+    assert (len(found.pairs["latency"]), found.stopped) == (QUIET, None)
 
 
 def test_a_part_that_no_pass_enters_is_left_out():

@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.suites.cell import Cell
 from bench.suites.shards import Shard
 from bench.suites.suite import Suite, plan
-from bench.track.compare import compare
+from bench.track.compare import judge
 from bench.track.merge import merge_runs
 from bench.track.records import Record
 from bench.track.runs import cells_dir, parse_run, read_run
@@ -69,7 +69,7 @@ def reading(count: int, place: Path) -> Callable[[], object]:
 def comparing(count: int, place: Path) -> Callable[[], object]:
     base = parse_run(Path("base.json"), make_run_document(records(count, run_id="base")))
     head = parse_run(Path("head.json"), make_run_document(records(count)))
-    return lambda: compare(base, head)
+    return lambda: judge(base, head)
 
 
 def reporting(count: int, place: Path) -> Callable[[], object]:

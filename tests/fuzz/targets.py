@@ -27,7 +27,7 @@ from bench.suites.own.inputs import from_file
 from bench.suites.results import print_results, results
 from bench.suites.suite import check_names, load_suite, plan
 from bench.track.accepted import read_accepted
-from bench.track.compare import compare
+from bench.track.compare import judge
 from bench.track.errors import TrackInputError
 from bench.track.files import dumps
 from bench.track.history import load_history, newest_comparable
@@ -44,7 +44,6 @@ from models.released import _tensors, convert
 from models.training import state
 from reports import site, siteindex
 from reports.moments import moment, read_moments
-from reports.moments import to_json as to_kept
 from reports.page import build as build_report
 from reports.site import publish
 from tests.fuzz import branch, mutate
@@ -104,20 +103,20 @@ def strict(document: object) -> None:
 
 def _run(path: Path, out: Path, number: int) -> None:
     run, good = read_run(path), _good_run(out)
-    comparison = compare(good, run) if number % 2 else compare(run, good)
+    comparison = judge(good, run) if number % 2 else judge(run, good)
     render_terminal(comparison, Console(file=io.StringIO()))
     print_results(results(comparison.head, comparison), Console(file=io.StringIO()))
     render_markdown(comparison)
     workflow_commands(comparison.findings)
+    moment(run)
     for document in (
         to_json(comparison),
         bencher_metric_format(run),
         github_action_benchmark(run, smaller_is_better=True),
-        to_kept(moment(run)),
     ):
         strict(document)
     if number % 100 == 0:
-        build_report([run], out / "report", comparison=compare(good, run), history=[moment(good), moment(run)])
+        build_report([run], out / "report", comparison=judge(good, run), history=[moment(good), moment(run)])
 
 
 def _history(path: Path, out: Path, number: int) -> None:
@@ -192,9 +191,8 @@ def _summary(path: Path, out: Path, number: int) -> None:
     place.mkdir(parents=True, exist_ok=True)
     (place / "summary.json").write_bytes(path.read_bytes())
     document = site._summary(out / "site", "place")
-    kept = site._kept(out / "site", "place", document.get("run", ""))
     if number % 10 == 0:
-        siteindex.files([("place", kept or moment(_good_run(out)), site._counts(document))], [])
+        siteindex.files([("place", moment(_good_run(out)), site._counts(document))], [])
 
 
 # TOML.

@@ -25,7 +25,6 @@ from models.errors import ModelInputError
 from models.training import state
 from models.zoo import shipped_checkpoint
 from reports import site
-from reports.moments import from_json, moment, to_json
 from tests.command import call
 from tests.fuzz.targets import _CONFIG, _RECIPE, TARGETS
 from tests.models import aedat4
@@ -201,13 +200,3 @@ def test_an_integer_that_arithmetic_cannot_bear(tmp_path):
 def test_counts_of_a_site_that_are_no_counts(counts):
     assert site._counts({"counts": counts}) is None
     assert site._counts({"counts": {"regressed": 2}}) == {"regressed": 2}
-
-
-def test_a_kept_moment_with_a_value_of_another_type(tmp_path):
-    path = tmp_path / "run.json"
-    path.write_bytes(TARGETS["run"].seeds(tmp_path)[0])
-    kept = to_json(moment(read_run(path)))
-    assert to_json(from_json(json.loads(json.dumps(kept)))) == kept
-    for key, value in (("sha", 1.5), ("parents", 3), ("cells", {"a": 1}), ("created", None)):
-        with pytest.raises(ValueError, match=key):
-            from_json({**kept, key: value})

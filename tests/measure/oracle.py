@@ -115,3 +115,14 @@ def is_unit(*inputs: Tensor) -> bool:
 
 def _each(value, dimensions: int) -> tuple[int, ...]:
     return (value,) * dimensions if isinstance(value, int) else tuple(value)
+
+
+def pairs(*factors: Tensor) -> Counted:
+    """Factors of shapes that broadcast: one pair for each element of their product."""
+    together = torch.broadcast_shapes(*(factor.shape for factor in factors))
+    rows = [factor.detach().float().expand(together).numpy() for factor in factors]
+    effective = dense = 0
+    for place in itertools.product(*map(range, together)):
+        dense += 1
+        effective += all(row[place] != 0 for row in rows)
+    return Counted(effective, dense, dense)

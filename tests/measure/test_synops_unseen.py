@@ -107,6 +107,63 @@ def test_weighted_sums_without_a_formula_are_listed(function):
     assert not count(Function(function), spikes(2, 4)).complete
 
 
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, w: (x[:, None] * w).cumsum(-1)[..., -1],
+        lambda x, w: torch.cat(((x[:, None] * w), x[:, None].repeat(1, 3, 1)), -1).sum(-1),
+        lambda x, w: torch.zeros(2, 3).index_put_((torch.tensor([0, 1]),), x[:, :3] - w[0, 0], accumulate=True),
+        lambda x, w: torch.zeros(2, 4).scatter_(1, torch.zeros(2, 4, dtype=torch.int64), x - w[0], reduce="add"),
+        lambda x, w: torch.bincount(torch.tensor([0, 1, 1, 0]), weights=x[0] * w[0]),
+        lambda x, w: torch.zeros(8).put_(torch.tensor([0, 0, 1, 1]), x[0] - w[0], accumulate=True),
+    ],
+    ids=["running sum", "joined with others", "index_put", "scatter", "bincount", "put"],
+)
+def test_sums_of_products_that_are_not_followed_are_listed(function):
+    assert not count(Function(function, torch.randn(3, 4)), spikes(2, 4)).complete
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, w: torch.zeros(2, 3).index_put_((torch.tensor([0, 1]),), x[:, :3] - w[0, 0]),
+        lambda x, w: x + torch.zeros(4).index_add(0, torch.arange(2), w[0, :2]),
+        lambda x, w: x * torch.linalg.inv(w[:, :3] @ w[:, :3].t() + torch.eye(3)).sum(),
+    ],
+    ids=["put", "weights added up", "weights solved"],
+)
+def test_what_sums_no_input_is_not_listed(function):
+    result = count(Function(function, torch.randn(3, 4)), spikes(2, 4))
+    assert result.complete
+    assert result.total.dense == 0
+
+
+def test_a_buffer_that_becomes_state_after_a_whole_pass_is_listed():
+    """Its first product was taken for one of weights; which it was not, as it turns out."""
+
+    class Late(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(4, 3)
+            self.register_buffer("kept", torch.ones(2, 4))
+
+        def forward(self, x, write=False):
+            y = self.layer(self.kept)
+            if write:
+                self.kept.copy_(x)
+            return y
+
+    model, x = Late(), spikes(2, 4)
+    with torch.no_grad(), SynOpCounter(model) as counter:
+        model(x)
+        assert counter.result().complete
+        model(x, write=True)
+        model(x)
+    result = counter.result()
+    assert ["'kept'" in entry.operator for entry in result.uncounted] == [True]
+    assert result.total.ac == oracle.linear(x, model.layer.weight).effective
+
+
 def test_quantised_layers_are_listed():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

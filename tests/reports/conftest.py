@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from bench.track.compare import compare
+from bench.track.compare import judge
 from bench.track.runs import Run
 from reports.moments import Moment, moment
 from reports.page import build
@@ -108,7 +108,7 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> list[Moment]:
 def compared(run: Run, base: Run, past: list[Moment], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report with all that it can have: a comparison and trends."""
     out = tmp_path_factory.mktemp("compared")
-    return build([run], out, comparison=compare(base, run), history=[*past, moment(run)]).parent
+    return build([run], out, comparison=judge(base, run), history=[*past, moment(run)]).parent
 
 
 @pytest.fixture(scope="session")

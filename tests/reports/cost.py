@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from bench.track.compare import compare
+from bench.track.compare import judge
 from reports.moments import moment, read_moments
 from reports.page import build
 from tests.reports import sample
@@ -38,7 +38,7 @@ def main() -> None:
         base = sample.run_of(sample.fifty(scale=0.9, run_id="base"), root / "base.json")
         timed("50 cells of 20 layers", lambda: build([head], root / "plain"))
         bytes_of(root / "plain")
-        timed("the same, compared with a base", lambda: build([head], root / "pair", comparison=compare(base, head)))
+        timed("the same, compared with a base", lambda: build([head], root / "pair", comparison=judge(base, head)))
         bytes_of(root / "pair")
         runs = root / "runs"
         runs.mkdir()

@@ -31,7 +31,7 @@ def test_report_compares_any_two_runs_follows_the_history_and_opens(
     out = tmp_path / "report"
     variables = {**browser_on_path, "INFLOR_BENCH_CACHE": str(tmp_path / "cache")}
     arguments = ("report", base.path, run.path, "--out", out, "--history", history, "--open")
-    done = call(tmp_path, *arguments, check=0, **variables)
+    done = call(tmp_path, *arguments, check=1, **variables)  # it spikes more than the base
     assert done.stdout.splitlines()[-1] == str(out / "index.html")
     assert (out / "compare.html").exists()
     trends = (out / "data/trends.csv").read_text()
@@ -41,7 +41,7 @@ def test_report_compares_any_two_runs_follows_the_history_and_opens(
 
 def test_publish_and_serve(history: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
-    done = call(tmp_path, "publish", history, "--site", site, check=0)
+    done = call(tmp_path, "publish", history, "--site", site, check=1)  # the newest run lacks a cell of its base
     assert done.stdout == f"{site}/index.html: 4 reports built, 0 were there\n"
     serving = subprocess.Popen(
         [sys.executable, "-u", "-m", "bench.cli", "serve", str(site), "--port", "0"],

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
-from bench.track.compare import compare
+from bench.track.compare import judge
 from bench.track.records import Record
 from bench.track.runs import Run
 from reports.moments import moment
@@ -36,7 +36,7 @@ def evil_run(evil: str, path: Path) -> Run:
 def test_pages_show_it_as_text(evil: str, tmp_path: Path, visit: Any) -> None:
     run = evil_run(evil, tmp_path / "run.json")
     base = sample.run_of([poisoned(evil, scale=0.5)], tmp_path / "base.json")
-    out = build([run], tmp_path / "out", comparison=compare(base, run), history=[moment(base), moment(run)]).parent
+    out = build([run], tmp_path / "out", comparison=judge(base, run), history=[moment(base), moment(run)]).parent
     assert [p.name for p in pages(out)][:3] == ["index.html", "compare.html", "trends.html"]
     for path in pages(out):
         seen = visit(path, width=360)

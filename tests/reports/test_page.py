@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bench.track.compare import compare
+from bench.track.compare import judge
 from bench.track.records import Absent, Energy, Synops
 from bench.track.runs import Run, read_run
 from reports.errors import ReportInputError
@@ -76,7 +76,7 @@ def test_the_badge_is_valid_and_says_what_happened(report: Path, compared: Path,
     assert badge["schemaVersion"] == 1
     assert badge["message"] in (report / "badge.svg").read_text()
     ET.fromstring((report / "badge.svg").read_text())
-    regressed = {f.cell for f in compare(base, run).regressions}
+    regressed = {f.cell for f in judge(base, run).regressions}
     message = json.loads((compared / "badge.json").read_text())["message"]
     assert message == (f"{len(regressed)} regressed" if regressed else "no regression")
 
@@ -105,7 +105,7 @@ def test_estimated_and_measured_energy_share_no_column(tmp_path: Path) -> None:
 
 
 def test_changes_are_shown_worst_first_with_cell_metric_and_layer(run: Run, base: Run, compared: Path) -> None:
-    comparison = compare(base, run)
+    comparison = judge(base, run)
     moved = [f for f in comparison.findings if f.verdict in ("regressed", "accepted", "changed", "improved")]
     assert moved, "the base spikes less, so something must have moved"
     for name, shown in (("compare.html", len(moved)), ("index.html", 12)):
@@ -189,7 +189,7 @@ def test_layers_are_compared_one_by_one(run: Run, base: Run, compared: Path) -> 
 
 
 def test_the_same_run_compared_with_itself_has_nothing_to_tell(run: Run, tmp_path: Path) -> None:
-    out = build([run], tmp_path, comparison=compare(run, run)).parent
+    out = build([run], tmp_path, comparison=judge(run, run)).parent
     page = text_of(out / "compare.html")
     for said in ("Nothing moved", "Every layer does the same as at the base", "the same code, machine and versions"):
         assert said in page, said
@@ -227,7 +227,7 @@ def test_pages_stay_small_with_many_cells_of_many_layers(tmp_path: Path) -> None
         )
         for name, scale in (("head", 1.0), ("base", 0.9))
     )
-    out = build([head], tmp_path / "out", comparison=compare(base, head)).parent
+    out = build([head], tmp_path / "out", comparison=judge(base, head)).parent
     assert (out / "index.html").stat().st_size < 500_000
     assert (out / "compare.html").stat().st_size < 500_000
     assert max(p.stat().st_size for p in pages(out)[1:]) < 1_000_000

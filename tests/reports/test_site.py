@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
-from bench.track.compare import compare
+from bench.track.compare import judge
 from bench.track.runs import read_run
 from reports import page
 from reports.errors import ReportInputError
@@ -32,7 +32,7 @@ def test_every_run_has_its_address_and_its_base(site: Path, history: Path) -> No
     assert [r["address"] for r in listed] == [f"runs/{n}/index.html" for n in (FOURTH, THIRD, SECOND, FIRST)]
     assert all((site / r["address"]).exists() for r in listed)
     assert listed[-1]["counts"] is None
-    expected = compare(read_run(history / f"{SECOND}.json"), read_run(history / f"{THIRD}.json")).counts
+    expected = judge(read_run(history / f"{SECOND}.json"), read_run(history / f"{THIRD}.json")).counts
     assert listed[1]["counts"] == expected
     assert expected["improved"] > 0, "the third run does fewer operations"
     assert pyarrow.parquet.read_table(site / "data/runs.parquet").num_rows == 4

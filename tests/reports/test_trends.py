@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -17,16 +16,11 @@ from bench.track.history import run_files
 from bench.track.runs import Run, read_run
 from reports.cells import collect
 from reports.levels import events, lines
-from reports.moments import Moment, from_json, moment, ordered, read_moments, to_json
+from reports.moments import Moment, moment, ordered, read_moments
 from reports.page import build
 from tests.reports import sample
 
 CELL = "fashion-mnist/resnet8/soft/T2/s0"
-
-
-def test_a_moment_survives_json(run: Run) -> None:
-    kept = moment(run)
-    assert from_json(json.loads(json.dumps(to_json(kept)))) == kept
 
 
 def test_a_moment_holds_the_record_s_figures(run: Run) -> None:

@@ -149,11 +149,11 @@ def test_a_cell_s_figures_are_those_of_its_record(tmp_path: Path) -> None:
     )
     spikes = sum(sum(layer.spikes_per_step) for layer in record.spikes.layers)
     sites = sum(layer.neurons * len(layer.spikes_per_step) for layer in record.spikes.layers) * record.spikes.samples
-    assert one.firing_rate == pytest.approx(spikes / sites)
-    assert one.operations("ac") == sum(layer.ac for layer in record.synops.layers) / record.synops.samples
+    assert one.figure("firing_rate") == pytest.approx(spikes / sites)
+    assert one.figure("ac") == sum(layer.ac for layer in record.synops.layers) / record.synops.samples
     layers = record.information.layers
     fired = [layer.fired for layer in layers]
-    assert one.reset_loss == pytest.approx(np.average([x.reset_loss or 0 for x in layers], weights=fired))
+    assert one.figure("reset_loss") == pytest.approx(np.average([x.reset_loss or 0 for x in layers], weights=fired))
     error = one.quantisation
     assert not isinstance(error, Missing)
     elements = [layer.elements for layer in layers]
@@ -163,8 +163,8 @@ def test_a_cell_s_figures_are_those_of_its_record(tmp_path: Path) -> None:
 def test_what_is_missing_is_missing_with_its_reason(tmp_path: Path) -> None:
     whole = sample.record("digits/resnet8/relu/T1/s0")
     one = collect([sample.run_of([whole], tmp_path / "run.json")])[0]
-    assert one.firing_rate == Missing("an ANN has no spikes")
-    assert one.reset_loss == Missing("an ANN has no membrane")
+    assert one.figure("firing_rate") == Missing("an ANN has no spikes")
+    assert one.figure("reset_loss") == Missing("an ANN has no membrane")
     assert one.skipped is None
     gone = collect([sample.run_of([sample.skipped(whole, "no data")], tmp_path / "gone.json")])[0]
     assert gone.skipped == Missing("no data", "skipped")

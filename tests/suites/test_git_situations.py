@@ -145,7 +145,7 @@ def test_without_git_the_newest_run_of_this_machine_is_the_base(place):
     plain, programs = place.directory / "plain", place.directory / "programs"
     shutil.copytree(place.repository.path, plain, ignore=shutil.ignore_patterns(".git"))
     programs.mkdir()
-    why = f"the newest run; git does not say that this commit stands on it, {HERE}"
+    why = f"the newest run; without git nothing says what this one stands on, {HERE}"
     third, base, reason, _ = place.run(plain)
     assert "not a git repository" in third.git.reason
     assert (base, reason) == (place.two, why)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from bench.suites.judging import Rules, judge, judge_alone
+from bench.suites.judging import judge_here
 from bench.suites.suite import load_suite
-from bench.track.budgets import Budget
+from bench.track.records import Budget
 from bench.track.runs import read_run
 from tests.command import call
 from tests.track.builders import make_record, write_run
@@ -35,8 +35,8 @@ def no_job(monkeypatch):
 def test_the_budgets_of_a_suite_file_are_its_limits(tmp_path):
     (tmp_path / "suite.toml").write_text(SUITE + 'cell = "digits/*"\naccuracy = ">= 0.9"\nac_ratio = "<= 1.05"\n')
     assert load_suite(str(tmp_path / "suite.toml")).limits == (
-        Budget("digits/*", "accuracy", ">=", 0.9),
-        Budget("digits/*", "ac_ratio", "<=", 1.05),
+        Budget(cell="digits/*", metric="accuracy", relation=">=", limit=0.9),
+        Budget(cell="digits/*", metric="ac_ratio", relation="<=", limit=1.05),
     )
 
 
@@ -59,8 +59,9 @@ def test_a_wrong_budget_ends_the_command_with_2_and_one_sentence(tmp_path, line,
 
 @pytest.mark.parametrize(("limit", "code"), [(0.9, 0), (0.99, 1)])
 def test_a_run_without_base_is_judged_by_its_budgets(tmp_path, capsys, limit, code):
-    head = read(tmp_path / "head.json", accuracy=0.95)
-    assert judge_alone(head, Rules(budgets=[Budget("*", "accuracy", ">=", limit)])) == code
+    budgets = [Budget(cell="*", metric="accuracy", relation=">=", limit=limit)]
+    head = read(tmp_path / "head.json", accuracy=0.95, provenance={"budgets": budgets})
+    assert judge_here(None, head).exit_code == code
     out = " ".join(capsys.readouterr().out.split())
     assert ("is broken: 0.95" in out) is bool(code)
 
@@ -69,14 +70,14 @@ def test_a_regression_is_annotated_in_a_job_of_github_alone(tmp_path, capsys, mo
     base, head = read(tmp_path / "base.json"), read(tmp_path / "head.json", firing_rate=[0.2, 0.3, 0.2, 0.2])
     suite = tmp_path / "suite.toml"
     suite.touch()
-    assert judge(base, head, Rules(suite=str(suite))).exit_code == 1
+    assert judge_here(base, head, suite=str(suite)).exit_code == 1
     assert "::error" not in capsys.readouterr().out
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    judge(base, head, Rules(suite=str(suite)))
+    judge_here(base, head, suite=str(suite))
     assert f"::error file={suite}," in capsys.readouterr().out
-    judge(base, head, Rules(suite="default"))
+    judge_here(base, head, suite="default")
     assert "::error title=" in capsys.readouterr().out
 
 
 def test_the_same_run_twice_is_no_regression(tmp_path):
-    assert judge(read(tmp_path / "a.json"), read(tmp_path / "b.json"), Rules()).exit_code == 0
+    assert judge_here(read(tmp_path / "a.json"), read(tmp_path / "b.json")).exit_code == 0

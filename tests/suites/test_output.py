@@ -11,7 +11,7 @@ import time
 import pytest
 
 from bench.track.runs import read_run
-from tests.command import call
+from tests.command import call, told
 from tests.suites.place import Place
 
 SUITE = """
@@ -63,7 +63,7 @@ def place(tmp_path_factory):
 
 
 def test_a_log_has_a_line_a_cell_in_the_order_in_which_they_are_measured(place):
-    lines = place.first.stderr.splitlines()
+    lines = told(place.first)
     assert len(lines) == 4
     cells = [re.fullmatch(r"\[(\d)/4\] (\S+): (.*)", line).groups() for line in lines]
     assert [number for number, _, _ in cells] == ["1", "2", "3", "4"]

@@ -8,7 +8,7 @@ from rich.console import Console
 from statsmodels.stats.proportion import proportion_confint
 
 from bench.suites.results import print_results, results
-from bench.track.compare import compare
+from bench.track.compare import judge
 from bench.track.records import SECTIONS, Absent
 from bench.track.runs import read_run
 from tests.track.builders import make_latency, make_record, make_suite, write_run
@@ -65,10 +65,10 @@ def test_what_changed_against_the_base_is_the_worst_with_its_number(tmp_path):
     records[1] = make_record(neuron="hard", timesteps=4, firing_rate=[0.2, 0.25, 0.2, 0.2])
     records[2] = make_record(neuron="soft", timesteps=4, **ABSENT)
     head = run_of(tmp_path / "head.json", [*records, make_record("digits/resnet20/soft/T4/s0"), *SKIPPED])
-    digits, fashion = results(head, compare(base, head))
+    digits, fashion = results(head, judge(base, head))
     said = {row[0]: row[-1] for row in digits.rows}
     growth = records[1].synops.total.ac / make_suite()[1].synops.total.ac - 1
-    assert re.match(r"regressed: ACs \+([\d.]+) %, spikes", said["resnet8/hard/T4/s0"])
+    assert re.match(r"regressed: AC \+([\d.]+) %, spikes", said["resnet8/hard/T4/s0"])
     assert float(re.search(r"\+([\d.]+) %", said["resnet8/hard/T4/s0"])[1]) == pytest.approx(100 * growth, rel=5e-3)
     assert said["resnet8/soft/T4/s0"] == "regressed"
     assert said["resnet8/soft-mpr/T4/s0"] == "same"

@@ -12,6 +12,7 @@ from bench.suites.errors import SuiteInputError
 from bench.suites.options import checked_timeout
 from bench.track.records import SECTIONS
 from bench.track.runs import read_run
+from tests.command import told
 from tests.suites.place import Place, same_results
 
 SUITE = """
@@ -77,7 +78,7 @@ def place(tmp_path_factory):
 
 def test_a_run_within_its_time_has_the_same_results(place):
     done = place.run("--timeout", 300, out="limited", PYTHONPATH=place.path)
-    assert [line.split()[0] for line in done.stderr.splitlines()] == ["[1/3]", "[2/3]", "[3/3]"]
+    assert [line.split()[0] for line in told(done)] == ["[1/3]", "[2/3]", "[3/3]"]
     assert same_results(place.only_run("whole"), place.only_run("limited")) == 3
 
 

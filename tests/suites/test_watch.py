@@ -103,7 +103,7 @@ def test_on_a_terminal_the_line_stands_while_a_model_is_measured_and_goes_before
                 break
     output = process.communicate(timeout=30)[0].decode()
     os.close(own)
-    measured = re.search(r"J per inference by", output)
+    measured = re.search(r"measured energy", output)
     assert process.returncode == (0 if measured else 1), seen.decode()
     assert measured or "power was required and not measured: " in seen.decode()
     assert not re.search(r"\b0(\.0*)? W", output + seen.decode())

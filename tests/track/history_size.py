@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.track.compare import compare
+from bench.track.compare import judge
 from bench.track.files import dumps
 from bench.track.git_command import git
 from bench.track.history import newest_comparable
@@ -155,9 +155,9 @@ def main() -> None:
         with timed(f"two runs of {given.cells} cells: read"):
             base, head = read_run(base.path), read_run(files[-1])
         with timed(f"two runs of {given.cells} cells: compared (scipy imported)"):
-            compare(base, head)
+            judge(base, head)
         with timed(f"two runs of {given.cells} cells: compared again"):
-            compare(base, head)
+            judge(base, head)
         fresh(
             f"`compare` of two runs of {given.cells} cells, as a command",
             "import subprocess, sys; subprocess.run([sys.executable, '-m', 'bench.cli', 'compare', *sys.argv[1:]],"

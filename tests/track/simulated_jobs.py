@@ -19,7 +19,7 @@ from rich.progress import track
 from bench.ab.interleave import SAME_PAIRS
 from bench.track import statistics
 from bench.track.change_points import change_points
-from bench.track.gate import ALPHA, FLOORS, MOST_PAIRS, ROUNDS, Pairs, change_of, decided, hopeless, noise_floor
+from bench.track.gate import ALPHA, FLOOR, MOST_PAIRS, ROUNDS, Pairs, change_of, decided, hopeless, noise_floor
 from bench.track.statistics import wilson
 
 ROUND_NOISE, JOB_NOISE = 0.05, 0.03
@@ -58,7 +58,7 @@ def compare_in_a_job(generator: np.random.Generator, ratio: float, noise: Noise,
             sides.append(tuple(map(tuple, seconds)))
         return Pairs(*sides)
 
-    floor = noise_floor(pairs(SAME_PAIRS, 1.0), FLOORS["latency"])
+    floor = noise_floor(pairs(SAME_PAIRS, 1.0), FLOOR)
     measured = pairs(MOST_PAIRS, ratio)
     looks = (Pairs(measured.base[:count], measured.head[:count]) for count in range(1, MOST_PAIRS + 1))
     seen = next(look for look in looks if decided(look, floor, tests) or hopeless(look, floor))
@@ -122,7 +122,8 @@ def _row(*values: object) -> None:
     print(f"| {' | '.join(map(str, values))} |", flush=True)
 
 
-def _share(count: int, of: int) -> str:
+def share(count: int, of: int) -> str:
+    """A share in per cent, with its interval."""
     low, high = wilson(count, of)
     return f"{100 * count / of:.2f} % ({100 * low:.2f} to {100 * high:.2f})"
 
@@ -146,25 +147,23 @@ def main() -> None:
     rows += [(Noise(0.15), ratio, 1, 1000 if ratio == 1 else 500) for ratio in (1.0, 1.1, 2.0)]
     for seed, (noise, ratio, tests, comparisons) in enumerate(rows, 1):
         found, pairs = alarms(comparisons, ratio, seed, noise, tests)
-        share = _share(found, comparisons)
-        _row(
-            f"{noise.process:.0%}", f"{noise.pair:.0%}", f"{ratio:.2f}", tests, comparisons, found, share, f"{pairs:g}"
-        )
+        seen = share(found, comparisons)
+        _row(f"{noise.process:.0%}", f"{noise.pair:.0%}", f"{ratio:.2f}", tests, comparisons, found, seen, f"{pairs:g}")
 
     _table("comparisons of two jobs where nothing changed", "called 5 % slower", "share (95 % interval)")
     found = alarms_of_separate_jobs(100_000, 11)
-    _row(100_000, found, _share(found, 100_000))
+    _row(100_000, found, share(found, 100_000))
 
     _table("change", "runs after it", "histories", "shown in its place", "share (95 % interval)")
     for seed, (ratio, later) in enumerate([(1.05, 10), (1.05, 20), (1.1, 5), (1.1, 10), (1.1, 20)], 21):
         found = changes_found(500, ratio, later, seed)
-        _row(f"{ratio - 1:+.0%}", later, 500, found, _share(found, 500))
+        _row(f"{ratio - 1:+.0%}", later, 500, found, share(found, 500))
 
     _table("runs, looked at after each", "quiet histories", "with an alarm by then", "share (95 % interval)")
     first = first_alarms(200, 200, 31)
     for runs in (50, 100, 200):
         found = sum(alarm <= runs for alarm in first)
-        _row(runs, 200, found, _share(found, 200))
+        _row(runs, 200, found, share(found, 200))
 
 
 if __name__ == "__main__":

@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import wilcoxon
+from scipy.stats import binomtest, wilcoxon
 
 from bench.track.budgets import parse_budgets
-from bench.track.compare import compare
-from bench.track.gate import ALPHA, LOOKS, Pairs, change_of, decided, noise_floor
+from bench.track.compare import Rules, judge
+from bench.track.gate import ALPHA, LOOKS, Pairs, change_of, decided, hopeless, noise_floor
 from bench.track.runs import read_run
 from bench.track.timing import Interleaved
 from tests.track.builders import make_record, write_run
@@ -26,12 +26,10 @@ def pairs(count: int, ratio: float = 1.0, *, noise: float = 0.01, seed: int = 0,
     return Pairs(processes(1.0), processes(ratio))
 
 
-def compared(tmp_path, interleaved, **arguments):
-    runs = [
-        read_run(write_run(tmp_path / f"{side}.json", [make_record(CELL, provenance={"run_id": side})]))
-        for side in ("base", "head")
-    ]
-    return compare(*runs, interleaved={CELL: interleaved}, **arguments)
+def compared(tmp_path, interleaved, budgets=()):
+    records = {side: make_record(CELL, provenance={"run_id": side, "budgets": budgets}) for side in ("base", "head")}
+    runs = [read_run(write_run(tmp_path / f"{side}.json", [record])) for side, record in records.items()]
+    return judge(*runs, Rules(interleaved={CELL: interleaved}))
 
 
 def finding(comparison, metric):
@@ -131,7 +129,7 @@ def test_the_layer_whose_time_moved_most_is_named(tmp_path):
     assert comparison.exit_code == 1
 
 
-def test_all_p_values_of_the_run_are_adjusted_together(tmp_path):
+def test_all_p_values_of_timings_are_adjusted_together(tmp_path):
     quiet = {f"latency/part{index}": pairs(14, seed=index) for index in range(1, 8)}
     moved = pairs(14, 1.06, noise=0.03, seed=1)
     alone = finding(compared(tmp_path, Interleaved({"latency": moved}, {"latency": 0.03})), "latency")
@@ -140,6 +138,47 @@ def test_all_p_values_of_the_run_are_adjusted_together(tmp_path):
     assert alone.p_adjusted == alone.p_value < together.p_adjusted
     assert together.p_adjusted == pytest.approx(8 * alone.p_value)
     assert alone.p_adjusted < ALPHA
+
+
+def test_however_many_timings_hide_no_loss_of_accuracy(tmp_path):
+    """28 lost and 9 gained of 10,000: p = 0.0026, which among 76 tests would be 0.19."""
+    right = np.arange(10_000) < 9000
+    turned = right.copy()
+    turned[:28], turned[-9:] = False, True
+    base, head = (
+        read_run(write_run(tmp_path / f"{side}.json", [make_record(CELL, samples=10_000, bits=bits)]))
+        for side, bits in (("base", right), ("head", turned))
+    )
+    quiet = {f"latency/part{index}": pairs(14, seed=index) for index in range(75)}
+    timed = Rules(interleaved={CELL: Interleaved(quiet, dict.fromkeys(quiet, 0.03))})
+    alone, among = (finding(judge(base, head, rules), "accuracy") for rules in (None, timed))
+    assert alone.p_value == pytest.approx(binomtest(9, 37).pvalue)
+    assert (alone.verdict, among.verdict) == ("regressed", "regressed")
+    assert among.p_adjusted == alone.p_adjusted == alone.p_value
+    assert sum(it.p_value is not None for it in judge(base, head, timed).findings) == 76
+
+
+def test_pairs_for_which_the_machine_is_too_busy_are_too_noisy(tmp_path):
+    found = finding(
+        compared(tmp_path, Interleaved(failed="stopped: it is busy", stopped="stopped: it is busy")), "latency"
+    )
+    assert (found.verdict, found.reason) == ("too_noisy", "stopped: it is busy")
+    ended = Interleaved({"latency": pairs(6, 1.1, noise=0.3)}, {"latency": 0.3}, stopped="stopped after 6 pairs")
+    found = finding(compared(tmp_path, ended), "latency")
+    assert found.verdict == "too_noisy"
+    assert "; stopped after 6 pairs" in found.reason
+
+
+def test_the_same_within_a_floor_that_hides_10_percent_is_too_noisy(tmp_path):
+    wide = pairs(10, noise=0.4, seed=1)
+    low, high = change_of(wide).interval
+    assert 0.1 < max(1 - low, high - 1) < 0.3
+    assert (
+        finding(compared(tmp_path, Interleaved({"latency": wide}, {"latency": 0.3})), "latency").verdict == "too_noisy"
+    )
+    assert not decided(wide, 0.3, 1)
+    assert hopeless(wide, 0.3)
+    assert not hopeless(wide, 0.1)
 
 
 def test_pairs_that_failed_are_not_comparable_and_say_why(tmp_path):

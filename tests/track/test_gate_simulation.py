@@ -3,6 +3,7 @@
 import pytest
 
 from bench.track.gate import LOOKS
+from tests.track import simulated_suites as suites
 from tests.track.simulated_jobs import SUITE_TESTS, Noise, alarms, changes_found, first_alarms
 
 
@@ -45,3 +46,16 @@ def test_change_points_alarm_in_at_most_5_percent_of_quiet_histories_looked_at_a
 @pytest.mark.slow
 def test_a_change_of_10_percent_is_shown_where_it_is_once_20_runs_have_seen_it():
     assert changes_found(200, 1.1, 20, seed=4) >= 180
+
+
+@pytest.mark.slow
+def test_whole_jobs_of_the_default_suite_do_not_cry_wolf():
+    """If 0.5 % did, more than two of 200 jobs would in one of twelve such tests."""
+    assert sum(comparison.exit_code for comparison in suites.jobs(200, 7, suites.QUIET)) <= 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", suites.CASES, ids=lambda case: case[0])
+def test_whole_jobs_of_the_default_suite_find_what_is_there(case):
+    _, changes, ratio, metric = case
+    assert suites.found_in(suites.jobs(60, 8, suites.QUIET, changes, ratio), metric) >= 57

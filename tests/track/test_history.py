@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.track.compare import judge
 from bench.track.errors import TrackInputError
 from bench.track.git import git_state
 from bench.track.history import load_history, newest_comparable, run_files
@@ -20,10 +21,18 @@ class Directory:
         self.path = path
         self.minutes = 0
 
-    def add(self, git: Git | Absent, *, machine: str = "here", neurons: tuple[str, ...] = ("soft", "hard")) -> Run:
+    def add(
+        self,
+        git: Git | Absent,
+        *,
+        machine: str = "here",
+        neurons: tuple[str, ...] = ("soft", "hard"),
+        suite: str | None = "default",
+    ) -> Run:
         self.minutes += 1
         changes = {
             "git": git,
+            "suite": suite,
             "machine": make_machine(machine),
             "run_id": f"run{self.minutes}",
             "created": f"2026-11-24T{10 + self.minutes // 60}:{self.minutes % 60:02}:00+00:00",
@@ -122,7 +131,10 @@ def test_other_branches_come_last(history, repository):
     history.path.joinpath(make_machine("elsewhere").fingerprint).rename(history.path.parent / "gone")
     baseline = newest_comparable(history.path, head, repository=repository.path)
     assert baseline.run.run_id == "run2"
-    assert "does not say" in baseline.reason
+    assert "git says that this commit does not stand on it" in baseline.reason
+    [own] = [run for run in load_history(history.path).runs if run.run_id == head.run_id]
+    comparison = judge(baseline.run, own)
+    assert "does not say" in comparison.shown, "and without the repository nobody knows"
 
 
 def test_dirty_runs_are_never_a_baseline(history, repository):
@@ -185,6 +197,28 @@ def test_a_run_with_all_cells_comes_before_a_nearer_one_with_some(history, repos
     assert chosen(history, history.add(third, neurons=("soft", "hard-mpr")), repository) == "run2"  # one cell each
     partial = history.add(third, neurons=("soft",))
     assert chosen(history, partial, repository) == "run2"
+
+
+def test_a_run_of_the_same_suite_comes_before_a_nearer_one_of_another(history, repository):
+    first, second, third = commits(repository, "first", "second", "third")
+    history.add(first, neurons=("soft",))
+    history.add(second, suite="zoo")
+    head = history.add(third)
+    assert chosen(history, head, repository) == "run1", "although the other suite's run has all cells"
+    baseline = newest_comparable(history.path, history.add(third, suite="third"), repository=repository.path)
+    assert baseline.run.run_id == "run3", "for want of better the newest is shown"
+    assert "another suite, default" in baseline.reason
+
+
+def test_a_run_that_may_gate_comes_before_one_that_has_more_cells(history, repository):
+    [first] = commits(repository, "first")
+    repository.git("checkout", "-q", "-b", "other")
+    [other] = commits(repository, "other")
+    repository.git("checkout", "-q", "main")
+    [second] = commits(repository, "second")
+    history.add(first, neurons=("soft",))
+    history.add(other, neurons=("soft", "hard"))
+    assert chosen(history, history.add(second), repository) == "run1"
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"benchmarks": []}'])

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 from rich.console import Console
 
-from bench.track.compare import Finding, compare
+from bench.track.compare import Finding, judge
 from bench.track.render import (
     MARKER,
     escape,
@@ -28,7 +28,7 @@ HOSTILE = (
 
 
 def comparison_of(tmp_path, base, head):
-    return compare(read_run(write_run(tmp_path / "base.json", base)), read_run(write_run(tmp_path / "head.json", head)))
+    return judge(read_run(write_run(tmp_path / "base.json", base)), read_run(write_run(tmp_path / "head.json", head)))
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_the_comment_says_what_regressed_and_where(regressed):
     text = render_markdown(regressed)
     assert "### InfLoR-Bench: regressed" in text
     assert "| **regressed** | digits/resnet8/hard/T4/s0 | spikes | layer1&#46;0&#46;conv1&#46;lif |" in text
-    quiet = render_markdown(compare(regressed.base, regressed.base))
+    quiet = render_markdown(judge(regressed.base, regressed.base))
     assert "no regression" in quiet
     assert "| **" not in quiet
 

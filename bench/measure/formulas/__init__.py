@@ -13,9 +13,18 @@ measurement. For an operator that multiplies nothing, `declare_not_synaptic` say
 
 from __future__ import annotations
 
-from bench.measure.formulas import attention, convolution, matrix, recurrent
+from bench.measure.formulas import accumulating, attention, convolution, matrix, recurrent
 from bench.measure.formulas.not_synaptic import declare_not_synaptic, is_not_synaptic, is_view
-from bench.measure.formulas.products import Contraction, Convolution, Count, Linear, Product, Projection
+from bench.measure.formulas.products import (
+    Contraction,
+    Convolution,
+    Count,
+    Linear,
+    Product,
+    Projection,
+    operands,
+    with_operands,
+)
 from bench.measure.formulas.registry import Formula, formula_of, register_formula
 
 __all__ = [
@@ -26,6 +35,7 @@ __all__ = [
     "Linear",
     "Product",
     "Projection",
+    "accumulating",
     "attention",
     "convolution",
     "declare_not_synaptic",
@@ -33,6 +43,8 @@ __all__ = [
     "is_not_synaptic",
     "is_view",
     "matrix",
+    "operands",
     "recurrent",
     "register_formula",
+    "with_operands",
 ]

@@ -42,6 +42,7 @@ def attention(
     if enable_gqa or (query.ndim > 2 and key.shape[-3] != query.shape[-3] and key.shape[-3] > 1):
         key = key.repeat_interleave(query.shape[-3] // key.shape[-3], -3)
         value = value.repeat_interleave(query.shape[-3] // value.shape[-3], -3)
+    rows = (query, tuple(range(query.ndim - 1)))
     batch = torch.broadcast_shapes(query.shape[:-2], key.shape[:-2], value.shape[:-2])
     query, key, value = (x.expand(*batch, *x.shape[-2:]).reshape(-1, *x.shape[-2:]) for x in (query, key, value))
     scores = torch.bmm(query, key.transpose(1, 2)) * (scale or 1 / math.sqrt(query.shape[-1]))
@@ -53,8 +54,8 @@ def attention(
         scores = scores.masked_fill(~mask, -math.inf) if mask.dtype is torch.bool else scores + mask
     probabilities = torch.softmax(scores, -1).nan_to_num(0.0)
     return [
-        Contraction("attention_scores", query, key.transpose(1, 2)),
-        Contraction("attention_values", probabilities, value),
+        Contraction("attention_scores", query, key.transpose(1, 2), rows=rows),
+        Contraction("attention_values", probabilities, value, rows=rows),
     ]
 
 

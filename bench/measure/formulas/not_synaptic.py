@@ -30,11 +30,11 @@ _ARRANGING = """
 """
 # Looking up, choosing and ordering. An embedding is a table look-up.
 _CHOOSING = """
-    embedding embedding_renorm_ gather index index_select index_copy index_copy_ index_fill index_fill_ index_put
-    index_put_ _index_put_impl_ masked_fill_ masked_scatter masked_scatter_ masked_select nonzero nonzero_static put
-    put_ scatter scatter_ take unique_consecutive unique_dim _unique _unique2 isin _unsafe_index
+    embedding embedding_renorm_ gather index index_select index_copy index_copy_ index_fill index_fill_
+    masked_fill_ masked_scatter masked_scatter_ masked_select nonzero nonzero_static
+    scatter scatter_ take unique_consecutive unique_dim _unique _unique2 isin _unsafe_index
     _unsafe_masked_index searchsorted bucketize sort topk kthvalue median nanmedian mode cummax cummin
-    _cummax_helper _cummin_helper bincount histc
+    _cummax_helper _cummin_helper histc
 """
 # Running and other sums without weights.
 _SUMMING = """
@@ -67,8 +67,8 @@ _NORMALISING = """
 _ASKING = """
     _local_scalar_dense _assert_async _functional_assert_async _assert_scalar _assert_tensor_metadata
     _fused_sdp_choice _has_same_storage_numel _is_all_true _is_any_true allclose equal is_pinned is_same_size item
-    sym_constrain_range sym_constrain_range_for_size record_stream _nnz sparse_dim dense_dim dequantize int_repr
-    q_per_channel_axis q_per_channel_scales q_per_channel_zero_points q_scale q_zero_point qscheme
+    _linalg_check_errors sym_constrain_range sym_constrain_range_for_size record_stream _nnz sparse_dim dense_dim
+    dequantize int_repr q_per_channel_axis q_per_channel_scales q_per_channel_zero_points q_scale q_zero_point qscheme
     quantize_per_channel quantize_per_tensor quantize_per_tensor_dynamic _empty_affine_quantized
     _empty_per_channel_affine_quantized fake_quantize_per_channel_affine_cachemask
     fake_quantize_per_tensor_affine_cachemask _fake_quantize_per_tensor_affine_cachemask_tensor_qparams

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -179,12 +179,18 @@ class Projection:
 
 @dataclass(frozen=True)
 class Contraction:
-    """left [B, n, k] times right [B, k, m]. One operand with unit values is enough for accumulates."""
+    """left [B, n, k] times right [B, k, m]. One operand with unit values is enough for accumulates.
+
+    Where `weight` is given, it is what `right` was made of, and the class is that of `left` alone. `rows` is a tensor
+    and those of its axes that became B and n, where these are not the first two of `left`.
+    """
 
     kind: str
     left: Tensor
     right: Tensor
     bias: bool = False
+    weight: Tensor | None = None
+    rows: tuple[Tensor, tuple[int, ...]] | None = None
 
 
 @dataclass(frozen=True)
@@ -200,3 +206,22 @@ class Count:
 
 
 Product = Projection | Contraction | Count
+
+
+def operands(product: Product) -> list[Tensor]:
+    """What a product multiplies."""
+    if isinstance(product, Projection):
+        return [product.input, product.weight]
+    if isinstance(product, Contraction):
+        return [product.left, product.right]
+    return [*product.inputs, *([] if product.weight is None else [product.weight])]
+
+
+def with_operands(product: Product, tensors: Sequence[Tensor]) -> Product:
+    """Put others in their places."""
+    if isinstance(product, Projection):
+        return replace(product, input=tensors[0], weight=tensors[1])
+    if isinstance(product, Contraction):
+        return replace(product, left=tensors[0], right=tensors[1])
+    inputs, weight = tensors[: len(product.inputs)], tensors[len(product.inputs) :]
+    return replace(product, inputs=inputs, weight=weight[0] if weight else None)

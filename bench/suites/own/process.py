@@ -69,6 +69,7 @@ def measure(request: Request) -> Answer:
     provenance = run_provenance(out, request.command, str(floating.device))
     provenance = provenance.model_copy(
         update={
+            "counted_on": provenance.device,
             "versions": {**provenance.versions, **_library_versions(model)},
             "dataset": DatasetProvenance.model_validate(request.dataset),
             "weights": WeightsProvenance(source="user", sha256=weights_hash(model)),

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from rich.console import Console
 from rich.table import Table
 
-from bench.track.records import Absent, Record, Section, SpikeLayer, Spikes
+from bench.metrics import METRICS
+from bench.track.records import Absent, Record, SpikeLayer, Spikes
+from reports.format import THIN, quantity
 
 
 def show(record: Record, console: Console) -> None:
@@ -54,51 +59,37 @@ def _number(value: float) -> str:
 
 
 def _figures(record: Record) -> list[tuple[str, str]]:
+    """One line a quantity; of a section that was not measured one line with the reason."""
     data, model = record.provenance.dataset, record.model
-    rows = [
-        ("inputs", f"{data.samples} samples of {data.name}, {data.split}" if data else "unknown"),
-        ("time", f"{model.timesteps} steps" if model.timesteps else "no time axis"),
-        ("accuracy", _text(record.accuracy)),
-        ("synops", _text(record.synops)),
-        ("spikes", _text(record.spikes)),
-        ("neuron updates", _text(record.neuron_ops)),
-        ("information", _text(record.information)),
-        ("energy", _text(record.energy)),
-        ("latency", _text(record.latency)),
-        ("memory", _text(record.memory)),
-        ("power", _text(record.power)),
-    ]
-    # What the table of layers says already needs no line of its own.
-    return [(name, text) for name, text in rows if text]
+    rows = {
+        "inputs": f"{data.samples} samples of {data.name}, {data.split}" if data else "unknown",
+        "time": f"{model.timesteps} steps" if model.timesteps else "no time axis",
+    }
+    for metric in METRICS.values():
+        section = getattr(record, metric.section)
+        if isinstance(section, Absent):
+            rows.setdefault(metric.section.replace("_", " "), f"not measured: {section.reason}")
+        elif metric.name in _DETAILS:  # what the table of layers says already needs no line of its own
+            value = metric.value(record)
+            if isinstance(value, Absent):
+                rows[metric.label] = value.reason
+                continue
+            number = _number(value) if metric.layers else quantity(metric, value).replace(THIN, " ")
+            rows[metric.label] = f"{number} {_DETAILS[metric.name](section)}"
+    return list(rows.items())
 
 
-def _text(section: Section) -> str:
-    if isinstance(section, Absent):
-        return f"not measured: {section.reason}"
-    return str(_TEXTS.get(type(section).__name__, lambda _: "")(section))
-
-
-_TEXTS = {
-    "Accuracy": lambda s: f"{s.value:.2%} ({s.correct} of {s.n})",
-    "NeuronOps": lambda s: f"{_number(s.updates / s.samples)} per inference",
-    "Information": lambda s: (
-        ", ".join(f"{x.name} {x.quantisation_error:.3g}" for x in s.layers[:8])
-        + (", ..." if len(s.layers) > 8 else "")
-        + " (quantisation error)"
+_DETAILS: dict[str, Callable[[Any], str]] = {
+    "accuracy": lambda s: f"({s.correct} of {s.n})",
+    "neuron_updates": lambda s: "per inference",
+    "quantisation_error": lambda s: "as a mean over all layers",
+    "reset_loss": lambda s: "as a mean over all spikes",
+    "energy": lambda s: f"per inference by {s.models[0].name}; {len(s.models)} estimates in the run file",
+    "latency": lambda s: (
+        f"for {s.batch_size} samples, median of {s.rounds} rounds{'' if s.steady else ', not steady'}"
     ),
-    "Energy": lambda s: (
-        ", ".join(f"{model.joules:.3g} J by {model.name}" for model in s.models[:2])
-        + f"; {len(s.models)} estimates in the run file"
-        if s.models
-        else "no model gave an estimate"
+    "peak_bytes": lambda s: (
+        f"({s.above_baseline_bytes / 1e6:,.1f} MB above what stood before), parameters {s.parameter_bytes / 1e6:,.2f} MB"
     ),
-    "Latency": lambda s: (
-        f"{1e3 * s.median:.3g} ms for {s.batch_size} samples, median of {s.rounds} rounds"
-        + ("" if s.steady else ", not steady")
-    ),
-    "Memory": lambda s: (
-        f"{s.peak_bytes / 2**20:,.0f} MiB at the peak ({s.above_baseline_bytes / 2**20:,.1f} MiB above "
-        f"what stood before), parameters {s.parameter_bytes / 2**20:,.2f} MiB"
-    ),
-    "Power": lambda s: f"{s.joules_per_inference:.3g} J per inference by {s.meter}",
+    "joules": lambda s: f"per inference by {s.meter}",
 }

@@ -1,12 +1,8 @@
-"""Layers that run without dispatch after their first call: counted as if every call were watched.
-
-The independent way is a fresh counter for every call, which watches each layer anew.
-"""
+"""Calls of one model in one counter give what a fresh counter for each of them gives, whatever changes in between."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 
 import pytest
 import torch
@@ -21,20 +17,8 @@ from bench.measure.errors import MeasureInputError
 from bench.measure.synops import SynOpCounter
 
 
-class Watching(SynOpCounter):
-    """A counter that says which operators came by."""
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        self.dispatched.append(str(func.overloadpacket))
-        return super().__torch_dispatch__(func, types, args, kwargs)
-
-    def __init__(self, module: nn.Module, **options) -> None:
-        super().__init__(module, **options)
-        self.dispatched: list[str] = []
-
-
 class Small(nn.Module):
-    """A layer of each sort that repeats; `border` pads its input explicitly."""
+    """A layer of each sort; `border` pads its input explicitly."""
 
     def __init__(self, border: int = 0) -> None:
         super().__init__()
@@ -81,9 +65,9 @@ def _numbers(counters: list[SynOpCounter]) -> tuple[dict, dict, dict]:
     return sites, others, uncounted
 
 
-def _same_as_watched(
+def _same_as_apart(
     make: Callable[[], nn.Module], inputs: list[Tensor], between: Callable[[nn.Module], None] = lambda model: None
-) -> Watching:
+) -> SynOpCounter:
     """Count all inputs in one counter, and each in a counter of its own; `between` runs after the first input."""
     counters: list[SynOpCounter] = []
     torch.manual_seed(0)
@@ -96,7 +80,7 @@ def _same_as_watched(
             between(model)
     torch.manual_seed(0)
     model = make()
-    with Watching(model) as together:
+    with SynOpCounter(model) as together:
         for index, x in enumerate(inputs):
             model(x)
             if index == 0:
@@ -115,20 +99,6 @@ def _small(border: int = 0) -> Callable[[], nn.Module]:
     return lambda: Small(border).eval()
 
 
-@pytest.mark.parametrize(
-    "mode", [torch.no_grad, torch.inference_mode, nullcontext], ids=["no_grad", "inference", "grad"]
-)
-def test_later_calls_are_counted_without_dispatch(mode):
-    with mode():
-        counter = _same_as_watched(_small(), _inputs())
-    seen = [name for name in counter.dispatched if "conv" in name or "norm" in name or "addmm" in name]
-    assert seen
-    once = Watching(Small().eval())
-    with mode(), once:
-        once._module(_inputs(1)[0])
-    assert len(seen) == len([name for name in once.dispatched if "conv" in name or "norm" in name or "addmm" in name])
-
-
 @settings(deadline=None, max_examples=40)
 @given(data=st.data())
 def test_any_sequence_of_shapes_and_layouts(data):
@@ -143,7 +113,7 @@ def test_any_sequence_of_shapes_and_layouts(data):
             x = x.contiguous(memory_format=torch.channels_last)
         inputs.append(x)
     with torch.no_grad():
-        _same_as_watched(_small(data.draw(st.sampled_from([0, 1]))), inputs)
+        _same_as_apart(_small(data.draw(st.sampled_from([0, 1]))), inputs)
 
 
 def _fewer_weights(model: nn.Module) -> None:
@@ -198,11 +168,11 @@ def _dropped_channel(model: nn.Module) -> None:
 )
 def test_what_changes_a_call_is_seen(change):
     with torch.no_grad():
-        _same_as_watched(_small(), _inputs(4), change)
+        _same_as_apart(_small(), _inputs(4), change)
 
 
 def test_other_data_under_a_weight_are_refused():
-    """torch records no such change; a call that needed no dispatch must not hide it."""
+    """torch records no such change."""
     model, inputs = Small().eval(), _inputs()
 
     def run() -> None:
@@ -299,7 +269,7 @@ class Rectified(nn.Module):
 
 def test_what_writes_in_place_is_seen():
     with torch.no_grad():
-        counter = _same_as_watched(Rectified, [x - torch.flip(x, [0]) for x in _inputs()])
+        counter = _same_as_apart(Rectified, [x - torch.flip(x, [0]) for x in _inputs()])
     layers = counter.result().layers
     assert layers["before"].ac > layers["after"].ac > 0
 
@@ -340,7 +310,7 @@ def test_autocast_and_vmap_are_counted_as_they_run():
     assert not uncounted
 
 
-def test_gradients_flow_through_what_is_not_watched():
+def test_gradients_flow_through_what_is_counted():
     model, inputs = Small().eval(), [x.requires_grad_() for x in _inputs()]
     with SynOpCounter(model):
         for x in inputs:
