@@ -72,7 +72,7 @@ def inflor_bench(repository, *arguments):
 
 def test_run_trains_the_canary_anew_and_it_regresses(repository, tmp_path):
     runs = []
-    for commit, code in (("main^", 0), ("main", 1), ("main", 0)):
+    for commit, code in (("main^", 0), ("main", 1), ("main", 1)):
         repository.git("checkout", "-q", "--detach", commit)
         known = set(tmp_path.glob("runs/*/*.json"))
         done = inflor_bench(repository, "run", "--suite", "canary.toml", "--out", tmp_path)
