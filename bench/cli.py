@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from bench.ab.command import ab
+from bench.bisect.command import bisect
 from bench.ci.command import export, init_ci
 from bench.one_line import one_line
 from bench.pages import figure, picture, publish, serve
@@ -256,6 +257,7 @@ app.command()(rerun)
 for command in (publish, serve, figure, picture):
     app.command()(command)
 app.command()(ab)
+app.command()(bisect)
 app.command()(export)
 app.command()(init_ci)
 

@@ -1,0 +1,1 @@
+"""`inflor-bench bisect`: finds the commit that changed a count or the accuracy of a cell."""

@@ -1,0 +1,3 @@
+from tests.track.conftest import repository
+
+__all__ = ["repository"]
