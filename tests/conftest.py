@@ -15,15 +15,16 @@ settings.load_profile("untimed")
 def pytest_configure() -> None:
     """Give a worker, and all that it starts, its share of the processors, by which torch chooses its threads.
 
-    Threads of two workers on one processor wait for each other at every operator. A process that a test starts is no
+    Threads of two workers on one processor wait for each other at every operator. A worker more than there are
+    processors shares one: much of what is tested waits. A process that a test starts is no
     worker itself: where pytest runs in it, it may time what it runs.
     """
     variables = {name: os.environ.pop(name) for name in sorted(os.environ) if name.startswith("PYTEST_XDIST_")}
     if "PYTEST_XDIST_WORKER" in variables:
         worker = int(variables["PYTEST_XDIST_WORKER"].removeprefix("gw"))
         processors = sorted(os.sched_getaffinity(0))
-        share = processors[worker :: int(variables["PYTEST_XDIST_WORKER_COUNT"])]
-        os.sched_setaffinity(0, share or processors)
+        share = processors[worker % len(processors) :: int(variables["PYTEST_XDIST_WORKER_COUNT"])]
+        os.sched_setaffinity(0, share)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -96,7 +96,8 @@ class Document:
     def retrain(self, cells: str = "") -> None:
         for record in self.records:
             if record["name"].startswith(cells):
-                record["provenance"]["weights"]["sha256"] = sha(record["name"])
+                # Their card, which says what they are like now, is left out.
+                record["provenance"]["weights"] |= {"sha256": sha(record["name"]), "card_accuracy": None}
 
     def move_accuracy(self, cell: str, lost: int, gained: int) -> None:
         record = self.record(cell)
@@ -381,6 +382,7 @@ def retrained_and_training_is_broken(case: Case) -> None:
 def other_data(case: Case) -> None:
     for record in case.head.records:
         record["provenance"]["dataset"]["sha256"] = sha("other")
+        record["provenance"]["weights"]["card_accuracy"] = None  # which is of the data of before
     case.head.move_accuracy(FASHION[0], 250, 0)
 
 
@@ -388,6 +390,12 @@ def other_data(case: Case) -> None:
 def data_that_are_not_known(case: Case) -> None:
     case.head.each("dataset", None)
     case.head.move_accuracy(FASHION[0], 400, 0)
+
+
+@kind(1, {"card": "regressed"}, of=FASHION[0], words="the card of the weights")
+def a_card_that_says_more_than_is_measured(case: Case) -> None:
+    for side in (case.base, case.head):
+        side.record(FASHION[0])["provenance"]["weights"]["card_accuracy"] += 0.02
 
 
 # What is missing
