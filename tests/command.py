@@ -112,8 +112,9 @@ def finish(process: Running | subprocess.Popen[str], check: int | None = None) -
 
 
 def told(done: subprocess.CompletedProcess[str]) -> list[str]:
-    """The lines of standard error, but for those that say that a test beside this one is being measured."""
-    return [line for line in done.stderr.splitlines() if not line.startswith("waiting until another measurement")]
+    """The lines of standard error, but for what is said of the machine: a test beside this one, no compiler."""
+    of_the_machine = "waiting until another measurement", "compiler was found"
+    return [line for line in done.stderr.splitlines() if not any(words in line for words in of_the_machine)]
 
 
 def hear_ctrl_c() -> None:

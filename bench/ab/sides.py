@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import select
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -62,7 +64,9 @@ def _environment(revision: Revision) -> dict[str, str]:
     return {**kept, "PYTHONPATH": path, "INFLOR_BENCH_CACHE": str(revision.cache)}
 
 
-def count(revision: Revision, settings: Settings, out: Path, progress: Callable[[int], None]) -> Path:
+def count(
+    revision: Revision, settings: Settings, out: Path, progress: Callable[[int], None], seconds: float = math.inf
+) -> Path:
     """Count a side by its own `inflor-bench run`, and return the run file.
 
     A commit whose `run` has no `--untimed` times its cells besides, which takes longer.
@@ -72,17 +76,18 @@ def count(revision: Revision, settings: Settings, out: Path, progress: Callable[
         settings: What is counted.
         out: Where the run file goes.
         progress: Told how many cells are done, whenever there are more.
+        seconds: How long it may take.
 
     Raises:
-        SuiteInputError: It wrote none; the sentence has what it said.
+        SuiteInputError: It wrote none, or took longer; the sentence has what it said.
         KeyboardInterrupt: It was stopped.
     """
     before = set(out.glob("runs/*/*.json"))
     data = ["--data-root", str(settings.data_root.resolve())] if settings.data_root else []
     asked = ["--suite", settings.suite_of(revision), "--only", settings.only, "--out", str(out), *data]
-    code, said = _run(revision, [*asked, "--untimed"], out, progress)
+    code, said = _run(revision, [*asked, "--untimed"], out, progress, seconds)
     if code == 2 and "No such option: --untimed" in said:
-        code, said = _run(revision, asked, out, progress)
+        code, said = _run(revision, asked, out, progress, seconds)
     if code == 130:
         raise KeyboardInterrupt
     new = sorted(set(out.glob("runs/*/*.json")) - before)
@@ -92,9 +97,12 @@ def count(revision: Revision, settings: Settings, out: Path, progress: Callable[
     return new[-1]
 
 
-def _run(revision: Revision, arguments: list[str], out: Path, progress: Callable[[int], None]) -> tuple[int, str]:
+def _run(
+    revision: Revision, arguments: list[str], out: Path, progress: Callable[[int], None], seconds: float
+) -> tuple[int, str]:
     """Return the exit code, and what it wrote as errors, else what it wrote at all."""
     left = set(out.glob("runs/*/*.cells"))  # by a run that was killed: they are not of this one
+    started = time.monotonic()
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
             [revision.python, "-m", "bench.cli", "run", *arguments],
@@ -107,8 +115,10 @@ def _run(revision: Revision, arguments: list[str], out: Path, progress: Callable
             most = -1
             while True:
                 with suppress(subprocess.TimeoutExpired):
-                    code = process.wait(LOOK_SECONDS)
+                    code = process.wait(min(LOOK_SECONDS, seconds))
                     break
+                if time.monotonic() - started > seconds:
+                    raise SuiteInputError(f"{revision.title.capitalize()} was not measured within {seconds:.0f} s.")
                 done = sum(path.parent not in left for path in out.glob("runs/*/*.cells/*.json"))
                 if done > most:
                     most = done

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -45,7 +46,7 @@ class CellAt:
     _records: dict[str, Record] = field(default_factory=dict)
 
     def at(self, commit: str, progress: Callable[[], None]) -> Record:
-        """Return the record of the cell at a commit. `progress` is called about once a second while it is measured.
+        """Return the record of the cell at a commit. `progress` is called while it is measured.
 
         Raises:
             UnmeasuredError: The commit's code cannot be built or run, or does not measure the cell.
@@ -82,16 +83,10 @@ class CellAt:
 
     def _measured(self, commit: str, tree: str, progress: Callable[[], None]) -> Run:
         started = time.monotonic()
-        limit = max(_LEAST_SECONDS, _PATIENCE * self._longest) if self._first else None
-
-        def look(done: int) -> None:
-            progress()
-            if limit is not None and time.monotonic() - started > limit:
-                raise UnmeasuredError(f"it was not measured within {limit:.0f} s")
-
+        limit = max(_LEAST_SECONDS, _PATIENCE * self._longest) if self._first else math.inf
         try:
             with checked_out(self.settings.top, commit, self.place / "environments") as revision:
-                run = read_run(count(revision, self.settings, self._out(tree), look))
+                run = read_run(count(revision, self.settings, self._out(tree), lambda done: progress(), limit))
         except (SuiteInputError, TrackInputError, GitError) as error:
             raise UnmeasuredError(str(error)) from None
         self._longest = max(self._longest, time.monotonic() - started)

@@ -135,7 +135,8 @@ def distance(values: Tensor, spikes: Tensor) -> tuple[Tensor, Tensor]:
     if found is not None:
         return torch.tensor(found[0], dtype=torch.float64), found[1]
     squares = torch.linalg.vector_norm(spikes - values, dtype=torch.float64).square()
-    return squares, bin_counts(values)
+    finite = bool(torch.isfinite(squares))  # what is no number has no bin, as the sum tells
+    return squares, bin_counts(values) if finite else torch.zeros(BINS + 2, dtype=torch.int64, device=values.device)
 
 
 def thrown_away(u: Tensor, v: Tensor, spikes: Tensor) -> Tensor:

@@ -175,8 +175,11 @@ def test_gradients_and_the_output_are_left_alone():
     assert watched.requires_grad
 
 
+@pytest.mark.parametrize("compiled", [True, False])
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_a_membrane_that_is_no_number_is_an_error(bad):
+def test_a_membrane_that_is_no_number_is_an_error(bad, compiled, monkeypatch):
+    if not compiled:
+        monkeypatch.setattr("bench.measure.native.distance", lambda values, spikes: None)
     neuron = PlainLIF(1)
     with InformationRecorder(neuron) as recorder:
         neuron(torch.tensor([[0.0, bad]]))

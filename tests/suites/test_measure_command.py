@@ -215,7 +215,7 @@ def test_what_was_measured_before_a_failure_is_kept(place):
     assert record.synops.status == "failed"
     assert "after 8 samples" in record.synops.reason
     assert record.latency.status == "measured"
-    (line,) = done.stderr.strip().splitlines()
+    (line,) = command.told(done)
     assert "ArithmeticError: too large (nets.py, line" in line
     json.loads(path.read_text(), parse_constant=lambda constant: pytest.fail(f"{constant} is no JSON"))
 
