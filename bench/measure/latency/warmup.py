@@ -14,8 +14,7 @@ from dataclasses import dataclass
 # Fewer calls say nothing of a trend; a call so slow that they take longer than MOST_SECONDS has to do with fewer.
 MIN_ITERATIONS = 10
 MOST_SECONDS = 30.0
-# A machine with neighbours moves by more than 2 % from second to second; the gate asks for 10 %.
-TOLERANCE = 0.05
+TOLERANCE = 0.02
 
 
 @dataclass(frozen=True)
