@@ -23,6 +23,8 @@ from bench.measure.energy.user import read_models
 from bench.suites.suite import Suite
 from bench.track.budgets import parse_budgets
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 DOCS = sorted((ROOT / "docs").glob("*.md"))

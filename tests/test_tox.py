@@ -18,6 +18,8 @@ from packaging.utils import canonicalize_name
 from tests.track.builders import make_git, make_record, write_run
 from tests.track.repository import Repository
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parent.parent
 TOX = configparser.ConfigParser(interpolation=None)
 TOX.read_string((ROOT / "tox.ini").read_text("utf-8"))

@@ -15,6 +15,8 @@ from bench.track.runs import read_run
 from reports.comment import MARKER
 from tests.command import ROOT, call
 
+pytestmark = pytest.mark.long
+
 SUITE = """
 name = "small"
 [[cells]]

@@ -11,6 +11,8 @@ from bench.ab.sides import Settings, TimingError
 from bench.ab.turns import time_pair
 from bench.track.gate import ROUNDS
 
+pytestmark = pytest.mark.long
+
 PREPARE = """
 from dataclasses import dataclass
 from pathlib import Path

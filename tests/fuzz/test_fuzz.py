@@ -15,6 +15,8 @@ import pytest
 
 from tests.fuzz.targets import TARGETS, content
 
+pytestmark = pytest.mark.long
+
 SEED = 0
 ROOT = Path(__file__).parents[2]
 

@@ -23,7 +23,7 @@ TYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
 INTEGERS = {torch.float32: torch.int32, torch.float64: torch.int64}
 
 
-pytestmark = pytest.mark.needs("c compiler")
+pytestmark = [pytest.mark.needs("c compiler"), pytest.mark.long]
 
 
 def by_brute_force(x):

@@ -16,6 +16,8 @@ from models.training import train
 from tests.command import ROOT, fork
 from tests.models.two_processes import train_in_double
 
+pytestmark = pytest.mark.long
+
 STEPS = 20  # an epoch of digits in batches of 72
 
 

@@ -18,6 +18,9 @@ from reports.site import publish
 from tests.needs import chromium, need
 from tests.reports import sample
 
+SOFT_MPR = "models/fashion-mnist-resnet8-soft-mpr-t2-s0.html"
+SKIPPED = "models/cifar10-resnet8-soft-t2-s0.html"
+
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
@@ -137,3 +140,13 @@ def site(history: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pages(report: Path) -> list[Path]:
     own = [report / name for name in ("index.html", "compare.html", "trends.html")]
     return [*filter(Path.exists, own), *sorted((report / "models").glob("*.html"))]
+
+
+def every_kind(report: Path, compared: Path, site: Path) -> list[Path]:
+    """A page of each kind that there is, with and without a base, a history and what was measured."""
+    return [
+        *(compared / name for name in ("index.html", "compare.html", "trends.html", SOFT_MPR, SKIPPED)),
+        report / "index.html",
+        site / "index.html",
+        site / "runs" / "20260203T100000Z_222222222222_h0000002" / SOFT_MPR,
+    ]

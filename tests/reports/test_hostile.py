@@ -20,6 +20,8 @@ from reports.text import spreadsheet_safe
 from tests.reports import sample
 from tests.reports.conftest import pages
 
+pytestmark = pytest.mark.long
+
 EVIL = (
     "<script>alert(1)</script>\"'><img src=x onerror=alert(2)></style></svg><svg onload=alert(3)>",
     '=HYPERLINK("http://example.org"){{ 7*7 }}{% raw %}$\\frac{1}{2}$ & µ #0b0b0b id="mark:x" url(#a)',

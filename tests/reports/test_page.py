@@ -22,6 +22,8 @@ from reports.picture import picture
 from tests.reports import sample
 from tests.reports.conftest import pages
 
+pytestmark = pytest.mark.long
+
 
 def text_of(path: Path) -> str:
     parts: list[str] = []

@@ -24,6 +24,8 @@ from reports.site import publish
 from tests.reports import sample
 from tests.reports.test_page import files
 
+pytestmark = pytest.mark.long
+
 FIRST, SECOND, THIRD, FOURTH = (f"2026020{i + 1}T100000Z_{str(i) * 12}_h000000{i}" for i in range(4))
 
 

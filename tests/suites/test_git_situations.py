@@ -16,6 +16,8 @@ from reports.comment import MARKER
 from tests.command import call
 from tests.track.repository import Repository
 
+pytestmark = pytest.mark.long
+
 SUITE = """
 name = "small"
 [[cells]]

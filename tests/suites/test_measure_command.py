@@ -15,6 +15,8 @@ from bench.track.runs import read_run
 from models.datasets import load_dataset
 from tests import command
 
+pytestmark = pytest.mark.long
+
 NETS = '''
 import os
 import torch

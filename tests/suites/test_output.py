@@ -14,6 +14,8 @@ from bench.track.runs import read_run
 from tests.command import call, told
 from tests.suites.place import Place
 
+pytestmark = pytest.mark.long
+
 SUITE = """
 name = "small"
 [[cells]]

@@ -17,6 +17,8 @@ from models.datasets import load_dataset
 from models.neurons import LIF
 from tests.suites.place import Place
 
+pytestmark = pytest.mark.long
+
 SUITE = """
 name = "small"
 energy_models = ["chips/mine.toml"]

@@ -9,6 +9,8 @@ from bench.suites.shards import Shard
 from bench.track.runs import read_run
 from tests.suites.place import Place, same_results
 
+pytestmark = pytest.mark.long
+
 SUITE = """
 name = "small"
 [[cells]]

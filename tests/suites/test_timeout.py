@@ -15,6 +15,8 @@ from bench.track.runs import read_run
 from tests.command import told
 from tests.suites.place import Place, same_results
 
+pytestmark = pytest.mark.long
+
 SUITE = """
 name = "small"
 [[cells]]

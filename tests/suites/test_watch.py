@@ -20,6 +20,8 @@ from bench.measure.power.rapl import RaplMeter
 from bench.suites.watch import PowerLine, WatchPlugin
 from tests.measure.fake_nvml import Constant, Gpu, Library, World, install
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 UUID = "GPU-0f1e2d3c-0000-1111-2222-333344445555"
 CUDA = torch.device("cuda", 0)
