@@ -122,7 +122,7 @@ def ab(
 
         try:
             with device_lock(device, waiting):
-                found = interleave(timed, cells, of_pairs, keep)
+                found = interleave(timed, cells, of_pairs, keep) if cells else {}
         except DeviceBusyError as error:
             found = dict.fromkeys(cells, Interleaved(failed=str(error), stopped=str(error)))
         untimed = Interleaved(failed="not timed: `ab` times the cells that the suite marks, by default one a data set")

@@ -57,9 +57,12 @@ class TrainingSettings(_Strict):
 
 
 class AbSettings(_Strict):
-    """The table [ab]: the cells that `inflor-bench ab` times. Of the others it compares the counts alone."""
+    """The table [ab]: the cells that `inflor-bench ab` times, by default the last spiking one of each data set.
 
-    timed: list[str] = []
+    Of the others it compares the counts alone; so it does of all where the list is empty.
+    """
+
+    timed: list[str] | None = None
 
 
 class Suite(_Strict):
@@ -127,7 +130,7 @@ def load_suite(name: str) -> Suite:
         raise SuiteInputError(f"{name}: this is not TOML ({error}): correct it.") from None
     parse_budgets(Path(name), suite.budgets)
     names = [entry.cell.name for entry in plan(suite)] if suite.ab.timed else []
-    if unknown := [cell for cell in suite.ab.timed if cell not in names]:
+    if unknown := [cell for cell in suite.ab.timed or () if cell not in names]:
         raise SuiteInputError(f"{name}: key 'ab.timed': {unknown[0]!r} is no cell of the suite: name those that are.")
     return suite.model_copy(update={"energy_models": [str(Path(name).parent / file) for file in suite.energy_models]})
 
@@ -164,11 +167,11 @@ def cells_hash(suite: Suite) -> str:
 def timed_by_ab(suite: Suite, planned: list[PlannedCell]) -> list[str]:
     """The names of the planned cells that `inflor-bench ab` times.
 
-    They are those that the suite marks; where it marks none of them, the last spiking cell of each data set.
+    They are those that the suite marks; where it does not say, or marks none of the planned ones, the last spiking cell
+    of each data set.
     """
-    names = [entry.cell.name for entry in planned]
-    marked = [name for name in names if name in suite.ab.timed]
-    if marked:
+    marked = [entry.cell.name for entry in planned if entry.cell.name in (suite.ab.timed or ())]
+    if marked or suite.ab.timed == []:
         return marked
     spiking_last = sorted(planned, key=lambda entry: entry.cell.neuron != "relu")
     return [*{entry.cell.dataset: entry.cell.name for entry in spiking_last}.values()]

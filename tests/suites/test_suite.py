@@ -68,6 +68,8 @@ def test_what_ab_times_is_what_the_suite_marks_else_the_last_spiking_cell_of_eac
     assert timed_by_ab(suite, plan(suite)) == marks[::-1]
     assert timed_by_ab(suite, plan(suite, "digits/*")) == marks[1:]
     assert timed_by_ab(suite, plan(suite, "digits/*/soft/T2/*")) == ["digits/resnet8/soft/T2/s1"]
+    suite = load_suite(write(tmp_path, f"{text}[ab]\ntimed = []\n"))
+    assert timed_by_ab(suite, plan(suite)) == []
 
 
 def test_a_mark_for_ab_on_a_cell_that_is_not_there_is_named(tmp_path):
