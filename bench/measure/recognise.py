@@ -63,8 +63,12 @@ def recognise(model: nn.Module, x: Tensor, said: Said, *, timed_input: bool = Fa
     plan = Plan(axis, steps, reset, timed_input=timed_input, output=said.output)
     if axis == "calls" and _libraries(model) == {"norse"}:
         plan = replace(plan, carries_state=_returns_state(model, x[0] if timed_input else x))
+    drive = Drive(model, plan)
     if said.reset != "none":
-        _check_rest(Drive(model, plan), x, said)
+        _check_rest(drive, x, said)
+    if said.output is not None:
+        with torch.no_grad():
+            drive.logits(drive(x), drive.samples(x))  # raises where there is no such output
     return plan
 
 

@@ -56,6 +56,13 @@ class Stateful(nn.Module):
     def rest(self):
         self.u = None
 
+class Several(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(6, 3)
+    def forward(self, x):
+        return {"features": [x], "logits": self.fc(x)}
+
 class FailsLater(nn.Linear):
     def forward(self, x):
         if x.max() > 5:
@@ -222,9 +229,21 @@ def test_what_was_measured_before_a_failure_is_kept(place):
     json.loads(path.read_text(), parse_constant=lambda constant: pytest.fail(f"{constant} is no JSON"))
 
 
+def test_what_is_scored_of_several_outputs_is_named(place):
+    x, labels = torch.rand(20, 6, generator=place.generator), torch.arange(20) % 3
+    save_file({"inputs": x, "labels": labels}, place.directory / "labelled.safetensors")
+    arguments = ("models.nets:Several", "--inputs", "labelled.safetensors", "--output")
+    _, record, _ = place.measure(*arguments, "logits")
+    assert record.accuracy.correct == int((place.model("Several").fc(x).argmax(1) == labels).sum())
+    _, record, _ = place.measure(*arguments, "features")
+    assert "by --output" in record.accuracy.reason
+    assert record.synops.samples == 20
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
+        (["models.nets:Several", "--shape", "6", "--output", "loss"], "name one of 'features', 'logits'"),
         (["models:stateless"], "--dataset, --inputs and --shape"),
         (["models:stateless", "--dataset", "mnist"], "Unknown data set 'mnist'"),
         (["models.nets:raises", "--shape", "6"], "KeyError: 'weights.pt' (nets.py, line"),

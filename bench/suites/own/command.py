@@ -25,6 +25,10 @@ def measure(
     time_axis: Annotated[str | None, typer.Option(help="Where time is: inside, leading, flattened or calls.")] = None,
     timesteps: Annotated[int | None, typer.Option(min=1, help="Number of time steps.")] = None,
     reset: Annotated[str | None, typer.Option(help="Method of the model that brings it to rest, or none.")] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(help="Key, index or attribute of what is scored, of a model that gives several things."),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the record; runs are compared by it.")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Timed rounds.")] = 100,
     quick: Quick = False,
@@ -71,6 +75,7 @@ def measure(
         time_axis=time_axis,
         timesteps=timesteps,
         reset=reset,
+        output=output,
         measure=checked_settings(
             batch_size=batch,
             rounds=rounds,

@@ -56,7 +56,10 @@ class _Accuracy:
         labels = self._labels[self._done : self._done + samples]
         self._done += samples
         if logits is None:
-            reason = "no_logits: the model's output is no tensor of [N, classes], nor one for each time step."
+            reason = (
+                "no_logits: what the model gives is no tensor of [N, classes], nor one for each time step: name the "
+                "part that is scored by --output."
+            )
             self._absent = Absent(status="unavailable", reason=reason)
             return
         try:

@@ -62,7 +62,7 @@ def measure(request: Request) -> Answer:
     if inputs.is_floating_point():
         inputs = inputs.to(floating.dtype)
     few = inputs[:, :2] if request.timed else inputs[:2]
-    said = Said(request.time_axis, request.timesteps, request.reset)
+    said = Said(request.time_axis, request.timesteps, request.reset, request.output)
     plan = recognise(model, few, said, timed_input=request.timed)
     out = Path(request.out)
     recovered = [str(path) for path in recover_unfinished(out)]

@@ -19,7 +19,7 @@ class Request:
         name: the record's name.
         inputs: safetensors file with `inputs` [N, ...], or [T, N, ...] where `timed`; and maybe `labels` [N].
         dataset: what the record says of the inputs, as a `DatasetProvenance`.
-        time_axis, timesteps, reset: what was said of time and state; None where nothing.
+        time_axis, timesteps, reset, output: what was said of time, of state and of what is scored; None where nothing.
         measure: how latency, memory and power are measured. seed: of the random numbers that the factory draws.
         watch: whether to show power and clocks meanwhile.
     """
@@ -32,6 +32,7 @@ class Request:
     time_axis: str | None
     timesteps: int | None
     reset: str | None
+    output: str | None
     measure: MeasureSettings
     seed: int
     watch: bool
