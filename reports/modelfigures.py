@@ -103,12 +103,12 @@ def firing_rates(
 
 def membranes(
     layers: Sequence[tuple[str, Density, Density | None]],
-    firing_level: float,
+    firing_levels: Sequence[float | None],
     colour: str,
     title: str,
     description: str,
 ) -> Drawing:
-    """One ridge a layer, each to its own height: the membrane filled, after MPR as a line; and the firing level."""
+    """One ridge a layer, each to its own height: the membrane filled, after MPR as a line; and the firing levels."""
     row = 30.0
     names = [layer[0] for layer in layers]
     figure = canvas(width(), 70 + row * len(layers))
@@ -134,8 +134,13 @@ def membranes(
     axes.add_collection(PolyCollection(shapes, facecolor=palette.MUTED, alpha=0.45, linewidth=0, zorder=2))
     if lines:
         axes.plot(*np.concatenate(lines).T, color=colour, linewidth=points(1.3), marker="None", zorder=3)
-    axes.axvline(firing_level, color=palette.LEVEL, linewidth=points(1.2), linestyle=(0, (4, 2)), zorder=4)
-    _above(axes, firing_level, f"firing level {tick(firing_level)}")
+    level = {"color": palette.LEVEL, "linewidth": points(1.2), "linestyle": (0, (4, 2)), "zorder": 4}
+    known = [(base, at) for base, at in zip(reversed(range(len(layers))), firing_levels, strict=True) if at is not None]
+    if len(known) == len(layers) and len(set(firing_levels)) == 1:
+        axes.axvline(known[0][1], **level)
+        _above(axes, known[0][1], f"firing level {tick(known[0][1])}")
+    else:
+        axes.vlines([at for _, at in known], [base for base, _ in known], [base + 0.9 for base, _ in known], **level)
     axes.set_xlim(*_range([d for layer in layers for d in layer[1:] if d is not None]))
     axes.set_ylim(-0.15, len(layers) + 0.05)
     axes.set_yticks([])

@@ -88,12 +88,17 @@ def _membranes(cell: Cell) -> Plot:
     if not section.layers:
         return no_plot(name, heading, "The network has no spiking neurons.")
     layers = [(x.name, _density(x.membrane), _density(x.rectified) if x.rectified else None) for x in section.layers]
+    level = (
+        "each has its own firing level"
+        if section.firing_level is None
+        else f"the firing level is {section.firing_level}"
+    )
     drawing = modelfigures.membranes(
         layers,
-        section.firing_level,
+        [x.firing_level if section.firing_level is None else section.firing_level for x in section.layers],
         palette.neuron_colour(cell.neuron) if cell.neuron != "relu" else palette.SOFT_MPR,
         heading,
-        f"Distribution of the membrane potential in {len(layers)} layers; the firing level is {section.firing_level}.",
+        f"Distribution of the membrane potential in {len(layers)} layers; {level}.",
     )
     used = (
         "This network was trained with MPR."
@@ -102,7 +107,7 @@ def _membranes(cell: Cell) -> Plot:
     )
     caption = (
         "Each layer's membrane potential u (filled) and the same values after the rectifier φ (line), each to its own "
-        f"height. A neuron fires above the dashed level, and φ never moves a value across it. {used}"
+        f"height. A neuron fires above its dashed level, and φ never moves a value across it. {used}"
     )
     return Plot(name, heading, caption, drawing, _membrane_table(section.layers))
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from bench.measure.adapters import first_tensor
+from bench.measure.adapters import Adapted, first_tensor
 from bench.measure.errors import MeasureInputError
 from bench.measure.foreign import foreign_code
 from bench.measure.synop_time import TimeAxis
@@ -28,6 +28,8 @@ class Plan:
         carries_state: a step is called with the state that the step before returned second.
         timed_input: the inputs are [T, N, ...], a step's own each; else [N, ...], the same at every step.
         output: key, index or attribute of what is scored among what the model gives; None where it gives that alone.
+        neurons: the spiking neurons that nobody registered, by the name of their module.
+        left_out: names of modules that are no neurons, whatever they offer.
     """
 
     axis: TimeAxis | None
@@ -36,6 +38,8 @@ class Plan:
     carries_state: bool = False
     timed_input: bool = False
     output: str | None = None
+    neurons: Mapping[str, Adapted] = field(default_factory=dict)
+    left_out: frozenset[str] = frozenset()
 
 
 class Drive:

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from bench.measure import native
 from bench.measure.errors import MeasureInputError
-from bench.measure.neurons import NeuronWatch, SpikingNeuron, as_neuron, map_pieces, piece, spiking_neurons
+from bench.measure.neurons import NeuronWatch, SpikingNeuron, map_pieces, piece, spiking_neurons
 from bench.measure.spikes import NO_NEURONS, common_samples, is_binary
 from bench.measure.unavailable import Unavailable
 
@@ -53,7 +53,8 @@ class InformationLayer:
     """Information loss of one layer; `elements` membranes were looked at, of which `fired` spiked.
 
     The rectified values apply phi whether or not the neuron uses it, and are None for one that offers no `rectify`.
-    `reset_loss` is None where none fired, and for a neuron that offers no `after_reset`.
+    `reset_loss` is None where none fired, and for a neuron that offers no `after_reset`. `firing_level` is None where
+    it is not one number for the layer.
     """
 
     name: str
@@ -64,6 +65,7 @@ class InformationLayer:
     reset_loss: float | None
     membrane: Histogram
     rectified: Histogram | None
+    firing_level: float | None
 
     def merge(self, other: InformationLayer) -> InformationLayer:
         """Take both layers' elements together."""
@@ -82,6 +84,7 @@ class InformationLayer:
             reset_loss=_mean(self.reset_loss, self.fired, other.reset_loss, other.fired),
             membrane=self.membrane.merge(other.membrane),
             rectified=rectified,
+            firing_level=self.firing_level if self.firing_level == other.firing_level else None,
         )
 
 
@@ -95,10 +98,13 @@ def _mean(a: float | None, a_count: int, b: float | None, b_count: int) -> float
 
 @dataclass(frozen=True)
 class Information:
-    """Information loss by layer, in the order of their first call, over `samples` samples."""
+    """Information loss by layer, in the order of their first call, over `samples` samples.
+
+    `firing_level` is None where the layers fire at different levels.
+    """
 
     samples: int
-    firing_level: float
+    firing_level: float | None
     layers: tuple[InformationLayer, ...]
 
     def merge(self, other: Information) -> Information:
@@ -215,6 +221,7 @@ class _Site:
             reset_loss=lost / fired if fired and self.after_reset is not None else None,
             membrane=_histogram(self.membrane),
             rectified=None if self.rectify is None else _histogram(self.rectified),
+            firing_level=None if self.neuron.threshold is None else float(self.neuron.threshold),
         )
 
 
@@ -228,7 +235,7 @@ class InformationRecorder:
 
     def __init__(self, module: nn.Module, samples: int | None = None) -> None:
         self._most = samples
-        self._levels = {as_neuron(neuron).threshold for neuron in spiking_neurons(module).values()}
+        self._spiking = bool(spiking_neurons(module))
         self._watch = NeuronWatch(module, self._measure)
         self._sites: dict[str, _Site] = {}
 
@@ -248,16 +255,13 @@ class InformationRecorder:
         """Return the information loss so far, or why there is none: the network has no spiking neuron.
 
         Raises:
-            MeasureInputError: the measuring had to stop (the message says where), there was no forward pass, or the
-                neurons fire at different levels.
+            MeasureInputError: the measuring had to stop (the message says where), or there was no forward pass.
         """
-        if not self._levels:
+        if not self._spiking:
             return Unavailable(NO_NEURONS)
         if self._watch.error is not None:
             raise self._watch.error
-        if len(self._levels) > 1:
-            levels = ", ".join(map(str, sorted(self._levels)))
-            raise MeasureInputError(f"The neurons fire at different levels ({levels}); measure networks of one level.")
         samples = common_samples({name: site.samples for name, site in self._sites.items()})
-        (level,) = self._levels
-        return Information(samples, float(level), tuple(site.layer() for site in self._sites.values()))
+        layers = tuple(site.layer() for site in self._sites.values())
+        levels = {layer.firing_level for layer in layers}
+        return Information(samples, levels.pop() if len(levels) == 1 else None, layers)

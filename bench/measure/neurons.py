@@ -35,7 +35,7 @@ class SpikingNeuron(Protocol):
 
     timesteps: int
     decay: float
-    threshold: float
+    threshold: float | None
     reset: str
     mpr: bool
 

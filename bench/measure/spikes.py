@@ -25,12 +25,16 @@ NO_NEURONS = "no_spiking_neurons: the network has no spiking neuron."
 
 @dataclass(frozen=True)
 class SpikeLayer:
-    """Spikes of one layer over all samples, one count per step. `shape` is that of one sample at a step, [C, H, W]."""
+    """Spikes of one layer over all samples, one count per step. `shape` is that of one sample at a step, [C, H, W].
+
+    `recognised` says by what it is known to be a spiking neuron, where it does not say so itself.
+    """
 
     name: str
     shape: tuple[int, ...]
     neurons: int
     spikes_per_step: tuple[int, ...]
+    recognised: str | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,7 @@ class _Site:
         self.shape = shape
         self.samples = 0
         self.timesteps = timesteps
+        self.recognised: str | None = None
         self.spikes = torch.zeros(timesteps, dtype=torch.int64, device=device)
 
 
@@ -118,6 +123,7 @@ class SpikeRecorder:
             )
         if not all(map_pieces(is_binary, 1, spikes)):
             raise MeasureInputError(f"{name}: the output holds values other than 0 and 1, so spikes cannot be counted.")
+        site.recognised = getattr(neuron, "recognised", None)
         site.spikes += count_per_step(spikes, site.timesteps)
         site.samples += spikes.shape[0] // site.timesteps
 
@@ -138,6 +144,7 @@ class SpikeRecorder:
                 shape=site.shape,
                 neurons=torch.Size(site.shape).numel(),
                 spikes_per_step=tuple(site.spikes.tolist()),
+                recognised=site.recognised,
             )
             for name, site in self._sites.items()
         ]

@@ -22,8 +22,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from bench.measure.adapters import Adapted, adapted_neurons, first_tensor
+from bench.measure.adapters import Adapted, first_tensor
 from bench.measure.errors import MeasureInputError
+from bench.measure.firing import Neurons, registered
 from bench.measure.neuron_ops import NeuronOps
 
 
@@ -39,6 +40,7 @@ class Tap(nn.Module):
         self.timesteps = adapted.timesteps or 1
         self.decay, self.threshold, self.mpr = adapted.decay, adapted.threshold, adapted.mpr
         self.reset = adapted.reset or "unknown"
+        self.recognised = adapted.recognised
         self.updates = self.spikes = self.neurons = self.disagreed = 0
         if adapted.dynamics is not None:
             for name in ("after_reset", "rectify"):
@@ -67,6 +69,17 @@ class Tap(nn.Module):
         return self.adapted.dynamics.membrane(current.unflatten(0, (self.timesteps, -1))).flatten(0, 1)
 
 
+def _membrane(name: str, module: nn.Module, attribute: str, spikes: Tensor) -> Tensor:
+    held = getattr(module, attribute, None)
+    if not isinstance(held, Tensor) or held.shape != spikes.shape:
+        what = f"a tensor {list(held.shape)}" if isinstance(held, Tensor) else f"a {type(held).__name__}"
+        raise MeasureInputError(
+            f"--membrane is {attribute!r}, which in {name} holds {what} after a call: name what holds the membrane "
+            f"before the reset, {list(spikes.shape)} as its spikes."
+        )
+    return held.clone()
+
+
 class _Room(nn.Module):
     """Holds taps under the names of their neurons. Its forward marks the start of a forward pass."""
 
@@ -77,14 +90,16 @@ class _Room(nn.Module):
 class NeuronTaps:
     """A tap for every spiking neuron of a model; `root` is what recorders are given, `taps` are those by name.
 
+    The neurons are those that are registered, or `neurons`.
+
     Raises:
         MeasureInputError: in `forward`, if a neuron was not called once a step or did not give what its layout says.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, neurons: Neurons | None = None) -> None:
         self.root = _Room()
         self.taps: dict[str, Tap] = {}
-        self._neurons = adapted_neurons(model)
+        self._neurons = registered(model, set()) if neurons is None else neurons
         for name, (_, adapted) in self._neurons.items():
             self.taps[name] = Tap(adapted)
             *path, leaf = name.split(".")
@@ -133,15 +148,26 @@ class NeuronTaps:
             spikes, current = first_tensor(output), first_tensor((*args, *kwargs.values()))
             if spikes is None or current is None:
                 raise MeasureInputError(f"{name}: a spiking neuron must take a tensor and give its spikes first.")
+            if adapted.membrane is not None:
+                current = _membrane(name, module, adapted.membrane, spikes)
             if adapted.dynamics is None or current.shape != spikes.shape:
                 current = spikes  # nobody reads it: of this neuron there are spikes alone
             current, spikes = current.detach(), spikes.detach()
+            if adapted.level is not None:
+                spikes = spikes.abs() / adapted.level
+            steps = adapted.timesteps or 1
             if adapted.layout == "step":
-                self._steps.setdefault(name, []).append((current, spikes))
+                # The model may write over what it was given before the last step is there.
+                self._steps.setdefault(name, []).append((current.clone(), spikes.clone()))
             elif adapted.layout == "sequence":
                 self._pass_on(name, spikes.shape[0], current.flatten(0, 1), spikes.flatten(0, 1))
+            elif adapted.layout == "rows":
+                self._pass_on(name, steps, current, spikes)
             else:
-                self._pass_on(name, adapted.timesteps or 1, current, spikes)
+                apart = current, spikes
+                if adapted.layout == "sample_rows":
+                    apart = current.unflatten(0, (-1, steps)), spikes.unflatten(0, (-1, steps))
+                self._pass_on(name, steps, *(tensor.transpose(0, 1).flatten(0, 1) for tensor in apart))
 
         return hook
 
@@ -164,9 +190,6 @@ class NeuronTaps:
                 return f"{name}: {tap.adapted.unknown}."
             if tap.disagreed:
                 return f"{name}: {tap.disagreed} of {tap.updates} spikes are not those that its known equation gives."
-        levels = {tap.threshold for tap in self.taps.values()}
-        if len(levels) > 1 or None in levels:
-            return "the neurons fire at different levels, and information loss is defined for one."
         return None
 
     def no_cost(self) -> str | None:

@@ -208,12 +208,16 @@ class Accuracy(Section):
 
 
 class SpikeLayer(Section):
-    """Spikes of one spiking layer over all samples. `shape` is that of one sample at one step, e.g. [C, H, W]."""
+    """Spikes of one spiking layer over all samples. `shape` is that of one sample at one step, e.g. [C, H, W].
+
+    `recognised` says by what a module of the user's was told to be a spiking neuron; None where it says so itself.
+    """
 
     name: str
     shape: list[int]
     neurons: Count
     spikes_per_step: list[Count]
+    recognised: str | None = None
 
     @property
     def spikes(self) -> int:
@@ -330,7 +334,7 @@ class InformationLayer(Section):
     `quantisation_error` is the mean of (o - u)^2, `quantisation_error_rectified` of (o - phi(u))^2; `reset_loss` is the
     mean of |u - v - o| over fired neurons, None where none fired. `elements` is the number of membranes, `fired` that
     of spikes. The rectified values apply phi whether or not the neuron uses it, and are None for a neuron that offers
-    no phi.
+    no phi. `firing_level` is the membrane above which its neurons fire, None where that is not one number.
     """
 
     name: str
@@ -341,14 +345,15 @@ class InformationLayer(Section):
     reset_loss: float | None
     membrane: Histogram
     rectified: Histogram | None
+    firing_level: float | None = None
 
 
 class Information(Section):
-    """Information loss by layer."""
+    """Information loss by layer. `firing_level` is None where the layers fire at different levels."""
 
     status: Literal["measured"] = "measured"
     samples: int = Field(ge=1)
-    firing_level: float
+    firing_level: float | None
     layers: list[InformationLayer]
 
 

@@ -199,12 +199,22 @@ def test_graded_outputs_are_an_error():
         recorder.result()
 
 
+def test_neurons_of_different_levels_are_measured_each_at_its_own():
+    first, second = PlainLIF(2), PlainLIF(2)
+    model = Network(first, second, 2)
+    second.threshold = 0.75
+    apart = record(model, [images(6)])
+    assert (apart.firing_level, [layer.firing_level for layer in apart.layers]) == (None, [0.5, 0.75])
+    second.threshold = 0.5
+    alike = record(model, [images(6)])
+    assert alike.firing_level == 0.5
+    assert alike.layers[0] == apart.layers[0]
+
+
 def test_without_neurons_it_is_unavailable_and_unlike_results_do_not_merge():
     assert isinstance(record(torch.nn.ReLU(), [torch.ones(2)]), Unavailable)
     one, two = PlainLIF(1), PlainLIF(1)
     two.threshold = 0.75
-    with pytest.raises(MeasureInputError, match=r"0\.5, 0\.75"):
-        record(Network(PlainLIF(1), two, 1), [images(1)])
     with pytest.raises(MeasureInputError, match=r"0\.5 and 0\.75"):
         record(one, [torch.ones(1, 1)]).merge(record(two, [torch.ones(1, 1)]))
     with pytest.raises(MeasureInputError, match="different layers"):

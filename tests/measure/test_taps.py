@@ -115,13 +115,6 @@ def test_an_equation_that_the_spikes_contradict_gives_no_membrane():
         assert (taps.no_membrane() is not None) == contradicted
 
 
-def test_neurons_of_different_levels_give_no_information():
-    taps = NeuronTaps(nn.Sequential(first := PlainLIF(2), PlainLIF(2)))
-    assert taps.no_membrane() is None
-    first.threshold = 1.0
-    assert "different levels" in NeuronTaps(nn.Sequential(first, PlainLIF(2))).no_membrane()
-
-
 def test_time_is_recognised_where_it_can_be():
     assert recognise(nn.Linear(6, 2), X, Said()).axis is None
     inside = recognise(nn.Sequential(PlainLIF(5)).eval(), X, Said())

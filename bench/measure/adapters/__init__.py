@@ -7,6 +7,7 @@ imported from here: a model that has its neurons has imported it already.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from torch import nn
 
@@ -33,7 +34,10 @@ def library_of(module: nn.Module) -> str | None:
 def adapt(module: nn.Module) -> Adapted | None:
     """What measuring needs to know of a spiking neuron; None for a module that is none."""
     library = library_of(module)
-    return native.adapt(module) if library is None else LIBRARIES[library](module)
+    if library is None:
+        return native.adapt(module)
+    adapted = LIBRARIES[library](module)
+    return None if adapted is None else replace(adapted, recognised=f"a neuron of {library}")
 
 
 def adapted_neurons(model: nn.Module) -> dict[str, tuple[nn.Module, Adapted]]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-Layout = Literal["step", "sequence", "rows"]
+Layout = Literal["step", "sequence", "samples", "rows", "sample_rows"]
 State = TypeVar("State")
 
 
@@ -32,12 +32,17 @@ class Adapted:
     """A spiking neuron of some library.
 
     Attributes:
-        layout: what one call takes and gives: "step" [N, ...], "sequence" [T, N, ...], "rows" [T*N, ...].
+        layout: what one call takes and gives: "step" [N, ...], "sequence" [T, N, ...], "samples" [N, T, ...], "rows"
+            [T*N, ...], "sample_rows" [N*T, ...].
         reset: "hard", "soft" or "none"; None where it is not known.
         leaks, adds: multiplies and adds of one update; None where it is not known what an update costs.
         threshold, decay: for the record; None where they differ between the neurons or are not known.
         timesteps: T, where the neuron itself says it.
         dynamics: None where the membrane cannot be had; `unknown` then says why.
+        recognised: by what it is known to be a spiking neuron; None where it says so itself.
+        level: what it gives where it fires, of either sign, where nobody registered it; others give 1.
+        membrane: the attribute that holds u, [N, ...] as its spikes, after a call; `dynamics` then takes that for the
+            current.
     """
 
     layout: Layout
@@ -50,6 +55,9 @@ class Adapted:
     unknown: str = ""
     mpr: bool = False
     timesteps: int | None = None
+    recognised: str | None = None
+    level: float | None = None
+    membrane: str | None = None
 
 
 def first_tensor(values: Any) -> Tensor | None:
@@ -57,6 +65,16 @@ def first_tensor(values: Any) -> Tensor | None:
     if isinstance(values, Tensor):
         return values
     return next((value for value in values if isinstance(value, Tensor)), None) if isinstance(values, tuple) else None
+
+
+def behaviour(neuron: nn.Module, library: str) -> type:
+    """The class whose equation a neuron follows: the first of its library, or that defines more than how it is made."""
+    return next(
+        base
+        for base in type(neuron).__mro__
+        if base.__module__.partition(".")[0] == library
+        or any(callable(v) or isinstance(v, property) for name, v in vars(base).items() if not name.startswith("__"))
+    )
 
 
 def number(value: Any) -> float | None:

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench.measure.adapters.adapted import Adapted, Dynamics, by_steps, number
+from bench.measure.adapters.adapted import Adapted, Dynamics, behaviour, by_steps, number
 
 _SPIKING = {
     *("lif", "lif_box", "lif_ex", "lif_adex", "lif_adex_refrac", "lif_refrac", "lif_mc", "lif_mc_refrac"),
@@ -36,8 +36,8 @@ def adapt(module: nn.Module) -> Adapted | None:
     if not any(path.rpartition(".")[2] in _SPIKING for path in paths):
         return None
     node: Any = module
-    own = type(module).__module__.startswith("norse.")
-    name = type(module).__name__
+    follows = behaviour(module, "norse")
+    name, own = follows.__name__, follows.__module__.startswith("norse.")
     kind, priced = (_KNOWN.get(name), _COST_OF.get(name)) if own else (None, None)
     leaks, adds = _COST[priced] if priced else (None, None)
     dynamics = None if kind is None else _dynamics(node, kind)

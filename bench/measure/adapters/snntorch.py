@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench.measure.adapters.adapted import Adapted, Dynamics, by_steps, number
+from bench.measure.adapters.adapted import Adapted, Dynamics, behaviour, by_steps, number
 
 _RESETS = {"subtract": "soft", "zero": "hard", "none": "none"}
 _STATES = {"Leaky": 1, "Lapicque": 1, "Synaptic": 2}
@@ -30,8 +30,8 @@ def adapt(module: nn.Module) -> Adapted | None:
     if not names & {"SpikingNeuron", "LeakyParallel"}:
         return None
     node: Any = module
-    name = type(module).__name__
-    own = type(module).__module__.startswith("snntorch.")
+    follows = behaviour(module, "snntorch")
+    name, own = follows.__name__, follows.__module__.startswith("snntorch.")
     threshold = number(getattr(node, "threshold", None))
     reset = _RESETS.get(str(getattr(node, "reset_mechanism", "")))
     states = _STATES.get(name) if own else None

@@ -4,7 +4,8 @@
     LIFNode      u = v + (x - (v - v_reset)) / tau,  or  u = v - (v - v_reset) / tau + x  without decay_input
     all          spike where u >= v_threshold; v = v_reset, or v = u - v_threshold where v_reset is None
 
-`ParametricLIFNode` has sigmoid(w) for 1 / tau. v_reset counts as 0 in the charging where it is None.
+`ParametricLIFNode` has sigmoid(w) for 1 / tau. v_reset counts as 0 in the charging where it is None. Before 2.0 a
+neuron that takes [T, N, ...] is a class of its own, `MultiStep...`, without `step_mode`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench.measure.adapters.adapted import Adapted, Dynamics, Layout, by_steps, number
+from bench.measure.adapters.adapted import Adapted, Dynamics, Layout, behaviour, by_steps, number
 
 
 def _is_neuron(base: type) -> bool:
@@ -29,9 +30,12 @@ def adapt(module: nn.Module) -> Adapted | None:
     if not any(map(_is_neuron, type(module).__mro__)) or any(name.startswith("NonSpiking") for name in names):
         return None
     node: Any = module
-    layout: Layout = "sequence" if getattr(node, "step_mode", "s") == "m" else "step"
+    older = any(_is_neuron(base) and base.__name__.startswith("MultiStep") for base in type(module).__mro__)
+    layout: Layout = "sequence" if older or getattr(node, "step_mode", "s") == "m" else "step"
     threshold = number(getattr(node, "v_threshold", None))
-    charge, decay = _charge(node, names[0])
+    follows = behaviour(module, "spikingjelly")
+    name = follows.__name__.removeprefix("MultiStep")
+    charge, decay = _charge(node, name) if _is_neuron(follows) else (None, None)
     if charge is None:
         why = f"the membrane of SpikingJelly's {names[0]} is not known here"
         return Adapted(layout, None, None, None, threshold, None, None, why)
@@ -48,14 +52,12 @@ def adapt(module: nn.Module) -> Adapted | None:
     dynamics = Dynamics(
         by_steps(lambda x: torch.full_like(x, rest), step), lambda u: u - node.v_threshold >= 0, after_reset
     )
-    leaks = 0 if names[0] == "IFNode" else 1
+    leaks = 0 if name == "IFNode" else 1
     return Adapted(layout, "hard" if hard else "soft", leaks, 1, threshold, decay, dynamics)
 
 
 def _charge(node: Any, name: str) -> tuple[Callable[[Tensor, Tensor, float], Tensor] | None, float | None]:
     """How the membrane takes up the current, and the decay of a step; None for a class of other equations."""
-    if type(node).__module__.partition(".")[0] != "spikingjelly":
-        return None, None
     if name == "IFNode":
         return lambda v, x, rest: v + x, 1.0
     if name not in ("LIFNode", "ParametricLIFNode"):

@@ -29,6 +29,16 @@ def measure(
         str | None,
         typer.Option(help="Key, index or attribute of what is scored, of a model that gives several things."),
     ] = None,
+    neurons: Annotated[
+        list[str] | None, typer.Option(help="A spiking neuron that is not recognised: a module's name, or its class.")
+    ] = None,
+    not_neurons: Annotated[
+        list[str] | None,
+        typer.Option(help="What only looks like a spiking neuron: a module's name, or its class."),
+    ] = None,
+    membrane: Annotated[
+        str | None, typer.Option(help="Attribute in which such neurons hold their membrane before the reset.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the record; runs are compared by it.")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Timed rounds.")] = 100,
     quick: Quick = False,
@@ -56,6 +66,7 @@ def measure(
     if [dataset, inputs, shape].count(None) != 2:
         raise SuiteInputError("Say what the model is run on: give one of --dataset, --inputs and --shape.")
 
+    from bench.measure.said import Said
     from bench.suites.own.inputs import from_dataset, from_file, from_shape
     from bench.suites.own.launch import measure_own
     from bench.suites.own.request import Request
@@ -72,10 +83,15 @@ def measure(
         inputs="",
         timed=given.timed,
         dataset=given.data.model_dump(),
-        time_axis=time_axis,
-        timesteps=timesteps,
-        reset=reset,
-        output=output,
+        said=Said(
+            axis=time_axis,
+            timesteps=timesteps,
+            reset=reset,
+            output=output,
+            neurons=neurons or [],
+            not_neurons=not_neurons or [],
+            membrane=membrane,
+        ),
         measure=checked_settings(
             batch_size=batch,
             rounds=rounds,

@@ -13,6 +13,7 @@ from bench.measure.accuracy import AccuracyMeter
 from bench.measure.drive import Drive
 from bench.measure.energy import EnergyModel
 from bench.measure.errors import FormulaError, MeasureInputError
+from bench.measure.firing import neurons_of
 from bench.measure.information import InformationRecorder
 from bench.measure.neuron_ops import NeuronOps as NeuronOpsRow
 from bench.measure.spikes import SpikeRecorder
@@ -81,7 +82,7 @@ def count(
     on_progress: Callable[[int], None],
 ) -> dict[str, Section]:
     """Run all batches once and return what that gives, by section; where it fails, the reason for every section."""
-    taps, accuracy, done = NeuronTaps(drive.model), _Accuracy(labels), 0
+    taps, accuracy, done = NeuronTaps(drive.model, neurons_of(drive.model, drive.plan)), _Accuracy(labels), 0
     known = taps.no_membrane() is None
     counter = _Counter(drive, taps)
     try:

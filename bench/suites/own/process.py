@@ -20,8 +20,8 @@ from bench.measure.adapters import library_of
 from bench.measure.drive import Drive
 from bench.measure.energy import energy_models
 from bench.measure.errors import MeasureInputError
-from bench.measure.recognise import Said, recognise
-from bench.measure.taps import NeuronTaps
+from bench.measure.firing import neurons_of
+from bench.measure.recognise import recognise
 from bench.suites.device_lock import DeviceBusyError, device_lock
 from bench.suites.errors import SuiteInputError
 from bench.suites.harness import make_record, run_benchmarks, run_document, run_provenance
@@ -62,8 +62,7 @@ def measure(request: Request) -> Answer:
     if inputs.is_floating_point():
         inputs = inputs.to(floating.dtype)
     few = inputs[:, :2] if request.timed else inputs[:2]
-    said = Said(request.time_axis, request.timesteps, request.reset, request.output)
-    plan = recognise(model, few, said, timed_input=request.timed)
+    plan = recognise(model, few, request.said, timed_input=request.timed)
     out = Path(request.out)
     recovered = [str(path) for path in recover_unfinished(out)]
     provenance = run_provenance(out, request.command, str(floating.device))
@@ -159,7 +158,7 @@ class OwnRun:
 
     def _description(self) -> ModelDescription:
         model, plan = self.drive.model, self.drive.plan
-        neurons = [tap.adapted for tap in NeuronTaps(model).taps.values()]
+        neurons = [adapted for _, adapted in neurons_of(model, plan).values()]
         constants: dict[str, Any] = {}
         for name in ("decay", "threshold", "reset", "mpr"):
             values = {getattr(neuron, name) for neuron in neurons}

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.measure.said import Said
 from bench.suites.settings import MeasureSettings
 
 
@@ -19,7 +20,7 @@ class Request:
         name: the record's name.
         inputs: safetensors file with `inputs` [N, ...], or [T, N, ...] where `timed`; and maybe `labels` [N].
         dataset: what the record says of the inputs, as a `DatasetProvenance`.
-        time_axis, timesteps, reset, output: what was said of time, of state and of what is scored; None where nothing.
+        said: what was said of time, state, neurons and outputs.
         measure: how latency, memory and power are measured. seed: of the random numbers that the factory draws.
         watch: whether to show power and clocks meanwhile.
     """
@@ -29,10 +30,7 @@ class Request:
     inputs: str
     timed: bool
     dataset: dict[str, Any]
-    time_axis: str | None
-    timesteps: int | None
-    reset: str | None
-    output: str | None
+    said: Said
     measure: MeasureSettings
     seed: int
     watch: bool
@@ -41,12 +39,14 @@ class Request:
 
     def write(self, path: Path) -> None:
         """Write to a file."""
-        path.write_text(json.dumps({**vars(self), "measure": self.measure.model_dump()}), "utf-8")
+        values = {**vars(self), "said": asdict(self.said), "measure": self.measure.model_dump()}
+        path.write_text(json.dumps(values), "utf-8")
 
     @classmethod
     def read(cls, path: Path) -> Request:
         """Read what `write` wrote."""
         values = json.loads(path.read_text("utf-8"))
+        values["said"] = Said(**values["said"])
         return cls(**{**values, "measure": MeasureSettings.model_validate(values["measure"])})
 
 

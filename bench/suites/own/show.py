@@ -34,7 +34,8 @@ def _layers(record: Record) -> Table:
             table.add_row(layer.name, layer.kind, *counts, "" if zeros is None else f"{zeros:.1%}", "", "")
     if not isinstance(spikes, Absent):
         for neuron in spikes.layers:
-            table.add_row(neuron.name, "neuron", "", "", "", "", *_spikes(spikes, [neuron]))
+            kind = f"neuron, {neuron.recognised}" if neuron.recognised else "neuron"
+            table.add_row(neuron.name, kind, "", "", "", "", *_spikes(spikes, [neuron]))
     table.add_section()
     counts = ["", "", ""]
     if not isinstance(synops, Absent):
