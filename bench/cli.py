@@ -11,10 +11,10 @@ from rich.console import Console
 
 from bench.ab.command import ab
 from bench.bisect.command import bisect
+from bench.cache import cache_directory
 from bench.ci.command import export, init_ci
 from bench.one_line import one_line
 from bench.pages import figure, picture, publish, serve
-from bench.suites.cache import cache_directory
 from bench.suites.doctor.command import doctor
 from bench.suites.history_command import history as history_commands
 from bench.suites.merge import merge

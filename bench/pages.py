@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from bench.cache import cache_directory
 from bench.one_line import one_line
-from bench.suites.cache import cache_directory
 from bench.suites.options import AcceptedOption
 
 _RUNS = Path(".bench/runs")

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.suites.cache import cache_directory
+from bench.cache import cache_directory
 from bench.suites.errors import SuiteInputError
 from bench.track.git_command import GitError, git
 

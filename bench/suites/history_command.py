@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from bench.cache import cache_directory
 from bench.one_line import one_line
-from bench.suites.cache import cache_directory
 from bench.suites.terminal import terminal
 
 if TYPE_CHECKING:

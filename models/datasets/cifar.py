@@ -7,7 +7,6 @@ red, green, blue.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from bench.cache import cache_directory
 from models.datasets.dataset import Dataset, DatasetUnavailableError, Split, make_colour_dataset
 from models.errors import ModelInputError
 
@@ -102,7 +102,7 @@ def _find(source: Source, root: Path | None, download: bool) -> Path:
         if any((directory / name).is_file() for name in names):
             return directory
     if download:
-        return _download(source, root or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser())
+        return _download(source, root or cache_directory())
     python = root / source.python_folder if root else None
     found = (
         f"{python} is its Python version, whose files are pickles, which are never loaded"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gzip
 import math
-import os
 import zlib
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bench.cache import cache_directory
 from models.datasets.dataset import Dataset, DatasetUnavailableError, Split, check_content
 from models.errors import ModelInputError
 
@@ -77,7 +77,7 @@ def _download(root: Path | None, asked_for: bool) -> Path:
         )
     from torchvision.datasets import FashionMNIST
 
-    place = root or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "inflor-bench"
+    place = root or cache_directory()
     try:
         FashionMNIST(str(place), download=True)
     except (OSError, RuntimeError) as error:

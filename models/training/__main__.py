@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from models.cache import trained_directory
+from bench.cache import cache_directory
 from models.create import config_for
 from models.datasets import DATASETS, load_dataset
 from models.errors import ModelInputError
@@ -81,7 +81,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--bfloat16", action="store_true", default=None, help="compute in bfloat16 where it is safe")
     parser.add_argument("--steps-at-once", type=int, help="of events, to bound memory; 0 for all")
     parser.add_argument("--device", choices=("cpu", "cuda"), help="cuda where there is one")
-    parser.add_argument("--directory", type=Path, default=trained_directory(), help="of the checkpoints")
+    parser.add_argument("--directory", type=Path, default=cache_directory() / "trained", help="of the checkpoints")
     parser.add_argument("--data-root", type=Path, help="folder that holds the data sets (or INFLOR_BENCH_DATA)")
     parser.add_argument("--csv", type=Path, help="file for the curve, a line an epoch")
     parser.add_argument("--tensorboard", type=Path, help="directory for TensorBoard's event files")

@@ -12,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.cache import cache_directory
 from bench.measure import native
 from bench.measure.formulas.inputs import PositionSums, eager_occupancy, occupancy
 from bench.measure.information import bin_counts
@@ -214,7 +215,7 @@ def test_a_compiler_that_hangs_is_ended_and_named(tmp_path, monkeypatch):
 
 def test_a_library_that_cannot_be_loaded_leaves_it_to_torch(tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("INFLOR_BENCH_CACHE", str(tmp_path))
-    path = native.built(native.directory())
+    path = native.built(cache_directory() / "native")
     path.write_bytes(b"not a library")
     with caplog.at_level(logging.WARNING):
         assert native._passes.__wrapped__() is None

@@ -40,7 +40,6 @@ DETERMINING = [
     ("training.synchronised", "synchronise"),
 ]
 OTHERS = [
-    ("cache", "trained_directory"),
     ("cards", "model_card"),
     ("checkpoints", "save_tensors"),
     ("deploy", "deploy"),

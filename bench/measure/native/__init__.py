@@ -22,6 +22,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bench.cache import cache_directory
+
 logger = logging.getLogger("inflor_bench.measure")
 
 SOURCES = tuple(Path(__file__).with_name(name) for name in ("occupancy.c", "losses.c", "clones.h"))
@@ -111,7 +113,7 @@ def _passes() -> dict[tuple[str, torch.dtype], Pass] | None:
     if os.environ.get("INFLOR_BENCH_EAGER"):
         return None
     try:
-        library = ctypes.CDLL(str(built(directory())))
+        library = ctypes.CDLL(str(built(cache_directory() / "native")))
         return {
             (name, dtype): _function(library, name, dtype)
             for name in _PASSES
@@ -127,13 +129,6 @@ def _function(library: ctypes.CDLL, name: str, dtype: torch.dtype) -> Pass:
     function = library[f"{name}_{_TYPES[dtype]}"]
     function.restype, function.argtypes = _PASSES[name]
     return function
-
-
-def directory() -> Path:
-    """Where libraries are kept: under INFLOR_BENCH_CACHE, else the user's cache directory."""
-    if os.environ.get("INFLOR_BENCH_CACHE"):
-        return Path(os.environ["INFLOR_BENCH_CACHE"]) / "native"
-    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "inflor-bench" / "native"
 
 
 def built(where: Path) -> Path:

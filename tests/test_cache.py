@@ -1,0 +1,50 @@
+"""Where things are kept, also for a user whom passwd does not know."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from bench.cache import cache_directory
+
+ROOT = Path(__file__).parents[1]
+# A job that runs under a number of its own, as in a container.
+HOMELESS = """
+import os, subprocess, sys
+os.getuid = lambda: 54321
+from bench.cache import cache_directory
+import torch
+from bench.measure import SynOpCounter
+layer, x = torch.nn.Linear(6, 4, bias=False), (torch.arange(30).reshape(5, 6) % 3 == 0).float()
+with torch.no_grad(), SynOpCounter(layer) as counter:
+    layer(x)
+child = "from bench.cache import cache_directory; print(cache_directory())"
+told = subprocess.run([sys.executable, "-c", child], capture_output=True, text=True, check=True).stdout.strip()
+print(counter.result().total.ac, cache_directory(), told)
+"""
+
+
+def test_the_users_own_choice_comes_first(tmp_path, monkeypatch):
+    monkeypatch.setenv("INFLOR_BENCH_CACHE", str(tmp_path / "mine"))
+    assert cache_directory() == tmp_path / "mine"
+    monkeypatch.delenv("INFLOR_BENCH_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_directory() == tmp_path / "inflor-bench"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert cache_directory() == tmp_path / "home/.cache/inflor-bench"
+
+
+def test_without_a_home_a_process_and_its_children_share_a_place_that_goes_with_it():
+    variables = {k: v for k, v in os.environ.items() if k not in ("HOME", "XDG_CACHE_HOME", "INFLOR_BENCH_CACHE")}
+    done = subprocess.run(
+        [sys.executable, "-c", HOMELESS],
+        env={**variables, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    count, place, of_child = done.stdout.split()
+    assert int(count) == 10 * 4
+    assert place == of_child
+    assert not Path(place).exists()
