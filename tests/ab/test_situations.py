@@ -88,6 +88,7 @@ def ours(repository):
     return repository
 
 
+@pytest.mark.slow
 def test_a_base_of_another_version_of_the_schema_is_named_with_the_versions(ours, tmp_path):
     (tmp_path / "empty").mkdir()
     suite = tmp_path / "suite.toml"

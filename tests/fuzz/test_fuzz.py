@@ -75,6 +75,7 @@ BAD = (
 )
 
 
+@pytest.mark.slow
 def test_the_watch_sees_a_reader_that_does_what_none_may_do(tmp_path):
     """A traceback, no sentence, endless memory, a file outside, a command; and a hang, which ends the process."""
     program = (

@@ -63,6 +63,7 @@ def furthest(first, second):
     return max(float((first[name].double() - second[name].double()).abs().max()) for name in first)
 
 
+@pytest.mark.slow
 def test_a_spiking_network_with_tdbn_and_all_augmentation_has_the_same_weights(tmp_path):
     """Also where one of two processes was told to stop: both save and leave after the same step, and go on."""
     for processes in (1, 2):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,8 +41,9 @@ class Visit:
     complaints: list[str] = field(default_factory=list)
 
 
-@pytest.fixture
-def visit(browser: Browser) -> Iterator[Any]:
+@contextmanager
+def visiting(browser: Browser) -> Iterator[Any]:
+    """What opens pages, in contexts of their own; they are closed at the end."""
     contexts: list[BrowserContext] = []
 
     def open_page(path: Path, *, anchor: str = "", width: int = 1200, **options: Any) -> Visit:
@@ -67,6 +70,25 @@ def visit(browser: Browser) -> Iterator[Any]:
         context.close()
 
 
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Any]:
+    with visiting(browser) as open_page:
+        yield open_page
+
+
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Path]) -> Path:
+    """What `make` makes in a folder, made by the first worker that asks for it; nobody changes it."""
+    place = next((path for path in factory.getbasetemp().parents if path.name.startswith("pytest-")), None)
+    folder = (place or factory.getbasetemp()) / name
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made = folder / "made"
+        if not made.exists():
+            made.write_text(str(make(folder / "in")))
+    return Path(made.read_text())
+
+
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Nine models, the last of which could not be measured."""
@@ -77,7 +99,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="session")
 def report(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build([run], tmp_path_factory.mktemp("report")).parent
+    return once(tmp_path_factory, "report", lambda folder: build([run], folder).parent)
 
 
 @pytest.fixture(scope="session")
@@ -108,10 +130,14 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> list[Moment]:
 
 
 @pytest.fixture(scope="session")
-def compared(run: Run, base: Run, past: list[Moment], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def compared(run: Run, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report with all that it can have: a comparison and trends."""
-    out = tmp_path_factory.mktemp("compared")
-    return build([run], out, comparison=judge(base, run), history=[*past, moment(run)]).parent
+
+    def make(folder: Path) -> Path:
+        base, past = request.getfixturevalue("base"), request.getfixturevalue("past")
+        return build([run], folder, comparison=judge(base, run), history=[*past, moment(run)]).parent
+
+    return once(tmp_path_factory, "compared", make)
 
 
 @pytest.fixture(scope="session")
@@ -134,7 +160,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def site(history: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return publish(history, tmp_path_factory.mktemp("site")).index.parent
+    return once(tmp_path_factory, "site", lambda folder: publish(history, folder).index.parent)
 
 
 def pages(report: Path) -> list[Path]:

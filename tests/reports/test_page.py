@@ -221,6 +221,7 @@ def test_the_same_cell_of_two_runs_has_two_pages(run: Run, tmp_path: Path) -> No
     assert len(list((out / "data").glob("run-*.json"))) == 2
 
 
+@pytest.mark.slow
 def test_pages_stay_small_with_many_cells_of_many_layers(tmp_path: Path) -> None:
     """Half of the budget's cells take at most half of the budget, with a base in which every layer differs."""
     head, base = (

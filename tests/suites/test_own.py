@@ -10,8 +10,11 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from bench.measure.drive import Drive
 from bench.measure.errors import MeasureInputError
+from bench.measure.recognise import Said, recognise
 from bench.suites.errors import SuiteInputError
+from bench.suites.own.counting import count
 from bench.suites.own.inputs import from_dataset, from_file, from_shape
 from bench.suites.own.target import load_target, weights_hash
 
@@ -171,3 +174,23 @@ def test_events_of_ours_lead_with_time_and_say_that_they_are_simulated(monkeypat
     assert (given.data.samples, given.data.simulated) == (5, True)
     still = from_dataset("digits", None, False, None)
     assert (still.timed, still.tensors["inputs"].shape, still.data.simulated) == (False, (355, 1, 8, 8), False)
+
+
+def test_what_cannot_be_scored_says_how_to_name_it_and_the_rest_is_measured():
+    class Several(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(3, 2)
+
+        def forward(self, x):
+            return {"features": [x], "logits": self.fc(x)}
+
+    model, x, labels = Several().eval(), torch.rand(4, 3), torch.tensor([0, 1, 0, 1])
+    for output, scored in ((None, False), ("features", False), ("logits", True)):
+        drive = Drive(model, recognise(model, x, Said(output=output)))
+        sections = count(drive, [x], labels, [], lambda done: None)
+        assert sections["synops"].samples == 4
+        if scored:
+            assert sections["accuracy"].correct == int((model.fc(x).argmax(1) == labels).sum())
+        else:
+            assert "name the part that is scored by --output" in sections["accuracy"].reason

@@ -44,13 +44,13 @@ profile = "quick"
 FIRST, SPIKING, LAST = "digits/resnet8/relu/T1/s0", "digits/resnet8/soft/T2/s0", "digits/resnet8/relu/T1/s1"
 # A user's model of energy, as an installed package brings it. Of spiking networks it does what the variable TRAP says.
 TRAP = """
-import os, re, signal, time
+import ctypes, os, signal, time
 from bench.measure.energy import EnergyModel
 
 def synapses(layer, spiking):
     trap = os.environ.get("TRAP")
     if spiking and trap == "C":
-        re.match(r"(a+)+$", "a" * 60 + "b")  # longer than anyone waits, within one call of C code that holds the GIL
+        ctypes.PyDLL(None).sleep(3600)  # longer than anyone waits, within one call of C code that holds the GIL
     if spiking and trap == "sleep":
         time.sleep(3600)
     if spiking and trap == "kill":
