@@ -21,6 +21,9 @@ from bench.cache import cache_directory
 from bench.suites.errors import SuiteInputError
 from bench.track.git_command import GitError, git
 
+# How long pip may take: torch alone is 5 GB.
+INSTALL_SECONDS = 3600.0
+
 
 @dataclass(frozen=True)
 class Revision:
@@ -168,7 +171,13 @@ def environment(wanted: list[str], environments: Path) -> str:
         return str(python)
     venv.create(place, clear=True, with_pip=True)
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted]
-    installed = subprocess.run(pip, capture_output=True, text=True)
+    try:
+        installed = subprocess.run(pip, capture_output=True, text=True, timeout=INSTALL_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise SuiteInputError(
+            f"The base's own dependencies were not installed within {INSTALL_SECONDS / 60:g} minutes: install "
+            f"{', '.join(wanted)} into {place} by its pip, and try again."
+        ) from None
     if installed.returncode:
         why = (installed.stderr.strip().splitlines() or ["pip failed"])[-1]
         raise SuiteInputError(f"The base's own dependencies cannot be installed ({why}): see {place}.")

@@ -119,7 +119,8 @@ class _Process:
                     remaining = seconds
                 elif kind == "hold" and deadline is not None:
                     remaining = deadline - time.monotonic()
-                deadline = None if self.landed or kind == "hold" else time.monotonic() + remaining
+                # What follows on a cell, the beginning of the next or the end, has a cell's time as well.
+                deadline = None if kind == "hold" else time.monotonic() + (seconds if self.landed else remaining)
 
     def _pass_on(self, message: Message, send: Send) -> None:
         kind, value = message

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.ab import revisions
 from bench.ab.revisions import checked_out, environment, frozen, python_for, requirements, resolve, top_of
 from bench.suites.errors import SuiteInputError
 from bench.track.git import git_state
@@ -236,3 +237,14 @@ def test_dependencies_that_cannot_be_installed_are_one_sentence(tmp_path):
     with pytest.raises(SuiteInputError, match="own dependencies cannot be installed") as error:
         environment([f"tiny @ {(tmp_path / 'nothing').as_uri()}"], tmp_path / "environments")
     assert "\n" not in str(error.value)
+
+
+def test_a_pip_that_does_not_end_is_one_sentence(tmp_path, monkeypatch):
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "pyproject.toml").write_text(
+        "[build-system]\nrequires = []\nbuild-backend = 'waits'\nbackend-path = ['.']\n"
+    )
+    (tmp_path / "project" / "waits.py").write_text("import time\ntime.sleep(3600)\n")
+    monkeypatch.setattr(revisions, "INSTALL_SECONDS", 5)
+    with pytest.raises(SuiteInputError, match=r"not installed within 0\.08\d* minutes: install"):
+        environment([f"waits @ {(tmp_path / 'project').as_uri()}"], tmp_path / "environments")

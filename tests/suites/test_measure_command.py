@@ -19,6 +19,7 @@ pytestmark = pytest.mark.long
 
 NETS = '''
 import os
+import time
 import torch
 from torch import nn
 
@@ -77,6 +78,8 @@ def raises():
     raise KeyError("weights.pt")
 def exits():
     os._exit(7)
+def sleeps():
+    time.sleep(3600)
 '''
 
 
@@ -244,6 +247,7 @@ def test_what_is_scored_of_several_outputs_is_named(place):
         (["models:stateless", "--dataset", "mnist"], "Unknown data set 'mnist'"),
         (["models.nets:raises", "--shape", "6"], "KeyError: 'weights.pt' (nets.py, line"),
         (["models.nets:exits", "--shape", "6"], "ended with code 7"),
+        (["models.nets:sleeps", "--shape", "6", "--timeout", "5"], "longer than --timeout 5 (s)"),
         (["models:stateless", "--shape", "63"], "RuntimeError: mat1 and mat2"),
         (["models.nets:Stateful", "--shape", "6"], "--reset METHOD"),
     ],

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from bench.suites import stoppable
 from bench.suites.errors import SuiteInputError
 from bench.suites.options import checked_timeout
 from bench.track.records import SECTIONS
@@ -106,6 +107,7 @@ def test_a_cell_that_hangs_or_dies_is_failed_with_the_reason_and_the_rest_comple
     assert not list((place.directory / trap / "runs").glob("*/*.cells"))
 
 
+@pytest.mark.slow
 def test_a_training_that_is_stopped_goes_on_where_it_was(place):
     """In the end it has the weights of a training that nobody stopped."""
     (place.directory / "long.toml").write_text(SUITE.replace("epochs = 1", "epochs = 20"))
@@ -167,6 +169,20 @@ def test_ctrl_c_keeps_what_was_measured_and_leaves_no_process(place):
     assert [len(read_run(path).cells) for path in place.runs("stopped")] == [1]
     # multiprocessing's own helper ends a moment after its parent
     wait_for(lambda: not any(os.path.exists(f"/proc/{number}") for number in found), 60)
+
+
+def hangs_after_a_cell(work, messages):
+    os.setpgid(0, 0)
+    for message in (("begin", FIRST), ("cell", None)):
+        messages.send(message)
+    time.sleep(3600)
+
+
+def test_a_process_that_hangs_after_its_last_cell_is_ended_as_well(monkeypatch):
+    monkeypatch.setattr(stoppable, "_serve", hangs_after_a_cell)
+    with stoppable._Process(None) as process:
+        assert process.follow(1, lambda message: None) == (1, stoppable.too_long(1))
+        assert (process.begun, process.landed) == (FIRST, True)
 
 
 def test_a_wrong_time_is_one_sentence():

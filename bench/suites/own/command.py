@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench.suites.options import Quick, RequirePower, Tdp, Watch, checked_settings, without_power
+from bench.suites.options import Quick, RequirePower, Tdp, Watch, checked_settings, checked_timeout, without_power
 
 
 def measure(
@@ -50,6 +50,9 @@ def measure(
     ] = None,
     sweep_batch: Annotated[list[int] | None, typer.Option(help="Also time a batch of so many samples.")] = None,
     sweep_timesteps: Annotated[list[int] | None, typer.Option(help="Also time so many time steps.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option(help="Stop a measurement that takes longer than so many seconds.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Where run files (in runs/) go.")] = Path(".bench"),
     data_root: Annotated[
         Path | None, typer.Option(help="Folder that holds the data sets (or INFLOR_BENCH_DATA).")
@@ -106,7 +109,7 @@ def measure(
         out=str(out / "runs"),
         command=["inflor-bench", *sys.argv[1:]],
     )
-    answer = measure_own(request, given)
+    answer = measure_own(request, given, checked_timeout(timeout))
     for finished in answer.recovered:
         typer.echo(f"An earlier run was stopped; what it had measured is in {finished}", err=True)
     if answer.run is not None:

@@ -30,11 +30,12 @@ except KeyboardInterrupt:
 """
 
 
-def measure_own(request: Request, inputs: Inputs) -> Answer:
+def measure_own(request: Request, inputs: Inputs, seconds: float | None = None) -> Answer:
     """Measure a model in a process of its own, where the user's directory comes first on the path.
 
     Raises:
-        SuiteInputError: the process ended without an answer, killed by the model's own code or from outside.
+        SuiteInputError: the process ended without an answer, killed by the model's own code or from outside, or it took
+            longer than so many seconds.
     """
     from safetensors.torch import save_file
 
@@ -44,7 +45,12 @@ def measure_own(request: Request, inputs: Inputs) -> Answer:
         save_file(inputs.tensors, directory / "inputs.safetensors")
         replace(request, inputs=str(directory / "inputs.safetensors")).write(Path(files[0]))
         root = str(Path(bench.__file__).parent.parent)
-        done = subprocess.run([sys.executable, "-P", "-c", _START, root, *files], check=False)
+        try:
+            done = subprocess.run([sys.executable, "-P", "-c", _START, root, *files], check=False, timeout=seconds)
+        except subprocess.TimeoutExpired:
+            raise SuiteInputError(
+                f"{request.target}: it took longer than --timeout {seconds:g} (s) and was stopped: give it more time."
+            ) from None
         if Path(files[1]).exists():
             return Answer.read(Path(files[1]))
     if done.returncode in (130, -signal.SIGINT):

@@ -86,9 +86,7 @@ _DETAILS: dict[str, Callable[[Any], str]] = {
     "quantisation_error": lambda s: "as a mean over all layers",
     "reset_loss": lambda s: "as a mean over all spikes",
     "energy": lambda s: f"per inference by {s.models[0].name}; {len(s.models)} estimates in the run file",
-    "latency": lambda s: (
-        f"for {s.batch_size} samples, median of {s.rounds} rounds{'' if s.steady else ', not steady'}"
-    ),
+    "latency": lambda s: (f"for {s.batch_size} samples, median of {s.rounds} rounds{s.doubt and f', {s.doubt}'}"),
     "peak_bytes": lambda s: (
         f"({s.above_baseline_bytes / 1e6:,.1f} MB above what stood before), "
         f"parameters {s.parameter_bytes / 1e6:,.2f} MB"
