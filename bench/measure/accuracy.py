@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from bench.measure.errors import MeasureInputError
+from bench.predictions import predictions
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,16 +28,6 @@ class Accuracy:
     def correct(self) -> int:
         """Number of correct predictions."""
         return int(self.bits.sum())
-
-
-def predictions(logits: Tensor) -> Tensor:
-    """Predicted class of every sample, [N], int64, of logits [N, classes]: of equal logits the lowest class wins.
-
-    torch.argmax leaves open which of several equal maxima it returns, and devices differ.
-    """
-    classes = torch.arange(logits.shape[1], device=logits.device)
-    at_maximum = logits == logits.amax(dim=1, keepdim=True)
-    return torch.where(at_maximum, classes, logits.shape[1]).amin(dim=1)
 
 
 class AccuracyMeter:

@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
+import math
 import os
 
 from bench.track.records import Absent, Derived, Energy, Latency, Power, Product, Ratios, Section, TdpEstimate
 
 
-def derive(power: Section | None, latency: Section | None, energy: Section | None) -> Derived | Absent:
+def derive(power: Section | None, energy: Section | None) -> Derived | Absent:
     """Derive from the sections of a record, each perhaps absent."""
     if not isinstance(power, Power):
         return _absent("energy was not measured", power)
     return Derived(
         joules_per_inference=power.joules_per_inference,
         inferences_per_joule=1 / power.joules_per_inference,
-        energy_delay_product=_energy_delay(power, latency),
+        energy_delay_product=_energy_delay(power),
         measured_to_estimated=_ratios(power, energy),
     )
 
 
-def _energy_delay(power: Power, latency: Section | None) -> Product | Absent:
-    if not isinstance(latency, Latency):
-        return _absent("latency was not measured", latency)
-    if power.batch_size is not None and power.batch_size != latency.batch_size:
-        return Absent(
-            status="unavailable",
-            reason=f"energy was measured with batches of {power.batch_size}, latency of {latency.batch_size}",
-        )
-    return Product(batch_size=latency.batch_size, joule_seconds=power.joules_per_inference * latency.median)
+def _energy_delay(power: Power) -> Product | Absent:
+    """The delay is that of the meter's own windows, so both cover the same work, the reset of the state included."""
+    if power.batch_size is None or not power.iterations or not power.window_seconds:
+        return Absent(status="unavailable", reason="the windows of the meter are not in the file")
+    delay = math.fsum(power.window_seconds) / math.fsum(power.iterations)
+    return Product(batch_size=power.batch_size, joule_seconds=power.joules_per_inference * delay)
 
 
 def _ratios(power: Power, energy: Section | None) -> Ratios | Absent:

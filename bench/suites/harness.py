@@ -68,7 +68,7 @@ def make_record(
 ) -> Record:
     """Build the record of a cell from its sections by name, and derive what follows from them."""
     values: dict[str, Any] = dict(sections)
-    values["derived"] = derive(sections.get("power"), sections.get("latency"), sections.get("energy"))
+    values["derived"] = derive(sections.get("power"), sections.get("energy"))
     return Record(name=cell, model=description, provenance=provenance, **values)
 
 

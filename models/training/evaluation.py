@@ -7,6 +7,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from bench.predictions import predictions
 from models.datasets import Dataset, Samples
 from models.training.processes import Processes
 
@@ -16,7 +17,7 @@ EVALUATION_BATCH = 500
 @torch.inference_mode()
 def evaluate(model: nn.Module, dataset: Dataset, split: Samples, batch_size: int = EVALUATION_BATCH) -> Tensor:
     """One boolean a sample, [N]: whether the model, in evaluation mode, predicts its label."""
-    bits = [model(dataset.normalise(images)).argmax(1) == labels for images, labels in split.batches(batch_size)]
+    bits = [predictions(model(dataset.normalise(images))) == labels for images, labels in split.batches(batch_size)]
     return torch.cat(bits)
 
 
@@ -62,7 +63,7 @@ class Anytime:
 
     def update(self, logits: Tensor, labels: Tensor) -> None:
         """Count the latest pass, which gave these logits [N, classes], against the labels [N]."""
-        predicted = self._by_step.cumsum(0).argmax(2)
-        predicted[-1] = logits.argmax(1)  # the same sum, but rounded as the network itself does
+        predicted = predictions(self._by_step.cumsum(0))
+        predicted[-1] = predictions(logits)  # the same sum, but rounded as the network itself does
         right = (predicted == labels.to(logits.device)).sum(1).tolist()
         self.correct = [before + more for before, more in zip(self.correct, right, strict=True)]

@@ -4,8 +4,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.measure.accuracy import AccuracyMeter, predictions
+from bench.measure.accuracy import AccuracyMeter
 from bench.measure.errors import MeasureInputError
+from bench.predictions import predictions
 from bench.track import records
 
 

@@ -152,10 +152,11 @@ def test_a_gpu_that_is_not_there_is_bad_input():
 
 def test_derived_figures_follow_from_measured_energy():
     whole = record()
-    power = measured_power().model_copy(update={"batch_size": whole.latency.batch_size})
-    found = derive(power, whole.latency, whole.energy)
+    windows = {"batch_size": 4, "window_seconds": [1.0, 2.0], "iterations": [50.0, 100.0]}
+    found = derive(measured_power().model_copy(update=windows), whole.energy)
     assert found.inferences_per_joule == pytest.approx(1 / 0.0123)
-    assert found.energy_delay_product.joule_seconds == pytest.approx(0.0123 * whole.latency.median)
+    product = found.energy_delay_product
+    assert (product.batch_size, product.joule_seconds) == (4, pytest.approx(0.0123 * 0.02))
     assert found.measured_to_estimated.models == {
         model.name: pytest.approx(0.0123 / model.joules) for model in whole.energy.models
     }
@@ -164,18 +165,17 @@ def test_derived_figures_follow_from_measured_energy():
 def test_what_was_not_measured_gives_no_figure_and_a_reason():
     whole, power = record(), measured_power()
     gone = Absent(status="unavailable", reason="rapl_not_found: none.")
-    found = derive(gone, whole.latency, whole.energy)
+    found = derive(gone, whole.energy)
     assert (found.status, found.reason) == ("unavailable", "energy was not measured: rapl_not_found: none.")
-    assert derive(None, None, None).reason == "energy was not measured"
+    assert derive(None, None).reason == "energy was not measured"
     failed = Absent(status="failed", reason="it broke.")
-    found = derive(power, failed, failed)
-    assert found.energy_delay_product == Absent(status="failed", reason="latency was not measured: it broke.")
+    found = derive(power, failed)
     assert found.measured_to_estimated == Absent(status="failed", reason="there is no estimate: it broke.")
-    other = power.model_copy(update={"batch_size": whole.latency.batch_size + 1})
-    assert "batches of" in derive(other, whole.latency, whole.energy).energy_delay_product.reason
+    old = power.model_copy(update={"window_seconds": [], "iterations": []})
+    assert "windows of the meter" in derive(old, whole.energy).energy_delay_product.reason
     free = EnergyModel(name="free", version="1", source="none", joules=0.0, layers={})
     nothing = whole.energy.model_copy(update={"models": [free]})
-    assert isinstance(derive(power, whole.latency, nothing).measured_to_estimated, Absent)
+    assert isinstance(derive(power, nothing).measured_to_estimated, Absent)
 
 
 def test_an_estimate_from_rated_power_comes_only_where_it_was_asked_for():
