@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from bench.measure.errors import MeasureInputError
+
 if TYPE_CHECKING:
     import pandas
     import rich.table
@@ -109,6 +111,18 @@ class SynOpResult:
             return None
         return {name: count / self.samples for name, count in asdict(self.total).items()}
 
+    def total_of(self, module: str) -> OperationCounts:
+        """Sum the sites of a module and of all that is inside it, by its name, such as "stages.0"; "" is the whole.
+
+        Raises:
+            MeasureInputError: nothing was counted there.
+        """
+        inside = [layer for layer in self.layers.values() if _within(layer.name, module)]
+        if not inside and module:
+            raise MeasureInputError(f"Nothing was counted in {module!r}: name a module of one of `layers`.")
+        names = asdict(OperationCounts())
+        return OperationCounts(**{name: sum(getattr(layer, name) for layer in inside) for name in names})
+
     def by_sample(self) -> list[ClassCounts] | None:
         """Sum the layers for each sample; None where a layer does not say it."""
         return self._sum([(layer, layer.per_sample) for layer in self.layers.values()])
@@ -171,3 +185,9 @@ class SynOpResult:
     @staticmethod
     def _cells(counts: OperationCounts) -> list[str]:
         return [f"{count:,}" for count in (counts.ac, counts.mac, counts.dense, counts.dense_padded)]
+
+
+def _within(site: str, module: str) -> bool:
+    """Whether a site, `name` or `name#2`, is a module's own or that of a module inside it."""
+    name = site.partition("#")[0]
+    return not module or name == module or name.startswith(f"{module}.")

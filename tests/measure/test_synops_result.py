@@ -249,3 +249,23 @@ def test_a_record_takes_the_fields_by_name():
     ]
     record = Synops(samples=2, total=vars(result.total), layers=layers)
     assert record.total.ac == result.total.ac
+
+
+def test_the_total_of_a_module_is_that_of_all_inside_it():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stage, self.stage1 = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)), nn.Linear(2, 5)
+
+        def forward(self, x):
+            return self.stage1(self.stage[2](self.stage(x) @ torch.ones(2, 3)))
+
+    x = torch.rand(2, 4, generator=torch.Generator().manual_seed(0)) + 0.5
+    with torch.no_grad(), SynOpCounter(model := Twice().eval()) as counter:
+        model(x)
+    result = counter.result()
+    for module, dense in (("stage", 2 * (12 + 6 + 6)), ("stage.2", 2 * 12), ("stage1", 2 * 10), ("stage.0", 2 * 12)):
+        assert result.total_of(module).dense == dense
+    assert result.total_of("") == result.total
+    with pytest.raises(MeasureInputError, match=r"counted in 'stage\.1'"):
+        result.total_of("stage.1")
