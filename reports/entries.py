@@ -64,7 +64,7 @@ def latency(cell: Cell, quantile: str) -> Datum:
     interval = ""
     if section.median_low is not None and section.median_high is not None:
         interval = f"{si(section.median_low, 's')} to {si(section.median_high, 's')}"
-    return Datum(si(value, "s"), value, detail=interval + ("" if section.steady else " not steady"))
+    return Datum(si(value, "s"), value, detail=f"{interval} {section.doubt}".rstrip())
 
 
 def measured_energy(cell: Cell) -> Datum:

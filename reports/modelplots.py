@@ -181,10 +181,14 @@ def _latency(cell: Cell) -> Plot:
     if isinstance(section, Absent):
         return no_plot(name, heading, f"Not measured: {absent(section).reason}")
     marks = [("median", section.median)] + ([("p95", section.p95)] if section.p95 is not None else [])
-    steady = "" if section.steady else " The warm-up never became steady: read with care."
+    doubts = {
+        "disturbed": " Other processes took the processors meanwhile: read with care.",
+        "not steady": " The warm-up never became steady: read with care.",
+    }
     caption = (
         f"{section.rounds} rounds of a batch of {section.batch_size}, after {section.warmup_iterations} warm-up "
-        f"passes, on {cell.record.provenance.device} with {cell.record.provenance.threads} threads.{steady}"
+        f"passes, on {cell.record.provenance.device} with {cell.record.provenance.threads} threads."
+        f"{doubts.get(section.doubt, '')}"
     )
     quantities = [
         ("minimum", section.minimum),

@@ -91,14 +91,14 @@ def _results(
 
 def _figures(cell: Cell, energy_model: str | None) -> list[Datum]:
     latency, section = entries.latency(cell, "median"), cell.record.latency
-    steady = not isinstance(section, Latency) or section.steady
+    doubt = section.doubt if isinstance(section, Latency) else ""
     return [
         entries.accuracy(cell),
         entries.firing_rate(cell),
         entries.operations(cell, "ac"),
         entries.operations(cell, "mac"),
         entries.energy(cell, energy_model),
-        replace(latency, detail="" if steady else "not steady"),
+        replace(latency, detail=doubt),
     ]
 
 

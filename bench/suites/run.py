@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from bench.measure.energy import energy_models
+from bench.measure.energy import EnergyModel, energy_models
 from bench.suites.cells import Message, Work, measure_cells
 from bench.suites.errors import SuiteInputError
 from bench.suites.harness import run_provenance
@@ -92,25 +92,40 @@ def run_suite(
     work = Work(suite, tuple(planned), sources, provenance, watch)
     with open_run(out, provenance) as run:
         landing = Landing(run, Progress([entry.cell.name for entry in planned], terminal()))
-        if where.ray is not None:
-            from bench.suites.cluster.cells import measure_on_ray
-
-            exit_code = measure_on_ray(work, models, where.ray, where.timeout, landing.receive)
-        elif where.timeout is not None:
-            exit_code = measure_stoppable(work, where.timeout, landing.receive)
-        else:
-            exit_code = measure_cells(work, landing.receive, models)
+        exit_code = _measured(work, models, where, landing)
+        disturbed = tuple(entry for entry in planned if entry.cell.name in landing.disturbed)
+        if disturbed and suite.measure.profile == "full" and exit_code != pytest.ExitCode.INTERRUPTED:
+            names = [entry.cell.name for entry in disturbed]
+            terminal().print(f"Other processes disturbed {len(names)} of {len(planned)} cells: timed once more")
+            again = Landing(run, Progress(names, terminal()), anew=True)
+            if _measured(replace(work, planned=disturbed), models, where, again) == pytest.ExitCode.INTERRUPTED:
+                exit_code = int(pytest.ExitCode.INTERRUPTED)
         path = run.finish() if landing.stored else None
     return Outcome(path, exit_code, tuple(landing.bad_input), recovered)
 
 
-class Landing:
-    """Where messages of measured cells end: each is on disk, and told, before the next one is taken."""
+def _measured(work: Work, models: Sequence[EnergyModel], where: Where, landing: Landing) -> int:
+    """Measure cells where they are to be run, and return pytest's exit code."""
+    if where.ray is not None:
+        from bench.suites.cluster.cells import measure_on_ray
 
-    def __init__(self, run: OpenRun, progress: Progress) -> None:
+        return measure_on_ray(work, models, where.ray, where.timeout, landing.receive)
+    if where.timeout is not None:
+        return measure_stoppable(work, where.timeout, landing.receive)
+    return measure_cells(work, landing.receive, models)
+
+
+class Landing:
+    """Where messages of measured cells end: each is on disk, and told, before the next one is taken.
+
+    A cell that is measured `anew` takes the place of what it was only if nothing disturbed it this time.
+    """
+
+    def __init__(self, run: OpenRun, progress: Progress, *, anew: bool = False) -> None:
         self.stored = 0
         self.bad_input: list[str] = []
-        self._run, self._progress = run, progress
+        self.disturbed: set[str] = set()
+        self._run, self._progress, self._anew = run, progress, anew
 
     def receive(self, message: Message) -> None:
         """Write a cell, and tell of it. Messages on waiting are for who waits."""
@@ -121,8 +136,14 @@ class Landing:
             return
         (record,) = (entry.record for entry in entries_of(value))
         name = record["name"]
+        latency = record["latency"]
+        if latency.get("disturbed"):
+            self.disturbed.add(name)
+        if self._anew and (latency["status"] != "measured" or name in self.disturbed):
+            self._progress.land(name, "disturbed again" if name in self.disturbed else "not timed")
+            return
         try:
-            self._run.write_cell(value)
+            self._run.write_cell(value, anew=self._anew)
         except TrackInputError as error:  # a full disk; there may be room again for the next cell
             self._progress.land(name, "lost")
             self.bad_input.append(f"{name}: was measured and is lost: {error}")

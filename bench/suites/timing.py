@@ -17,6 +17,7 @@ from bench.measure.latency import (
     event_rounds,
     evict_caches,
     inferences_per_second,
+    neighbours,
     rounds_in_turn,
     summarise,
     synchronise,
@@ -135,13 +136,15 @@ class _Bench:
         turn = self._turn(usual)
         from_rest = self._from_rest(usual)
         warmup = warm_up(turn.call, before=turn.before, seconds=settings.warmup_seconds)
-        rounds = _time_rounds(benchmark, turn, settings.timed_rounds)
+        with neighbours() as seen:
+            rounds = _time_rounds(benchmark, turn, settings.timed_rounds)
         cpu_seconds = cpu_seconds_per_inference(turn.call, batch_size=size, iterations=10, before=turn.before)
         throughput = self._throughput(usual)
         latency = summarise(
             rounds,
             batch_size=size,
             warmup=warmup,
+            seen=seen(),
             cpu_seconds_per_inference=cpu_seconds,
             inferences_per_second=throughput,
         )

@@ -430,6 +430,8 @@ class Latency(Section):
     Raw rounds are in the benchmark's own `stats.data`. `events` is the time between two CUDA events around the pass,
     None in files that are older than it. `inferences_per_second` is the sustained throughput, without waiting for the
     device between passes. `cpu_seconds_per_inference` is CPU time of all threads for one sample, no energy.
+    Of the rounds, `processors` is CPU time over wall time and `waited` the time that threads were ready and had no
+    processor over wall time; where other processes took more than a tenth of the time so, it is `disturbed`.
     """
 
     status: Literal["measured"] = "measured"
@@ -448,11 +450,20 @@ class Latency(Section):
     warmup_iterations: int
     warmup_seconds: float
     steady: bool
+    involuntary_switches: Count | None = None
+    processors: float | None = None
+    waited: float | None = None
+    disturbed: bool = False
     cpu_seconds_per_inference: float | None = None
     inferences_per_second: float | None = None
     events: Annotated[Rounds | Absent, Field(discriminator="status")] | None = None
     variants: list[LatencyVariant] = []
     sweep: list[LatencyPoint] = []
+
+    @property
+    def doubt(self) -> str:
+        """Why the time is read with care, in two words; empty where nothing speaks against it."""
+        return "disturbed" if self.disturbed else "" if self.steady else "not steady"
 
 
 class Power(Section):
@@ -513,7 +524,7 @@ class Ratios(Section):
 
 
 class Product(Section):
-    """J per inference times s per forward pass, at one batch size, J s."""
+    """J per inference times s per forward pass, both of the meter's windows, at one batch size, J s."""
 
     status: Literal["derived"] = "derived"
     batch_size: int

@@ -121,16 +121,19 @@ def _of_runs(pair: Pair, metric: Metric, base: Any, head: Any) -> Finding:
     if conditions[0] != conditions[1]:
         return pair.finding(metric.name, "not_comparable", words.format(*conditions), **values)
     if metric.judged == "timed":
-        return _timed(pair, metric, base.steady and head.steady, values)
+        return _timed(pair, metric, base.doubt or head.doubt, values)
     if old == new:
         return pair.finding(metric.name, "same", "the same", **values, change=0.0)
     change = None if old is None or new is None else relative(old, new)
     return pair.finding(metric.name, "not_comparable", f"{percent(change)}, {SEPARATE}", **values, change=change)
 
 
-def _timed(pair: Pair, metric: Metric, steady: bool, values: dict[str, Any]) -> Finding:
-    if not steady:
-        reason = "the machine was not steady after the warm-up"
+def _timed(pair: Pair, metric: Metric, doubt: str, values: dict[str, Any]) -> Finding:
+    if doubt:
+        reason = {
+            "disturbed": "other processes took the processors meanwhile",
+            "not steady": "the machine was not steady after the warm-up",
+        }[doubt]
         return pair.finding(metric.name, "too_noisy", reason, **values)
     if values["base"] <= 0 or not pair.base.rounds or not pair.head.rounds:
         return pair.finding(metric.name, "not_comparable", "the raw rounds are not there", **values)

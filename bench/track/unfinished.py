@@ -47,9 +47,9 @@ class OpenRun:
         self.cells = cells
         self._lock: int | None = lock
 
-    def write_cell(self, document: Mapping[str, Any]) -> Path:
+    def write_cell(self, document: Mapping[str, Any], *, anew: bool = False) -> Path:
         """Write the run document of one cell; see `write_cell`."""
-        return write_cell(self.cells, document)
+        return write_cell(self.cells, document, anew=anew)
 
     def finish(self) -> Path:
         """Merge the cells into the run file, and close. Raises as `finish_run`."""
@@ -113,19 +113,19 @@ def _take_lock(cells: Path) -> int | None:
     return None
 
 
-def write_cell(cells: Path, document: Mapping[str, Any]) -> Path:
+def write_cell(cells: Path, document: Mapping[str, Any], *, anew: bool = False) -> Path:
     """Write the run document of one cell into a run in progress, atomically. Any process may do it.
 
     Raises:
-        TrackInputError: The document does not hold exactly one valid record, the cell is there already, or the
-            directory cannot be written.
+        TrackInputError: The document does not hold exactly one valid record, the cell is there already and was not
+            measured `anew`, or the directory cannot be written.
     """
     names = [entry.record["name"] for entry in entries_of(document)]
     if len(names) != 1:
         raise TrackInputError(f"{cells}: a cell's document holds one record, and this one {len(names)}; split it.")
     path = cells / f"{cell_slug(names[0])}.json"
     parse_run(path, document)
-    if path.exists():
+    if path.exists() and not anew:
         raise TrackInputError(f"{path}: the cell {names[0]!r} was measured before in this run; start a new run.")
     write_json(path, document)
     return path

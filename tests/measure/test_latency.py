@@ -8,6 +8,7 @@ import torch
 
 from bench.measure.errors import MeasureInputError
 from bench.measure.latency import (
+    Neighbours,
     Warmup,
     cpu_seconds_per_inference,
     median_interval,
@@ -18,6 +19,7 @@ from bench.measure.latency import (
 from bench.track import records
 
 STEADY = Warmup(20, 2.0, True)
+ALONE = Neighbours(3, 1.0, 0.01)
 
 
 class VirtualTime:
@@ -129,7 +131,7 @@ def test_the_interval_covers_as_often_as_it_says():
     [(28, []), (29, ["p90"]), (59, ["p90", "p95"]), (298, ["p90", "p95"]), (299, ["p90", "p95", "p99"])],
 )
 def test_percentiles_come_only_with_the_rounds_that_can_hold_them(rounds, known):
-    result = summarise([float(n) for n in range(1, rounds + 1)], batch_size=1, warmup=STEADY)
+    result = summarise([float(n) for n in range(1, rounds + 1)], batch_size=1, warmup=STEADY, seen=ALONE)
     assert [name for name in ("p90", "p95", "p99") if getattr(result, name) is not None] == known
     for name in known:
         assert getattr(result, name) == pytest.approx(1 + (rounds - 1) * int(name[1:]) / 100)
@@ -137,18 +139,18 @@ def test_percentiles_come_only_with_the_rounds_that_can_hold_them(rounds, known)
 
 def test_a_summary_of_known_rounds_becomes_the_record_section():
     rounds = [4.0, 1.0, 3.0, 2.0, 100.0, 5.0, 7.0, 6.0]
-    result = summarise(rounds, batch_size=2, warmup=Warmup(31, 1.5, False), cpu_seconds_per_inference=0.25)
+    result = summarise(rounds, batch_size=2, warmup=Warmup(31, 1.5, False), seen=ALONE, cpu_seconds_per_inference=0.25)
     assert (result.rounds, result.median, result.minimum, result.iqr) == (8, 4.5, 1.0, 6.25 - 2.75)
     assert (result.median_low, result.median_high) == (1.0, 100.0)
     section = records.Latency(**asdict(result))
     assert (section.steady, section.warmup_iterations, section.cpu_seconds_per_inference) == (False, 31, 0.25)
-    assert summarise([1.0] * 5, batch_size=1, warmup=STEADY).median_low is None
+    assert summarise([1.0] * 5, batch_size=1, warmup=STEADY, seen=ALONE).median_low is None
 
 
 @pytest.mark.parametrize("rounds", [[], [1.0, float("nan")], [0.0], [1.0, -1.0], [float("inf")]])
 def test_rounds_that_are_no_times_are_refused(rounds):
     with pytest.raises(MeasureInputError, match="positive numbers of seconds"):
-        summarise(rounds, batch_size=1, warmup=STEADY)
+        summarise(rounds, batch_size=1, warmup=STEADY, seen=ALONE)
 
 
 def test_cpu_seconds_are_per_sample():

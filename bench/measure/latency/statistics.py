@@ -13,6 +13,7 @@ import numpy as np
 from scipy import stats
 
 from bench.measure.errors import MeasureInputError
+from bench.measure.latency.neighbours import Neighbours
 from bench.measure.latency.warmup import Warmup
 
 # Least number of rounds n with 1 - q**n >= 0.95.
@@ -42,6 +43,7 @@ class Rounds:
 class Latency(Rounds):
     """Wall time of one forward pass of `batch_size` samples, s.
 
+    `involuntary_switches`, `processors`, `waited` and `disturbed` are those of `Neighbours`.
     `cpu_seconds_per_inference` is CPU time of all threads for one sample, no energy; `inferences_per_second` the
     sustained throughput.
     """
@@ -50,6 +52,10 @@ class Latency(Rounds):
     warmup_iterations: int
     warmup_seconds: float
     steady: bool
+    involuntary_switches: int
+    processors: float
+    waited: float | None
+    disturbed: bool
     cpu_seconds_per_inference: float | None
     inferences_per_second: float | None
 
@@ -96,6 +102,7 @@ def summarise(
     *,
     batch_size: int,
     warmup: Warmup,
+    seen: Neighbours,
     cpu_seconds_per_inference: float | None = None,
     inferences_per_second: float | None = None,
 ) -> Latency:
@@ -110,6 +117,10 @@ def summarise(
         warmup_iterations=warmup.iterations,
         warmup_seconds=warmup.seconds,
         steady=warmup.steady,
+        involuntary_switches=seen.involuntary_switches,
+        processors=seen.processors,
+        waited=seen.waited,
+        disturbed=seen.disturbed,
         cpu_seconds_per_inference=cpu_seconds_per_inference,
         inferences_per_second=inferences_per_second,
     )
