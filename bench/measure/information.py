@@ -12,7 +12,6 @@ Means go over samples, neurons and time steps. Histograms of u and phi(u) have f
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -42,11 +41,6 @@ class Histogram:
     below: int
     above: int
 
-    def merge(self, other: Histogram) -> Histogram:
-        """Add the counts of another histogram with the same bins."""
-        counts = tuple(a + b for a, b in zip(self.counts, other.counts, strict=True))
-        return Histogram(self.low, self.high, counts, self.below + other.below, self.above + other.above)
-
 
 @dataclass(frozen=True)
 class InformationLayer:
@@ -67,34 +61,6 @@ class InformationLayer:
     rectified: Histogram | None
     firing_level: float | None
 
-    def merge(self, other: InformationLayer) -> InformationLayer:
-        """Take both layers' elements together."""
-        rectified = None
-        if self.rectified is not None and other.rectified is not None:
-            rectified = self.rectified.merge(other.rectified)
-        error = _mean(self.quantisation_error, self.elements, other.quantisation_error, other.elements)
-        return InformationLayer(
-            name=self.name,
-            elements=self.elements + other.elements,
-            fired=self.fired + other.fired,
-            quantisation_error=0.0 if error is None else error,
-            quantisation_error_rectified=_mean(
-                self.quantisation_error_rectified, self.elements, other.quantisation_error_rectified, other.elements
-            ),
-            reset_loss=_mean(self.reset_loss, self.fired, other.reset_loss, other.fired),
-            membrane=self.membrane.merge(other.membrane),
-            rectified=rectified,
-            firing_level=self.firing_level if self.firing_level == other.firing_level else None,
-        )
-
-
-def _mean(a: float | None, a_count: int, b: float | None, b_count: int) -> float | None:
-    """Mean of two means over their counts; a mean that is None over nothing adds nothing."""
-    known = [(mean, count) for mean, count in ((a, a_count), (b, b_count)) if count]
-    if not known or any(mean is None for mean, _ in known):
-        return None
-    return math.fsum(mean * count for mean, count in known if mean is not None) / (a_count + b_count)
-
 
 @dataclass(frozen=True)
 class Information:
@@ -106,21 +72,6 @@ class Information:
     samples: int
     firing_level: float | None
     layers: tuple[InformationLayer, ...]
-
-    def merge(self, other: Information) -> Information:
-        """Take the samples of both together, e.g. of two shards of the data.
-
-        Raises:
-            MeasureInputError: the two are not of the same layers or not of the same firing level.
-        """
-        if [layer.name for layer in self.layers] != [layer.name for layer in other.layers]:
-            raise MeasureInputError("Information of different layers cannot be merged; measure the same network.")
-        if self.firing_level != other.firing_level:
-            raise MeasureInputError(
-                f"Information at the firing levels {self.firing_level} and {other.firing_level} cannot be merged."
-            )
-        layers = tuple(mine.merge(its) for mine, its in zip(self.layers, other.layers, strict=True))
-        return Information(self.samples + other.samples, self.firing_level, layers)
 
 
 def bin_counts(values: Tensor) -> Tensor:

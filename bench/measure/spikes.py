@@ -1,4 +1,4 @@
-"""Spikes, counted exactly, per layer and time step; and the sparsity of any module's output.
+"""Spikes, counted exactly, per layer and time step.
 
 The firing rate is spikes / (neurons * samples * steps). It is left to the reader of the counts, which are integers and
 therefore the same whatever the batch size.
@@ -6,14 +6,12 @@ therefore the same whatever the batch size.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from bench.measure import native
 from bench.measure.errors import MeasureInputError
@@ -149,68 +147,3 @@ class SpikeRecorder:
             for name, site in self._sites.items()
         ]
         return Spikes(samples=samples, layers=tuple(layers))
-
-
-@dataclass(frozen=True)
-class Sparsity:
-    """How many elements of a module's output were exactly 0, over all its calls."""
-
-    name: str
-    elements: int
-    zeros: int
-
-    @property
-    def value(self) -> float:
-        """Share of zeros."""
-        return self.zeros / self.elements
-
-
-class SparsityRecorder:
-    """Counts zeros in the outputs of modules: those that `select` names, or accepts as `(name, module) -> bool`.
-
-    Raises:
-        MeasureInputError: on construction, if a name is unknown or nothing is selected.
-    """
-
-    def __init__(self, module: nn.Module, select: Collection[str] | Callable[[str, nn.Module], bool]) -> None:
-        modules = dict(module.named_modules())
-        if callable(select):
-            names = [name for name, child in modules.items() if select(name, child)]
-        else:
-            names = list(select)
-            unknown = sorted(set(names) - set(modules))
-            if unknown:
-                raise MeasureInputError(f"The network has no module named {unknown[0]!r}; see its named_modules().")
-        if not names:
-            raise MeasureInputError("No module is selected for sparsity; name at least one.")
-        self._modules = {name: modules[name] for name in names}
-        self._handles: list[RemovableHandle] = []
-        self._zeros: dict[str, int] = {}
-        self._elements: dict[str, int] = {}
-
-    def __enter__(self) -> Self:
-        for name, module in self._modules.items():
-            self._handles.append(module.register_forward_hook(self._make_hook(name)))
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
-
-    def _make_hook(self, name: str) -> Callable[[nn.Module, Any, Any], None]:
-        def hook(module: nn.Module, args: Any, output: Any) -> None:
-            if isinstance(output, Tensor):
-                zeros = output.numel() - int(torch.count_nonzero(output))
-                self._zeros[name] = self._zeros.get(name, 0) + zeros
-                self._elements[name] = self._elements.get(name, 0) + output.numel()
-
-        return hook
-
-    def result(self) -> list[Sparsity]:
-        """Return the counts of every selected module that gave a tensor, in the order of its first call."""
-        return [
-            Sparsity(name, self._elements[name], zeros) for name, zeros in self._zeros.items() if self._elements[name]
-        ]

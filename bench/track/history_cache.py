@@ -1,11 +1,11 @@
-"""A history as three tables, runs, records and layers, which a cache of Parquet files keeps from call to call.
+"""A history as two tables, runs and records, which a cache of Parquet files keeps from call to call.
 
 The cache is no truth: it may be deleted at any time, and what cannot be used of it is made anew. Only files that are
 new or changed are read. Processes that use it at once take turns. A file that cannot be read is never kept, so it is
 read and named each time.
 
     tables = load_tables(open_history("bench-data"), Path("cache"))
-    tables.layers.to_pandas()
+    tables.records.to_pandas()
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.track.errors import OtherVersionError, TrackInputError
 from bench.track.files import writable
-from bench.track.history_rows import LayerRow, RecordRow, Rows, RunRow, rows_of
+from bench.track.history_rows import RecordRow, Rows, RunRow, rows_of
 from bench.track.history_store import Entry, Store, locked
 from bench.track.records import SCHEMA_VERSION
 from bench.track.runs import run_of
@@ -34,9 +34,9 @@ from bench.track.runs import run_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_FORMAT = 1
-_NAMES = ("runs", "records", "layers")
-_KINDS = (RunRow, RecordRow, LayerRow)
+_FORMAT = 2
+_NAMES = ("runs", "records")
+_KINDS = (RunRow, RecordRow)
 _POOLED = 64  # with fewer files to read, starting processes takes longer than they save
 _AT_ONCE = 256  # files whose content is in memory
 T = TypeVar("T")
@@ -58,7 +58,6 @@ class Tables:
 
     runs: pa.Table
     records: pa.Table
-    layers: pa.Table
     damaged: tuple[Damaged, ...] = ()
     note: str | None = None
 
@@ -81,8 +80,8 @@ class Tables:
         return found
 
     @property
-    def _all(self) -> tuple[pa.Table, pa.Table, pa.Table]:
-        return self.runs, self.records, self.layers
+    def _all(self) -> tuple[pa.Table, pa.Table]:
+        return self.runs, self.records
 
 
 @dataclasses.dataclass(frozen=True)
@@ -182,8 +181,8 @@ def _refreshed(store: Store, old: Tables, progress: Callable[[int, int], None]) 
         parts.append(tuple(table.filter(pc.is_in(table["file"], value_set=here)) for table in old._all))
     else:
         parts.append(old._all)
-    runs, records, layers = (pa.concat_tables(tables).combine_chunks() for tables in zip(*parts, strict=True))
-    return Tables(runs, records, layers, tuple(damaged), old.note)
+    runs, records = (pa.concat_tables(tables).combine_chunks() for tables in zip(*parts, strict=True))
+    return Tables(runs, records, tuple(damaged), old.note)
 
 
 def _read_all(
@@ -230,9 +229,7 @@ def _read_tables(given: tuple[Entry, bytes | TrackInputError]) -> tuple[pa.Table
     rows = _read_rows(given)
     if isinstance(rows, Damaged):
         return rows
-    return tuple(
-        map(_table, _KINDS, ([rows.run], rows.records, rows.layers))  # type: ignore[arg-type]
-    )
+    return tuple(map(_table, _KINDS, ([rows.run], rows.records)))  # type: ignore[arg-type]
 
 
 @cache

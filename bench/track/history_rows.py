@@ -82,36 +82,17 @@ class RecordRow:
 
 
 @dataclass(frozen=True)
-class LayerRow:
-    """One layer of one record: of synapses (`kind` as counted, with `ac`, `mac`, `dense`) or of neurons ("neuron")."""
-
-    file: str
-    cell: str
-    layer: str
-    kind: str
-    samples: int
-    neurons: int | None
-    spikes: int | None
-    firing_rate: float | None
-    ac: int | None
-    mac: int | None
-    dense: int | None
-
-
-@dataclass(frozen=True)
 class Rows:
     """All rows of one run file."""
 
     run: RunRow
     records: tuple[RecordRow, ...]
-    layers: tuple[LayerRow, ...]
 
 
 def rows_of(run: Run, file: str, state: str = "", content: bytes = b"") -> Rows:
     """Return what is kept of a run."""
     records = [result.record for result in run.cells.values()]
-    layers = [row for record in records for row in _layers(record, file)]
-    return Rows(row_of(run, file, state, content), tuple(_record(record, file) for record in records), tuple(layers))
+    return Rows(row_of(run, file, state, content), tuple(_record(record, file) for record in records))
 
 
 def row_of(run: Run, file: str, state: str = "", content: bytes = b"") -> RunRow:
@@ -174,34 +155,3 @@ def _record(record: Record, file: str) -> RecordRow:
         joules=None if isinstance(record.power, Absent) else record.power.joules_per_inference,
         peak_bytes=None if isinstance(record.memory, Absent) else record.memory.peak_bytes,
     )
-
-
-def _layers(record: Record, file: str) -> list[LayerRow]:
-    rows = []
-    if not isinstance(record.spikes, Absent):
-        for layer in record.spikes.layers:
-            sites = layer.neurons * record.spikes.samples * len(layer.spikes_per_step)
-            rate = layer.spikes / sites if sites else None
-            samples = record.spikes.samples
-            rows.append(
-                LayerRow(
-                    file,
-                    record.name,
-                    layer.name,
-                    "neuron",
-                    samples,
-                    layer.neurons,
-                    layer.spikes,
-                    rate,
-                    None,
-                    None,
-                    None,
-                )
-            )
-    if not isinstance(record.synops, Absent):
-        samples = record.synops.samples
-        rows += [
-            LayerRow(file, record.name, site.name, site.kind, samples, None, None, None, site.ac, site.mac, site.dense)
-            for site in record.synops.layers
-        ]
-    return rows

@@ -1,6 +1,6 @@
 """Commits with a known effect, on a clone of this repository, each judged as a pull request would be, several times.
 
-    python -m tests.ab.known_commits OUT [--repetitions 5]
+    python -m tests.ab.known_commits OUT [--repetitions 5] [--by run ab pairs]
 
 One commit raises the firing rate of one layer, one costs about 1 point of accuracy, one breaks the surrogate gradient,
 one slows the neuron by 10 %, and one changes nothing. Each is compared with the commit before it by `inflor-bench run`
@@ -81,8 +81,9 @@ COMMITS = {
     ),
 }
 # The ways in which each is judged: counts by `run` and by `ab`, or the time of pairs.
+WAYS = ("run", "ab", "pairs")
 JUDGED = dict.fromkeys(COMMITS, ("run", "ab")) | {
-    "nothing": ("run", "ab", "pairs"),
+    "nothing": WAYS,
     "the neuron takes 10 % more": ("pairs",),
 }
 
@@ -92,6 +93,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("out", type=Path)
     parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--by", nargs="+", choices=WAYS, default=WAYS, help="pairs want a quiet machine, counts none")
     options = parser.parse_args()
     out = options.out.resolve()
     clone = out / "clone"
@@ -102,7 +104,7 @@ def main() -> None:
     console = Console(stderr=True)
     for repetition in range(1, options.repetitions + 1):
         for commit, ways in JUDGED.items():
-            for way in ways:
+            for way in (way for way in ways if way in options.by):
                 kept = out / str(repetition) / f"{_branch(commit)}-{way}.json"
                 if not kept.exists():
                     console.print(f"repetition {repetition}: {commit}, by {way}")

@@ -90,26 +90,21 @@ def test_huge_values_fall_outside_and_break_nothing():
 
 @pytest.mark.parametrize("sizes", [[1] * 12, [5, 7], [12]])
 @pytest.mark.parametrize("reset", ["hard", "soft"])
-def test_batches_change_nothing_but_rounding_and_results_merge(sizes, reset):
+def test_batches_change_nothing_but_rounding(sizes, reset):
     module, batch = network(reset=reset), images(12)
     whole = record(module, [batch])
-    split = record(module, batch.split(sizes))
-    merged = None
-    for part in batch.split(sizes):
-        shard = record(module, [part])
-        merged = shard if merged is None else merged.merge(shard)
-    for other in (split, merged):
-        assert (other.samples, other.firing_level) == (12, 0.5)
-        for a, b in zip(whole.layers, other.layers, strict=True):
-            assert (a.name, a.elements, a.fired, a.membrane, a.rectified) == (
-                b.name,
-                b.elements,
-                b.fired,
-                b.membrane,
-                b.rectified,
-            )
-            for field in ("quantisation_error", "quantisation_error_rectified", "reset_loss"):
-                assert getattr(a, field) == pytest.approx(getattr(b, field), rel=1e-6, abs=1e-9)
+    other = record(module, batch.split(sizes))
+    assert (other.samples, other.firing_level) == (12, 0.5)
+    for a, b in zip(whole.layers, other.layers, strict=True):
+        assert (a.name, a.elements, a.fired, a.membrane, a.rectified) == (
+            b.name,
+            b.elements,
+            b.fired,
+            b.membrane,
+            b.rectified,
+        )
+        for field in ("quantisation_error", "quantisation_error_rectified", "reset_loss"):
+            assert getattr(a, field) == pytest.approx(getattr(b, field), rel=1e-6, abs=1e-9)
 
 
 def test_many_pieces_and_threads_add_up_to_the_whole():
@@ -154,16 +149,6 @@ def test_what_a_neuron_does_not_offer_is_none():
     assert (layer.fired, layer.reset_loss, layer.quantisation_error_rectified, layer.rectified) == (6, None, None, None)
     layer = record(PlainLIF(2, "hard"), [torch.full((2, 3), -1.0)]).layers[0]
     assert (layer.fired, layer.reset_loss) == (0, None)
-
-
-def test_where_one_shard_never_fired_the_other_decides():
-    silent = record(PlainLIF(1, "hard"), [torch.full((2, 3), -1.0)])
-    loud = record(PlainLIF(1, "hard"), [torch.full((1, 3), 1.5)])
-    for merged in (silent.merge(loud), loud.merge(silent)):
-        assert (merged.samples, merged.layers[0].fired, merged.layers[0].elements) == (3, 3, 9)
-        assert merged.layers[0].reset_loss == pytest.approx(0.5)
-        assert merged.layers[0].quantisation_error == pytest.approx((6 * 1 + 3 * 0.25) / 9)
-    assert silent.merge(silent).layers[0].reset_loss is None
 
 
 def test_gradients_and_the_output_are_left_alone():
@@ -211,14 +196,8 @@ def test_neurons_of_different_levels_are_measured_each_at_its_own():
     assert alike.layers[0] == apart.layers[0]
 
 
-def test_without_neurons_it_is_unavailable_and_unlike_results_do_not_merge():
+def test_without_neurons_it_is_unavailable():
     assert isinstance(record(torch.nn.ReLU(), [torch.ones(2)]), Unavailable)
-    one, two = PlainLIF(1), PlainLIF(1)
-    two.threshold = 0.75
-    with pytest.raises(MeasureInputError, match=r"0\.5 and 0\.75"):
-        record(one, [torch.ones(1, 1)]).merge(record(two, [torch.ones(1, 1)]))
-    with pytest.raises(MeasureInputError, match="different layers"):
-        record(one, [torch.ones(1, 1)]).merge(record(network(), [images(1)]))
 
 
 def test_only_fired_neurons_lose_at_the_reset():

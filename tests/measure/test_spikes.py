@@ -6,7 +6,7 @@ from torch import nn
 
 from bench.measure.errors import MeasureInputError
 from bench.measure.neurons import PIECE_ELEMENTS, spiking_neurons
-from bench.measure.spikes import SparsityRecorder, SpikeRecorder, is_binary
+from bench.measure.spikes import SpikeRecorder, is_binary
 from bench.measure.unavailable import Unavailable
 from bench.track import records
 from tests.measure.lif import Network, PlainLIF, images, network
@@ -179,21 +179,3 @@ def test_nothing_is_recorded_outside():
     assert recorder.result() == before
     assert not module.neuron1._forward_hooks
     assert not module._forward_pre_hooks
-
-
-def test_sparsity_by_name_and_by_predicate():
-    module = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2), nn.ReLU())
-    batch = torch.randn(9, 3)
-    hidden = module[1](module[0](batch))
-    zeros = [sum(value == 0 for row in rows.tolist() for value in row) for rows in (hidden, module(batch))]
-    with SparsityRecorder(module, lambda name, child: isinstance(child, nn.ReLU)) as recorder:
-        module(batch[:4])
-        module(batch[4:])
-    assert [(s.name, s.elements, s.zeros) for s in recorder.result()] == [("1", 36, zeros[0]), ("3", 18, zeros[1])]
-    assert recorder.result()[0].value == zeros[0] / 36
-    with SparsityRecorder(module, ["3"]) as recorder:
-        module(batch)
-    assert [s.name for s in recorder.result()] == ["3"]
-    for select in (["5"], []):
-        with pytest.raises(MeasureInputError):
-            SparsityRecorder(module, select)

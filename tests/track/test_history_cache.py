@@ -52,8 +52,8 @@ def cache(tmp_path):
 
 
 def by_hand(directory):
-    """Runs, records and layers, read by nothing of ours: sorted lists of dicts with a few columns each."""
-    runs, records, layers = [], [], []
+    """Runs and records, read by nothing of ours: sorted lists of dicts with a few columns each."""
+    runs, records = [], []
     for path in sorted(directory.glob("*/*.json")):
         file = f"{path.parent.name}/{path.name}"
         found = [entry["extra_info"]["inflor_bench"] for entry in json.loads(path.read_text())["benchmarks"]]
@@ -76,18 +76,15 @@ def by_hand(directory):
                     record["latency"]["median"],
                 )
             )
-            layers += [(file, record["name"], x["name"], sum(x["spikes_per_step"]), None) for x in spikes]
-            layers += [(file, record["name"], x["name"], None, x["ac"]) for x in record["synops"]["layers"]]
-    return runs, records, layers
+    return runs, records
 
 
 def ours(tables):
     columns = (
         ("file", "run_id", "created", "sha", "tree", "cells"),
         ("file", "cell", "correct", "samples", "firing_rate", "ac", "mac", "energy_joules", "latency"),
-        ("file", "cell", "layer", "spikes", "ac"),
     )
-    tables = tables.runs, tables.records, tables.layers
+    tables = tables.runs, tables.records
     picked = (table.select(names).to_pylist() for table, names in zip(tables, columns, strict=True))
     return tuple([tuple(row.values()) for row in rows] for rows in picked)
 
@@ -221,11 +218,11 @@ def truncated(place):
 
 
 def emptied(place):
-    (place / "layers.parquet").write_bytes(b"")
+    (place / "records.parquet").write_bytes(b"")
 
 
 def taken_away(place):
-    (place / "layers.parquet").unlink()
+    (place / "records.parquet").unlink()
 
 
 def a_directory(place):
@@ -267,7 +264,7 @@ def test_a_cache_that_cannot_be_used_is_made_anew_and_that_is_said(store, cache,
     assert store.was_read == []
 
 
-@pytest.mark.parametrize("name", ["runs", "records", "layers"])
+@pytest.mark.parametrize("name", ["runs", "records"])
 def test_no_byte_of_a_cache_can_change_what_is_said(store, cache, name):
     store.load(cache)
     (path,) = cache.rglob(f"{name}.parquet")
