@@ -28,6 +28,7 @@ class Plan:
         carries_state: a step is called with the state that the step before returned second.
         timed_input: the inputs are [T, N, ...], a step's own each; else [N, ...], the same at every step.
         output: key, index or attribute of what is scored among what the model gives; None where it gives that alone.
+        samples_axis: where the samples are in what is scored, 0 or 1, as a trial has shown; None where it has not.
         neurons: the spiking neurons that nobody registered, by the name of their module.
         left_out: names of modules that are no neurons, whatever they offer.
     """
@@ -38,6 +39,7 @@ class Plan:
     carries_state: bool = False
     timed_input: bool = False
     output: str | None = None
+    samples_axis: int | None = None
     neurons: Mapping[str, Adapted] = field(default_factory=dict)
     left_out: frozenset[str] = frozenset()
 
@@ -91,21 +93,29 @@ class Drive:
             MeasureInputError: `plan.output` names nothing that the model gives.
         """
         if self.plan.axis == "calls":
-            return _over_steps([self._scored(step) for step in output], samples)
-        scored = self._scored(output)
+            return _over_steps([self.scored(step) for step in output], samples)
+        scored = self.scored(output)
         if isinstance(scored, list):
             return _over_steps(scored, samples) if len(scored) == self.plan.timesteps else None
         if not isinstance(scored, Tensor) or not scored.is_floating_point():
             return None
         steps = self.plan.timesteps or 1
-        if scored.ndim == 3 and scored.shape[:2] == (self.plan.timesteps, samples):
-            # As many steps as samples: which axis is which, only a model that was given time first tells.
-            return scored.mean(0) if steps != samples or self.plan.axis == "leading" else None
+        if scored.ndim == 3:
+            return self._over_axis(scored, steps, samples)
         if scored.ndim == 2 and self.plan.axis == "flattened" and len(scored) == samples * steps:
             return scored.unflatten(0, (-1, samples)).mean(0)
         return scored if scored.ndim == 2 and len(scored) == samples else None
 
-    def _scored(self, output: Any) -> Any:
+    def _over_axis(self, scored: Tensor, steps: int, samples: int) -> Tensor | None:
+        """The mean over the steps of [T, N, classes] or [N, T, classes], where it is certain which of them it is."""
+        first, second = scored.shape[:2] == (steps, samples), scored.shape[:2] == (samples, steps)
+        if self.plan.samples_axis is not None:
+            first, second = first and self.plan.samples_axis == 1, second and self.plan.samples_axis == 0
+        elif self.plan.axis == "leading":
+            second = False
+        return None if first == second else scored.mean(0) if first else scored.mean(1)
+
+    def scored(self, output: Any) -> Any:
         """The part of an output that is scored: by its key or index, else the first tensor of a tuple."""
         if self.plan.output is None:
             return first_tensor(output) if isinstance(output, tuple) else output

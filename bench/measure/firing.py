@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from torch import nn
 
-from bench.measure.adapters import Adapted, Dynamics, adapted_neurons
+from bench.measure.adapters import Adapted, Dynamics, adapt, adapted_neurons, library_of
 from bench.measure.adapters import Layout as NeuronLayout
 from bench.measure.drive import Plan
 from bench.measure.errors import MeasureInputError
@@ -48,7 +48,9 @@ def firing(model: nn.Module, seen: Mapping[str, Seen], left_out: set[str]) -> li
     A neuron whose surrogate gradient is a module of its own, the only one that it calls, is named instead of that.
     """
     whole = [""] if any(True for _ in model.children()) else []  # what a network gives is its answer
-    fire = [name for name, module in seen.items() if module.fires and name not in left_out and name not in whole]
+    other = {name for name, module in model.named_modules() if library_of(module) is not None and adapt(module) is None}
+    out = {*whole, *left_out, *other}  # a library says itself what of it is a neuron: encoders are none
+    fire = [name for name, module in seen.items() if module.fires and name not in out]
     innermost = [name for name in fire if not any(_inside(other, name) for other in fire)]
     found = []
     for name in innermost:

@@ -65,7 +65,12 @@ def recognise(model: nn.Module, x: Tensor, said: Said, *, timed_input: bool = Fa
         )
     if said.output is not None:
         drive.logits(trial.output, trial.samples)  # raises where there is no such output
-    return replace(plan, neurons=neurons.found(trial, steps), left_out=frozenset(neurons.left_out))
+    return replace(
+        plan,
+        samples_axis=trial.samples_axis(),
+        neurons=neurons.found(trial, steps),
+        left_out=frozenset(neurons.left_out),
+    )
 
 
 class _Neurons:

@@ -82,6 +82,10 @@ class SynOpLayer(OperationCounts):
         return 1 - self.input_nonzero / self.input_elements if self.input_elements else None
 
 
+# Of a module that ran, and whose weight went into no operator that is seen.
+UNRECEIVED = "no operator received its weight"
+
+
 @dataclass(frozen=True)
 class UncountedOperator:
     """An operator that may hold synaptic operations and that no formula covers, in the module `name`."""

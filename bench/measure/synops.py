@@ -51,7 +51,7 @@ from bench.measure.neuron_ops import Ledger, NeuronOps, OtherOps, Rule
 from bench.measure.neurons import SpikingNeuron, spiking_neurons
 from bench.measure.synop_counting import Counting, Place, place_in_code
 from bench.measure.synop_modes import CONDITIONS, remove
-from bench.measure.synop_result import OperationCounts, SynOpResult, UncountedOperator
+from bench.measure.synop_result import UNRECEIVED, OperationCounts, SynOpResult, UncountedOperator
 from bench.measure.synop_sites import Policy, SpikeClass
 from bench.measure.synop_sums import Factors, Sums
 from bench.measure.synop_time import Rows, TimeAxis
@@ -580,7 +580,7 @@ class SynOpCounter(TorchDispatchMode):
         unseen = self._weights.unseen.values()
         for name in dict.fromkeys(name for names in unseen for name in sorted(names)):
             if name in self._ran:
-                uncounted.append(UncountedOperator(name, "no operator received its weight", self._ran[name]))
+                uncounted.append(UncountedOperator(name, UNRECEIVED, self._ran[name]))
         for name in sorted(self._weights.state & self._left_out.keys()):
             reason = f"products with the buffer {name!r}, taken for a constant before the run wrote into it"
             uncounted.append(UncountedOperator(self._left_out[name], reason, 1))

@@ -167,6 +167,16 @@ class Trial:
         many, one = self.of(name)
         return layout_of(many.shapes[0], one.shapes[0], self.samples) if many.shapes and one.shapes else None
 
+    def samples_axis(self) -> int | None:
+        """Where the samples are in what is scored; None where it is no tensor, or where that is not certain."""
+        if self._drive.plan.axis == "calls" or not self.alone:
+            return None
+        many, one = (self._drive.scored(output) for output in (self.output, self._output_alone))
+        if not isinstance(many, Tensor) or not isinstance(one, Tensor):
+            return None
+        layout = layout_of(tuple(many.shape), tuple(one.shape), self.samples)
+        return layout.axis if layout is not None and layout.rows == 1 else None
+
     def rows(self) -> set[int]:
         """The numbers of rows that a sample has in what modules gave, beside one."""
         layouts = [self.layout(name) for name in self.together]
@@ -219,3 +229,29 @@ def tensors(value: Any) -> Iterator[Tensor]:
             yield from tensors(item)
     elif isinstance(value, dict):
         yield from tensors(list(value.values()))
+
+
+def few_of(drive: Drive, x: Tensor) -> Tensor:
+    """The first two samples of a batch."""
+    return x.narrow(int(drive.plan.timed_input), 0, min(2, drive.samples(x)))
+
+
+@torch.no_grad()
+def matters(drive: Drive, x: Tensor, name: str) -> bool:
+    """Whether the weights of a module, its own and not those of modules inside it, change anything that comes out."""
+    weights = [weight for weight in drive.model.get_submodule(name).parameters(recurse=False) if weight.ndim >= 2]
+    before = _outputs(drive, x)
+    kept = [weight.clone() for weight in weights]
+    try:
+        for weight in weights:
+            weight.add_(1)
+        after = _outputs(drive, x)
+    finally:
+        for weight, old in zip(weights, kept, strict=True):
+            weight.copy_(old)
+    return len(before) != len(after) or not all(map(torch.equal, before, after))
+
+
+def _outputs(drive: Drive, x: Tensor) -> list[Tensor]:
+    torch.manual_seed(0)
+    return list(tensors(drive(x)))

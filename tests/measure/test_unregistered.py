@@ -14,6 +14,7 @@ from bench.measure.information import InformationRecorder
 from bench.measure.recognise import Said, recognise
 from bench.measure.spikes import SpikeRecorder
 from bench.measure.taps import NeuronTaps
+from bench.suites.own.counting import count
 
 T, N = 4, 3
 X = torch.rand(N, 6, generator=torch.Generator().manual_seed(0))
@@ -291,3 +292,53 @@ def test_older_multi_step_neurons_take_all_steps_at_once():
     plan, spikes = measured(model, Said())
     assert (plan.axis, plan.timesteps) == ("inside", T)
     assert spikes.layers[0].spikes_per_step == tuple(int(step.sum()) for step in model.lif.given)
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((T, N), 1), ((N, T), 0), ((T, T), 1), ((T, T), 0)])
+def test_steps_and_samples_of_an_output_are_told_apart_also_where_they_are_as_many(shape, axis):
+    class Steps(nn.Module):
+        def forward(self, x):
+            steps = torch.stack([x[:, :3] * (t + 1) for t in range(T)], 1 - axis)
+            return Surrogate()(steps) * 0 + steps
+
+    class Ticks(nn.Module):
+        """Says how many steps there are by a neuron that is called so often."""
+
+        def __init__(self):
+            super().__init__()
+            self.neuron, self.steps = Surrogate(), Steps()
+
+        def forward(self, x):
+            for _ in range(T):
+                self.neuron(x)
+            return self.steps(x)
+
+    samples = shape[1 - axis] if axis == 0 else shape[1]
+    x = torch.rand(samples, 6, generator=torch.Generator().manual_seed(2))
+    model = Ticks()
+    drive = Drive(model, recognise(model, x[:2], Said()))
+    assert torch.allclose(drive.logits(drive(x), samples), x[:, :3] * (1 + T) / 2)
+
+
+def test_a_weight_that_is_not_in_use_leaves_the_count_complete_and_one_that_no_operator_shows_does_not():
+    class Holds(nn.Module):
+        def __init__(self, used):
+            super().__init__()
+            self.linear, self.scale, self.used = nn.Linear(6, 3), nn.Parameter(torch.full((1, 1, 3), 2.0)), used
+
+        def forward(self, x):
+            y = self.linear(x)
+            return y * float(self.scale.detach().numpy()[0, 0, 0]) if self.used else y
+
+    for used in (False, True):
+        model = Holds(used).eval()
+        plan = recognise(model, X, Said())
+        sections = count(Drive(model, plan), [X], None, [], lambda done: None)
+        assert [one.name for one in sections["synops"].uncounted] == [""] * used
+        assert torch.equal(model.scale, torch.full((1, 1, 3), 2.0))
+
+
+def test_an_encoder_of_a_library_is_no_neuron():
+    encoder = type("PoissonEncoder", (nn.Module,), {"forward": lambda self, x: (torch.rand_like(x) <= x).to(x)})
+    encoder.__module__ = "spikingjelly.activation_based.encoding"
+    assert recognise(nn.Sequential(encoder(), nn.Linear(6, 3)), X, Said()).neurons == {}

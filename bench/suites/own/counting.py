@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,8 +18,10 @@ from bench.measure.firing import neurons_of
 from bench.measure.information import InformationRecorder
 from bench.measure.neuron_ops import NeuronOps as NeuronOpsRow
 from bench.measure.spikes import SpikeRecorder
+from bench.measure.synop_result import UNRECEIVED, SynOpResult
 from bench.measure.synops import SynOpCounter
 from bench.measure.taps import NeuronTaps
+from bench.measure.trial import few_of, matters
 from bench.suites.measuring import energy_section, neuron_ops_section, synops_section
 from bench.suites.sections import attempt
 from bench.track.records import Absent, Accuracy, Information, Section, Spikes
@@ -29,12 +32,22 @@ PASS_SECTIONS = ("accuracy", "spikes", "synops", "neuron_ops", "information", "e
 class _Counter(SynOpCounter):
     """Counts neuron updates by the taps, which know the neurons of other libraries."""
 
-    def __init__(self, drive: Drive, taps: NeuronTaps) -> None:
+    def __init__(self, drive: Drive, few: Tensor, taps: NeuronTaps) -> None:
         plan = drive.plan
         by_step = plan.timesteps is not None and not isinstance(drive.model, torch.jit.ScriptModule)
         timed: Any = {"timesteps": plan.timesteps, "time_axis": plan.axis or "inside"} if by_step else {}
         super().__init__(drive.model, **timed)
-        self._taps = taps
+        self._drive, self._few, self._taps = drive, few, taps
+
+    def result(self, samples: int | None = None) -> SynOpResult:
+        """The counts. A weight that no operator received, and that changes nothing that comes out, is not in use."""
+        found = super().result(samples)
+        used = [
+            operator
+            for operator in found.uncounted
+            if operator.operator != UNRECEIVED or matters(self._drive, self._few, operator.name)
+        ]
+        return replace(found, uncounted=used)
 
     def neuron_ops(self) -> list[NeuronOpsRow]:
         """Neuron updates by neuron."""
@@ -84,7 +97,7 @@ def count(
     """Run all batches once and return what that gives, by section; where it fails, the reason for every section."""
     taps, accuracy, done = NeuronTaps(drive.model, neurons_of(drive.model, drive.plan)), _Accuracy(labels), 0
     known = taps.no_membrane() is None
-    counter = _Counter(drive, taps)
+    counter = _Counter(drive, few_of(drive, batches[0]), taps)
     try:
         with ExitStack() as recorders:
             spikes = recorders.enter_context(SpikeRecorder(taps.root))
