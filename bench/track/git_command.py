@@ -73,7 +73,10 @@ def git(directory: Path, *arguments: str, index: Path | None = None, given: byte
     except OSError as error:
         raise GitError(f"git cannot be run ({error.strerror})") from None
     except subprocess.CalledProcessError as error:
-        raise GitError(_told(error.stderr) or f"git ended with {error.returncode}") from None
+        told = _told(error.stderr) or f"git ended with {error.returncode}"
+        if "dubious ownership" in told:
+            told += f"; `git config --global --add safe.directory {directory}` allows it"
+        raise GitError(told) from None
     return done.stdout
 
 

@@ -7,7 +7,6 @@ long, or waits for the scheduler's next slice.
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,10 +23,10 @@ class Neighbours:
     """What the kernel kept of this process, all of its threads, while something was timed.
 
     `processors` is CPU time over wall time. `waited` is the time that its threads were ready and had no processor, over
-    wall time; None where the system does not tell.
+    wall time. None is what the system does not tell.
     """
 
-    involuntary_switches: int
+    involuntary_switches: int | None
     processors: float
     waited: float | None
 
@@ -40,13 +39,27 @@ class Neighbours:
 @contextmanager
 def neighbours() -> Iterator[Callable[[], Neighbours]]:
     """Watch this process from here to the end of the block; gives what is called afterwards."""
-    start, before, waited_before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF), _waited()
+    start, busy, switches, waited = time.perf_counter(), time.process_time(), _switches(), _waited()
     found: list[Neighbours] = []
     yield lambda: found[0]
-    after, waited_after, seconds = resource.getrusage(resource.RUSAGE_SELF), _waited(), time.perf_counter() - start
-    busy = (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime)
-    waited = None if waited_before is None or waited_after is None else max(0.0, waited_after - waited_before) / seconds
-    found.append(Neighbours(after.ru_nivcsw - before.ru_nivcsw, busy / seconds, waited))
+    switches_after, waited_after = _switches(), _waited()
+    seconds = time.perf_counter() - start
+    found.append(
+        Neighbours(
+            None if switches is None or switches_after is None else switches_after - switches,
+            (time.process_time() - busy) / seconds,
+            None if waited is None or waited_after is None else max(0.0, waited_after - waited) / seconds,
+        )
+    )
+
+
+def _switches() -> int | None:
+    """The involuntary context switches of this process so far; None on Windows."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
 
 
 def _waited() -> float | None:

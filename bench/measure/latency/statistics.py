@@ -52,7 +52,7 @@ class Latency(Rounds):
     warmup_iterations: int
     warmup_seconds: float
     steady: bool
-    involuntary_switches: int
+    involuntary_switches: int | None
     processors: float
     waited: float | None
     disturbed: bool
