@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -171,15 +172,22 @@ def environment(wanted: list[str], environments: Path) -> str:
         return str(python)
     venv.create(place, clear=True, with_pip=True)
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted]
-    try:
-        installed = subprocess.run(pip, capture_output=True, text=True, timeout=INSTALL_SECONDS)
-    except subprocess.TimeoutExpired:
-        raise SuiteInputError(
-            f"The base's own dependencies were not installed within {INSTALL_SECONDS / 60:g} minutes: install "
-            f"{', '.join(wanted)} into {place} by its pip, and try again."
-        ) from None
-    if installed.returncode:
-        why = (installed.stderr.strip().splitlines() or ["pip failed"])[-1]
+    # In a session of its own, so that what pip has started to build ends with it.
+    with subprocess.Popen(
+        pip, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        try:
+            _, said = process.communicate(timeout=INSTALL_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise SuiteInputError(
+                f"The base's own dependencies were not installed within {INSTALL_SECONDS / 60:g} minutes: install "
+                f"{', '.join(wanted)} into {place} by its pip, and try again."
+            ) from None
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    if process.returncode:
+        why = (said.strip().splitlines() or ["pip failed"])[-1]
         raise SuiteInputError(f"The base's own dependencies cannot be installed ({why}): see {place}.")
     done.touch()
     return str(python)

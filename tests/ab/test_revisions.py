@@ -248,3 +248,5 @@ def test_a_pip_that_does_not_end_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(revisions, "INSTALL_SECONDS", 5)
     with pytest.raises(SuiteInputError, match=r"not installed within 0\.08\d* minutes: install"):
         environment([f"waits @ {(tmp_path / 'project').as_uri()}"], tmp_path / "environments")
+    left = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert str(tmp_path) not in left, "what pip has started ends with it"
