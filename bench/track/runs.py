@@ -141,6 +141,9 @@ def entries_of(document: Any) -> list[Entry]:
     """
     if not isinstance(document, dict) or not isinstance(document.get("benchmarks"), list):
         raise ValueError("key `benchmarks` holds no list")
+    for index, benchmark in enumerate(document["benchmarks"]):
+        if not isinstance(benchmark, dict):
+            raise ValueError(f"key `benchmarks[{index}]` holds no benchmark")
     own = document.get(EXTRA_KEY, {})
     untimed = own.get(UNTIMED, []) if isinstance(own, dict) else None
     if not isinstance(untimed, list):
@@ -156,17 +159,17 @@ def entries_of(document: Any) -> list[Entry]:
     ]
 
 
-def foreign_benchmarks(document: Mapping[str, Any]) -> list[Any]:
+def foreign_benchmarks(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the benchmarks of a run document that hold no record of ours."""
     return [benchmark for benchmark in document["benchmarks"] if not _ours(benchmark)]
 
 
-def _ours(benchmark: Any) -> bool:
+def _ours(benchmark: Mapping[str, Any]) -> bool:
     return _record(benchmark) is not None
 
 
-def _record(benchmark: Any) -> Any:
-    extra = benchmark.get("extra_info") if isinstance(benchmark, dict) else None
+def _record(benchmark: Mapping[str, Any]) -> Any:
+    extra = benchmark.get("extra_info")
     return extra.get(EXTRA_KEY) if isinstance(extra, dict) else None
 
 

@@ -83,7 +83,9 @@ def raw(document: dict, index: int = 0) -> dict:
     [
         (lambda d: d.pop("benchmarks"), "key `benchmarks` holds no list"),
         (lambda d: d.update(benchmarks={}), "key `benchmarks` holds no list"),
-        (lambda d: d.update(benchmarks=[FOREIGN, 3, None]), "no record of ours"),
+        (lambda d: d["benchmarks"].append(5), r"key `benchmarks\[2\]` holds no benchmark"),
+        (lambda d: d.update(benchmarks=[FOREIGN, 3, None]), r"key `benchmarks\[1\]` holds no benchmark"),
+        (lambda d: d.update(benchmarks=[FOREIGN]), "no record of ours"),
         (lambda d: d.update(benchmarks=[]), "no record of ours"),
         (lambda d: raw(d).update(schema_version=2), r"benchmarks\[0\].*schema_version is 2.*update inflor-bench"),
         (lambda d: raw(d).update(schema_version=0), r"schema_version is 0.*measure that commit again"),
