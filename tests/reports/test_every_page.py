@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -39,12 +40,14 @@ class Look:
     empty: dict[str, int]
     scrolled: dict[int, int]
     counts: list[int]
-    tables_printed: int
+    tables_printed: bool
     tools_printed: int
     paper: str
     printed: bytes
 
 
+BROKEN = "[...document.images].filter(i => !i.complete || !i.naturalWidth).length"
+EMPTY = "[...document.querySelectorAll('svg.plot')].filter(s => !s.getBBox().width).length"
 COUNTED = ("tbody tr", "svg.plot", "svg.spark", "dd")
 
 
@@ -55,10 +58,9 @@ def look(visit: Any, path: Path, pdf: Path) -> Look:
     for scheme, width in (("light", 1600), ("dark", 360)):
         page.emulate_media(color_scheme=scheme)
         page.set_viewport_size({"width": width, "height": 900})
-        plots = "[...document.querySelectorAll('svg.plot')].filter(s => !s.getBBox().width).length"
-        empty[scheme] = page.evaluate(plots)
+        empty[scheme] = page.evaluate(EMPTY)
         scrolled[width] = page.evaluate("document.documentElement.scrollWidth")
-    broken = page.evaluate("[...document.images].filter(i => !i.complete || !i.naturalWidth).length")
+    broken = page.evaluate(BROKEN)
     counts = [page.locator(what).count() for what in COUNTED]
     page.emulate_media(media="print", color_scheme="dark")
     return Look(
@@ -67,7 +69,7 @@ def look(visit: Any, path: Path, pdf: Path) -> Look:
         empty,
         scrolled,
         counts,
-        page.locator("main h2, p.lede").locator("visible=true").count(),
+        page.locator("main h2").first.is_visible() or page.locator("p.lede").is_visible(),
         page.locator(".filters, .tools, nav, footer").locator("visible=true").count(),
         page.evaluate("getComputedStyle(document.body).backgroundColor"),
         page.pdf(path=pdf, prefer_css_page_size=True)[:5],
@@ -93,7 +95,8 @@ def test_every_kind_of_page_opens_without_a_complaint_light_and_dark(looks: dict
 
 def test_every_page_of_a_report_opens_without_a_complaint(report: Path, visit: Any) -> None:
     for path in pages(report):
-        assert visit(path).complaints == [], path.name
+        seen = visit(path)
+        assert (seen.complaints, seen.page.evaluate(BROKEN), seen.page.evaluate(EMPTY)) == ([], 0, 0), path.name
 
 
 def test_a_complaint_would_be_seen(tmp_path: Path, visit: Any) -> None:
@@ -118,9 +121,24 @@ def test_every_kind_of_page_is_complete_without_javascript(looks: dict[Path, Loo
         assert seen.counts[0] > 0 or path.name in SKIPPED, path
 
 
+def test_every_internal_link_leads_somewhere_and_ids_are_unique(report: Path, compared: Path, site: Path) -> None:
+    read = cache(Attributes)
+    run = site / "runs" / "20260203T100000Z_222222222222_h0000002"
+    for path in {*pages(compared), *pages(report), *pages(run), site / "index.html", site / "trends.html"}:
+        seen = read(path)
+        assert len(seen.ids) == len(set(seen.ids)), path
+        for link in seen.links:
+            target, _, anchor = link.partition("#")
+            if target:
+                assert (path.parent / target).exists(), f"{path}: {link}"
+                assert not anchor or anchor in read((path.parent / target).resolve()).ids, f"{path}: {link}"
+            else:
+                assert anchor in seen.ids, f"{path}: {link}"
+
+
 def test_print_shows_the_tables_and_hides_the_tools(looks: dict[Path, Look], compared: Path, visit: Any) -> None:
     for path, seen in looks.items():
-        assert (seen.tables_printed > 0, seen.tools_printed) == (True, 0), path
+        assert (seen.tables_printed, seen.tools_printed) == (True, 0), path
         assert (seen.paper, seen.printed) == ("rgb(255, 255, 255)", b"%PDF-"), path
     tables = visit(compared / "index.html").page
     tables.emulate_media(media="print")
