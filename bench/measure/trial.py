@@ -140,6 +140,7 @@ class Trial:
     def __init__(self, drive: Drive, x: Tensor, *, as_it_is: bool = False) -> None:
         self._drive, self._x, self._as_it_is = drive, x, as_it_is
         self._axis = int(drive.plan.timed_input)
+        self._paths = {path for path, _ in drive.model.named_modules()}
         self.samples = drive.samples(x)
         self.output, self.together = watched(self._fresh(), x)
         self.alone: dict[str, Seen] = {}
@@ -159,8 +160,8 @@ class Trial:
 
     def of(self, name: str) -> tuple[Seen, Seen]:
         """What was seen of a module, together and alone; a model that is itself a neuron is named after its class."""
-        seen = [passes.get(name) or passes.get("") or Seen() for passes in (self.together, self.alone)]
-        return seen[0], seen[1]
+        path = name if name in self._paths else ""
+        return self.together.get(path, Seen()), self.alone.get(path, Seen())
 
     def layout(self, name: str) -> Layout | None:
         """Where the samples are in what a module gave at its first call; None where it is not certain."""

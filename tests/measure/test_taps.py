@@ -123,6 +123,13 @@ def test_time_is_recognised_where_it_can_be():
     assert (steps.axis, steps.timesteps) == ("calls", 4)
 
 
+def test_a_neuron_that_is_never_called_says_nothing_of_time():
+    model = Shared(3)
+    model.unused = Peer()
+    with pytest.raises(MeasureInputError, match="calls its neurons 6 times in one forward pass"):
+        recognise(model.eval(), X, Said(timesteps=3))
+
+
 def test_what_cannot_be_recognised_names_the_option():
     assert "give --timesteps" in refuse(nn.Sequential(Peer()), Said())
     assert "--time-axis" in refuse(nn.Linear(6, 2), Said(timesteps=4))
