@@ -21,7 +21,7 @@ FORKS = multiprocessing.get_context("forkserver")
 # What a training, a run and its report import, sooner or later.
 FORKS.set_forkserver_preload(
     [
-        *("torch", "torch._dynamo", "pytest_benchmark", "pyarrow", "seaborn", "sklearn.datasets"),
+        *("torch", "torch._dynamo", "pytest_benchmark", "pyarrow", "seaborn"),
         *("bench.cli", "bench.suites.run", "bench.suites.training", "models.training.__main__", "reports.page"),
     ]
 )

@@ -2,13 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
 from typing import Any
 
 import torch
 from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
 from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode_stack
+
+COMPILER = "torch._dynamo"
+
+
+class _Compiler(MetaPathFinder):
+    """Tells when torch's compiler is imported: it takes longer than torch itself, and most models never ask for it."""
+
+    def __init__(self, imported: Callable[[], None]) -> None:
+        self._imported = imported
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None, /
+    ) -> ModuleSpec | None:
+        if name != COMPILER:
+            return None
+        spec = PathFinder.find_spec(name, path)
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+
+            def execute_and_tell(module: ModuleType) -> None:
+                execute(module)
+                self._imported()
+
+            spec.loader.exec_module = execute_and_tell  # type: ignore[method-assign]
+        return spec
 
 
 class _Conditions:
@@ -17,7 +46,9 @@ class _Conditions:
     def __init__(self) -> None:
         self._counters = 0
         self._fused_attention = True
+        self._compiling = True
         self._eager: Any = None
+        self._compiler = _Compiler(self._hold)
 
     @contextmanager
     def set(self) -> Iterator[None]:
@@ -25,23 +56,33 @@ class _Conditions:
         if not self._counters:
             self._fused_attention = torch.backends.mha.get_fastpath_enabled()
             torch.backends.mha.set_fastpath_enabled(False)
-            self._eager = torch.compiler.set_stance("force_eager")
+            sys.meta_path.insert(0, self._compiler)
+            self.stay_eager()
         self._counters += 1
         try:
             yield
         finally:
             self._counters -= 1
             if not self._counters:
-                self._eager.__exit__(None, None, None)
+                self.compile_again()
+                sys.meta_path.remove(self._compiler)
                 torch.backends.mha.set_fastpath_enabled(self._fused_attention)
 
     def compile_again(self) -> None:
         """Let what was compiled run compiled, until `stay_eager`. There must be one counter alone."""
-        self._eager.__exit__(None, None, None)
+        self._compiling = True
+        if self._eager is not None:
+            self._eager.__exit__(None, None, None)
+            self._eager = None
 
     def stay_eager(self) -> None:
         """Compile nothing again."""
-        self._eager.__enter__()
+        self._compiling = False
+        self._hold()
+
+    def _hold(self) -> None:
+        if COMPILER in sys.modules and not self._compiling and self._eager is None:
+            self._eager = torch.compiler.set_stance("force_eager")
 
 
 CONDITIONS = _Conditions()

@@ -2,6 +2,8 @@
 
 import itertools
 import re
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -238,3 +240,69 @@ def test_an_error_inside_a_formula_leaves_torch_as_it_was(monkeypatch):
     with pytest.raises(FormulaError, match="ZeroDivisionError"), torch.no_grad(), SynOpCounter(layer):
         layer(spikes(2, 4))
     assert _state() == before
+
+
+LATE = """
+import sys
+import torch
+from torch import nn
+from bench.measure.synops import SynOpCounter
+from tests.measure.lif import PlainLIF
+
+compiled = []
+
+def backend(graph, example_inputs):
+    compiled.append([node.name for node in graph.graph.nodes if node.op == "call_function"])
+    return graph.forward
+
+class CompilesInItsFirstPass(nn.Linear):
+    def forward(self, x):
+        return torch.compile(super().forward, backend=backend)(x)
+
+class CompilesInItsSecondPass(PlainLIF):
+    passes = 0
+    def forward(self, x):
+        self.passes += 1
+        return super().forward(x) if self.passes < 2 else torch.compile(super().forward, backend=backend)(x)
+
+passes, model = int(sys.argv[2]), nn.Sequential(globals()[sys.argv[1]](*map(int, sys.argv[3:])), nn.Linear(4, 3))
+with torch.no_grad():
+    model[-1].weight.copy_(torch.eye(3, 4))
+    if isinstance(model[0], nn.Linear):
+        model[0].weight.fill_(1)
+        model[0].bias.zero_()
+    assert "torch._dynamo" not in sys.modules
+    before = list(sys.meta_path)
+    with SynOpCounter(model) as counter:
+        for _ in range(passes):
+            model(torch.ones(2, 4))
+    assert sys.meta_path == before
+    assert "torch._dynamo" in sys.modules
+    print(len(compiled), counter.result().total.effective)
+    model(torch.ones(2, 4))
+    print(len(compiled))
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        # Two rows of four ones: 4 outputs of each in the first layer, and one weight that is not 0 for three of them.
+        (["CompilesInItsFirstPass", "1", "4", "4"], ["0", str(2 * 4 * 4 + 2 * 3), "1"]),
+        # Its neuron is left alone in the second pass, so that what it compiles runs compiled there.
+        (["CompilesInItsSecondPass", "2", "1"], ["1", str(2 * 2 * 3), "1"]),
+    ],
+)
+def test_a_compiler_that_comes_while_counting_waits_as_one_that_was_there(arguments, said):
+    done = subprocess.run([sys.executable, "-c", LATE, *arguments], capture_output=True, text=True)
+    assert done.stdout.split() == said, done.stderr
+
+
+def test_counting_asks_for_no_compiler_that_the_model_does_not_ask_for():
+    code = (
+        "import sys, torch; from bench.measure.synops import SynOpCounter; layer = torch.nn.Linear(4, 3)\n"
+        "with SynOpCounter(layer): layer(torch.ones(2, 4))\n"
+        "print('torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "False", done.stderr

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special  # not stats, which takes longer to import than a small model to measure
 
 from bench.measure.errors import MeasureInputError
 from bench.measure.latency.neighbours import Neighbours
@@ -66,7 +66,8 @@ def median_interval(rounds: Sequence[float], confidence: float) -> tuple[float, 
     The number of rounds below the median is binomial(n, 1/2), so [x_(k), x_(n+1-k)] misses it with 2 P(B < k).
     """
     ordered = sorted(rounds)
-    k = int(stats.binom.ppf((1 - confidence) / 2, len(ordered), 0.5))
+    chance_of_at_most = special.bdtr(np.arange(len(ordered) + 1), len(ordered), 0.5)
+    k = int(np.searchsorted(chance_of_at_most, (1 - confidence) / 2))
     return (ordered[k - 1], ordered[-k]) if k else None
 
 
