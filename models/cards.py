@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from models.errors import ModelInputError
+from inflor_bench.errors import ModelInputError
 
 
 def model_card(title: str, metadata: Mapping[str, Any]) -> str:

@@ -17,8 +17,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from models.create import ModelConfig, build
-from models.errors import ModelInputError
+from inflor_bench.errors import ModelInputError
+from inflor_bench.models.create import ModelConfig, build
 
 FORMAT = 1
 _KEY = "inflor_bench"  # One key: safetensors keeps no order among several, and equal weights must give equal files.

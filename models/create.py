@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from models.errors import ModelInputError
-from models.networks import NETWORKS
-from models.networks.resnet import CifarResNet
-from models.neurons import DEFAULT_CONSTANTS, activation_factory
+from inflor_bench.errors import ModelInputError
+from inflor_bench.models.networks import NETWORKS
+from inflor_bench.models.networks.resnet import CifarResNet
+from inflor_bench.models.neurons import DEFAULT_CONSTANTS, activation_factory
 
 HYPERPARAMETERS = ("decay", "threshold", "reset_by")
 

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from models.errors import ModelInputError
-from models.networks.tdbn import TdBatchNorm2d
-from models.neurons import LIF
+from inflor_bench.errors import ModelInputError
+from inflor_bench.models.networks.tdbn import TdBatchNorm2d
+from inflor_bench.models.neurons import LIF
 
 # From so many channels on, contiguous convolutions are as fast as channels-last ones or faster: of torch 2.14 on an
 # AVX-512 Xeon, 3x3 ones took 0.5 to 0.95 times as long channels last with 16 to 128 channels, 1.0 to 1.6 times with

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from models import functional
-from models.errors import ModelInputError
-from models.functional import Reset
+from inflor_bench.errors import ModelInputError
+from inflor_bench.models import functional
+from inflor_bench.models.functional import Reset
 
 NEURONS = ("relu", "hard", "soft", "hard-mpr", "soft-mpr")
 

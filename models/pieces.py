@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
-from models.functional import STEPS_AT_ONCE
-from models.neurons import LIF
+from inflor_bench.models.fused import STEPS_AT_ONCE
+from inflor_bench.models.neurons import LIF
 
 
 def logits_in_pieces(model: nn.Module, x: Tensor, steps: int) -> Tensor:

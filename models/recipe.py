@@ -8,11 +8,11 @@ import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from models.create import ModelConfig
-from models.datasets import Dataset
-from models.errors import ModelInputError
-from models.functional import STEPS_AT_ONCE
-from models.sources import sources_sha256
+from inflor_bench.errors import ModelInputError
+from inflor_bench.models.create import ModelConfig
+from inflor_bench.models.datasets import Dataset
+from inflor_bench.models.fused import STEPS_AT_ONCE
+from inflor_bench.models.sources import sources_sha256
 
 
 @dataclass(frozen=True)

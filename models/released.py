@@ -23,13 +23,13 @@ import torch
 from safetensors.torch import load
 from torch import Tensor, nn
 
-from models.checkpoints import save_tensors
-from models.create import ModelConfig, build
-from models.errors import ModelInputError
-from models.networks.released_resnet import ReleasedResNet
-from models.networks.tdbn import TdBatchNorm2d
-from models.networks.vgg import VGG
-from models.neurons import DEFAULT_CONSTANTS
+from inflor_bench.errors import ModelInputError
+from inflor_bench.models.checkpoints import save_tensors
+from inflor_bench.models.create import ModelConfig, build
+from inflor_bench.models.networks.released_resnet import ReleasedResNet
+from inflor_bench.models.networks.tdbn import TdBatchNorm2d
+from inflor_bench.models.networks.vgg import VGG
+from inflor_bench.models.neurons import DEFAULT_CONSTANTS
 
 RELEASED_NETWORKS = ("resnet19", "resnet20-modified", "vgg16", "resnet18", "resnet34")
 

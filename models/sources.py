@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from models.errors import ModelInputError
+from inflor_bench.errors import ModelInputError
 
 _PACKAGE = __name__.rpartition(".")[0]
 _ROOT = Path(__file__).parent

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from reports.errors import ReportInputError
+from inflor_bench.errors import ReportInputError
 
 
 def write(out: Path, files: Mapping[str, str | bytes]) -> None:

@@ -22,7 +22,13 @@ FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
     [
         *("torch", "torch._dynamo", "pytest_benchmark", "pyarrow", "seaborn"),
-        *("bench.cli", "bench.suites.run", "bench.suites.training", "models.training.__main__", "reports.page"),
+        *(
+            "inflor_bench.cli.app",
+            "inflor_bench.run.run",
+            "inflor_bench.train.command",
+            "inflor_bench.models.training.__main__",
+            "inflor_bench.reports.pages.report",
+        ),
     ]
 )
 
@@ -85,7 +91,7 @@ def start(
     if not fresh:
         return Running(directory, words, variables)
     return subprocess.Popen(
-        [sys.executable, "-m", "bench.cli", *words],
+        [sys.executable, "-m", "inflor_bench", *words],
         cwd=directory,
         env=variables,
         stdout=subprocess.PIPE,
@@ -131,6 +137,6 @@ def _main(directory: str, words: list[str], environment: dict[str, str], files: 
     os.environ.update(environment)
     sys.path[:0] = [directory, *environment["PYTHONPATH"].split(os.pathsep)]
     sys.argv = ["inflor-bench", *words]
-    from bench.cli import main
+    from inflor_bench.cli.app import main
 
     main()

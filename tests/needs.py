@@ -32,7 +32,7 @@ def _program(*names: str) -> str | None:
 
 
 def _training_images() -> bool:
-    from models.datasets.fashion_mnist import DEBIAN, FILES
+    from inflor_bench.models.datasets.fashion_mnist import DEBIAN, FILES
 
     place = Path(os.environ.get("INFLOR_BENCH_DATA") or DEBIAN)
     return any(place.rglob(f"{FILES['train'][0]}*"))

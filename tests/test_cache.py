@@ -5,20 +5,20 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench.cache import cache_directory
+from inflor_bench.cache import cache_directory
 
 ROOT = Path(__file__).parents[1]
 # A job that runs under a number of its own, as in a container.
 HOMELESS = """
 import os, subprocess, sys
 os.getuid = lambda: 54321
-from bench.cache import cache_directory
+from inflor_bench.cache import cache_directory
 import torch
-from bench.measure import SynOpCounter
+from inflor_bench.measure import SynOpCounter
 layer, x = torch.nn.Linear(6, 4, bias=False), (torch.arange(30).reshape(5, 6) % 3 == 0).float()
 with torch.no_grad(), SynOpCounter(layer) as counter:
     layer(x)
-child = "from bench.cache import cache_directory; print(cache_directory())"
+child = "from inflor_bench.cache import cache_directory; print(cache_directory())"
 told = subprocess.run([sys.executable, "-c", child], capture_output=True, text=True, check=True).stdout.strip()
 print(counter.result().total.ac, cache_directory(), told)
 """

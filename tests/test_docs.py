@@ -8,7 +8,9 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from contextlib import suppress
 from importlib import import_module
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,19 +18,20 @@ from types import SimpleNamespace
 import pytest
 import typer
 
-from bench.cli import app
-from bench.measure.energy import lemaire
-from bench.measure.energy.constants import ENERGY_MODELS
-from bench.measure.energy.user import read_models
-from bench.suites.suite import Suite
-from bench.track.budgets import parse_budgets
+from inflor_bench.cli.app import app
+from inflor_bench.measure.energy import lemaire
+from inflor_bench.measure.energy.constants import ENERGY_MODELS
+from inflor_bench.measure.energy.user import GROUP, read_models
+from inflor_bench.record.run_file import UNTIMED
+from inflor_bench.run.suite import Suite
+from inflor_bench.verdict.budgets import parse_budgets
 
 pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 DOCS = sorted((ROOT / "docs").glob("*.md"))
-PAGES = [README, *DOCS, ROOT / "SECURITY.md", ROOT / "CHANGELOG.md"]
+PAGES = [README, *DOCS, ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", ROOT / "CHANGELOG.md"]
 COMMANDS = typer.main.get_command(app).commands
 # Options of other programs than ours that a page may name without the program.
 OF_OTHERS = {"--benchmark-only", "--dependency", "--signal", "--group-by"}
@@ -146,13 +149,26 @@ def test_every_suite_module_and_environment_that_is_named_is_there(page):
             assert (ROOT / "bench" / "suites" / f"{suite}.toml").is_file(), f"{page.name}: {span}"
         for name in re.findall(r"\btox run -e ([a-z]+)", span):
             assert f"testenv:{name}" in environments, f"{page.name}: {span}"
-        for module in re.findall(r"-m ((?:bench|models|reports|tests)[\w.]*)", span):
-            path = ROOT.joinpath(*module.split("."))
-            assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file(), f"{page.name}: {span}"
-        if "-m models.training" in span:
+        for module in re.findall(r"(?:\b(?=inflor_bench\.)|-m )((?:inflor_bench|tests)(?:\.\w+)*)", span):
+            assert module in (GROUP, f"inflor_bench.{UNTIMED}") or is_there(module), f"{page.name}: {span}"
+        if "-m inflor_bench.models.training" in span:
             source = text(ROOT / "models" / "training" / "__main__.py")
-            for option in re.findall(r"--[a-z0-9-]+", span.partition("-m models.training")[2]):
+            for option in re.findall(r"--[a-z0-9-]+", span.partition("-m inflor_bench.models.training")[2]):
                 assert f'"{option}"' in source, f"{page.name}: {option}"
+
+
+def is_there(name):
+    """Whether a dotted name is a module, or something in one."""
+    parent, _, attribute = name.rpartition(".")
+    with suppress(ModuleNotFoundError):
+        if find_spec(name) is not None:
+            return True
+    return bool(parent) and is_there(parent) and hasattr(import_module(parent), attribute)
+
+
+@pytest.mark.parametrize("name", ["inflor_bench.measure.nothing", "inflor_bench.nothing", "tests.nothing"])
+def test_a_module_that_is_gone_is_seen(name):
+    assert not is_there(name)
 
 
 @pages
@@ -172,7 +188,7 @@ def test_every_table_of_a_suite_or_of_energy_models_is_one_that_we_read(page, tm
 def test_every_import_of_ours_in_an_example_can_be_made(page):
     for block in blocks(page, "python"):
         for node in ast.walk(ast.parse(block)):
-            if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] in ("bench", "models", "reports"):
+            if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] == "inflor_bench":
                 module = import_module(node.module)
                 assert all(hasattr(module, alias.name) for alias in node.names), ast.unparse(node)
 
@@ -190,7 +206,7 @@ def test_the_example_of_readme_prints_what_readme_shows(tmp_path):
     (shown,) = blocks(README, "")
     (tmp_path / "net.py").write_text(module, "utf-8")
     printed = subprocess.run(
-        [sys.executable, "-m", "bench.cli", *shlex.split(command)[1:], "--quick", "--rounds", "1"],
+        [sys.executable, "-m", "inflor_bench", *shlex.split(command)[1:], "--quick", "--rounds", "1"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT), "INFLOR_BENCH_EAGER": "1", "COLUMNS": "80"},
         capture_output=True,

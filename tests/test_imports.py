@@ -1,4 +1,4 @@
-"""The import rules of the design, read from the source: data flows models -> measuring -> records -> reports."""
+"""The import rules of the design, read from the source: data flows from measuring to records, verdicts and reports."""
 
 import ast
 from pathlib import Path
@@ -6,17 +6,24 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-OURS = ("bench", "models", "reports")
 
-# Package -> what of ours it may import. cli.py, the suite runner and bench/test_*.py see everything.
+# Folder or file -> what of ours it may import. What stands here no more (cli, run, train, ab, ...) sees everything.
 RULES = {
-    "models": ("models", "bench.cache", "bench.predictions"),
-    "bench/measure": ("bench.measure", "bench.cache", "bench.predictions"),
-    "bench/track": ("bench.track", "bench.metrics"),
-    "bench/metrics.py": ("bench.track.records",),
-    "reports": ("reports", "bench.track", "bench.metrics"),
+    "bench/errors.py": (),
+    "bench/text.py": (),
+    "bench/files.py": ("errors",),
+    "bench/lock.py": ("errors",),
+    "bench/cache.py": (),
+    "models": ("models", "cache", "errors", "predictions"),
+    "bench/measure": ("measure", "cache", "errors", "predictions"),
+    "bench/git": ("git", "errors", "record"),
+    "bench/record": ("record", "errors", "files", "git", "lock"),
+    "bench/metrics.py": ("record.schema",),
+    "bench/verdict": ("verdict", "errors", "files", "git", "metrics", "record"),
+    "bench/history": ("history", "errors", "files", "git", "lock", "record", "verdict.base", "verdict.statistics"),
+    "reports": ("reports", "errors", "files", "git", "history", "metrics", "record", "text", "verdict"),
 }
-WITHOUT_TORCH = ("bench/track", "bench/metrics.py", "reports")
+WITHOUT_TORCH = ("bench/git", "bench/record", "bench/metrics.py", "bench/verdict", "bench/history", "reports")
 
 
 def imported(path: Path) -> set[str]:
@@ -41,13 +48,20 @@ def files(package: str) -> list[Path]:
     return found
 
 
+def breaches(path: Path, allowed: tuple[str, ...]) -> list[str]:
+    """What of ours a file imports, and may not."""
+    targets = [f"inflor_bench.{target}" for target in allowed]
+    return [
+        name
+        for name in sorted(imported(path))
+        if within(name, "inflor_bench") and not any(within(name, target) or within(target, name) for target in targets)
+    ]
+
+
 @pytest.mark.parametrize("package", RULES)
 def test_a_package_imports_only_what_it_may(package):
     for path in files(package):
-        for name in imported(path):
-            if any(within(name, ours) for ours in OURS):
-                allowed = any(within(name, target) or target.startswith(name + ".") for target in RULES[package])
-                assert allowed, f"{path.relative_to(ROOT)} imports {name}"
+        assert breaches(path, RULES[package]) == [], path.relative_to(ROOT)
 
 
 @pytest.mark.parametrize("package", WITHOUT_TORCH)
@@ -56,7 +70,18 @@ def test_tracking_and_reports_never_import_torch(package):
         assert not any(within(name, "torch") or within(name, "torchvision") for name in imported(path)), path
 
 
+def test_nothing_of_ours_is_imported_by_the_names_of_its_folders():
+    for path in (path for folder in ("bench", "models", "reports", "tests") for path in files(folder)):
+        assert not {name.partition(".")[0] for name in imported(path)} & {"bench", "models", "reports"}, path
+
+
 def test_the_rule_sees_a_breach(tmp_path):
     breach = tmp_path / "breach.py"
-    breach.write_text("def f():\n    from models.neurons import LIF\n    import torch.nn\n    return LIF, torch\n")
-    assert {"models.neurons", "models.neurons.LIF", "torch.nn"} <= imported(breach)
+    breach.write_text(
+        "def f():\n    from inflor_bench.models.neurons import LIF\n    import torch.nn\n    return LIF, torch\n"
+    )
+    assert {"inflor_bench.models.neurons", "inflor_bench.models.neurons.LIF", "torch.nn"} <= imported(breach)
+    assert breaches(breach, ("models.functional", "errors")) == [
+        "inflor_bench.models.neurons",
+        "inflor_bench.models.neurons.LIF",
+    ]

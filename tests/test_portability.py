@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.suites.device_lock import device_lock, no_lock
-from bench.track import lock
-from bench.track.errors import TrackInputError
-from bench.track.history_cache import load_tables
-from bench.track.history_store import HistoryDirectory
-from bench.track.unfinished import open_run, recover_unfinished
+from inflor_bench import lock
+from inflor_bench.cell.device_lock import device_lock, no_lock
+from inflor_bench.errors import TrackInputError
+from inflor_bench.history.cache import load_tables
+from inflor_bench.history.directory import HistoryDirectory
+from inflor_bench.record.open_run import open_run, recover_unfinished
 from tests.track.builders import make_provenance, make_record, write_run
 
 ROOT = Path(__file__).parent.parent
-OURS = ("bench", "models", "reports")
+FOLDERS = {"bench": "inflor_bench", "models": "inflor_bench.models", "reports": "inflor_bench.reports"}
 # Takes from our modules alone what Windows lacks: other packages have ways of their own there, which are not tried.
 IMPORTER = """
 import builtins, importlib, json, os, signal, sys, types
@@ -52,9 +52,9 @@ def without(name, globals=None, locals=None, fromlist=(), level=0):
 
 builtins.__import__ = without
 failed = {}
-for name in ["bench.breach", *sys.argv[2:]]:
+for name in ["inflor_bench.breach", *sys.argv[2:]]:
     try:
-        if name == "bench.breach":
+        if name == "inflor_bench.breach":
             exec("import os; os.setpgid(0, 0); import fcntl", {"__name__": name})
         else:
             importlib.import_module(name)
@@ -65,20 +65,23 @@ print(json.dumps(failed))
 
 
 def modules():
-    for package in OURS:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            yield ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for folder, package in FOLDERS.items():
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            if path.parent.name != "benchmarks":
+                yield ".".join((package, *path.relative_to(ROOT / folder).with_suffix("").parts)).removesuffix(
+                    ".__init__"
+                )
 
 
 def test_every_module_is_imported_without_what_windows_lacks():
     names = list(modules())
     assert len(names) > 200
     done = subprocess.run(
-        [sys.executable, "-c", IMPORTER, " ".join(OURS), *names], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-c", IMPORTER, "inflor_bench", *names], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     failed = json.loads(done.stdout.splitlines()[-1])
-    assert failed.pop("bench.breach").startswith("AttributeError"), "the importer would not see a breach"
+    assert failed.pop("inflor_bench.breach").startswith("AttributeError"), "the importer would not see a breach"
     if importlib.util.find_spec("ray") is None:  # the only package of an extra that is imported with a module of ours
         failed = {name: why for name, why in failed.items() if "Ray cannot be imported" not in why}
     assert failed == {}
@@ -125,7 +128,7 @@ def test_a_history_is_read_there_and_not_written(tmp_path, no_locks):
 
 
 def test_a_device_is_measured_there_all_the_same_and_why_it_is_not_held_is_known(tmp_path, monkeypatch, no_locks):
-    monkeypatch.setattr("bench.suites.device_lock.PLACE", tmp_path)
+    monkeypatch.setattr("inflor_bench.cell.device_lock.PLACE", tmp_path)
     with device_lock(torch.device("cpu"), nullcontext):
         assert os.listdir(tmp_path) == []
     assert no_lock() == no_locks.removesuffix(".")

@@ -1,6 +1,7 @@
 """The environments of tox.ini have what their commands need, also those without the package itself."""
 
 import configparser
+import importlib.util
 import json
 import os
 import re
@@ -62,11 +63,11 @@ def lines(environment, key):
     return [line for line in value.splitlines() if line and not line.startswith("#")]
 
 
-def commands(environment, *posargs):
+def commands(environment, *posargs, key="commands"):
     """The words of each command, with these arguments."""
     given = re.compile(r"\{posargs(:[^}]*)?\}")
     found = []
-    for line in lines(environment, "commands"):
+    for line in lines(environment, key):
         words = given.sub(lambda match: shlex.join(posargs) or (match[1] or ":")[1:], line)
         found.append(shlex.split(words.replace("{toxinidir}", str(ROOT))))
     return found
@@ -146,7 +147,7 @@ def history_commands(directory):
 
 
 def test_every_history_command_runs_in_its_environment(tmp_path):
-    from bench.suites.history_command import history
+    from inflor_bench.cli.history import history
 
     directory, asked = history_commands(tmp_path)
     assert {command.name or command.callback.__name__ for command in history.registered_commands} == {
@@ -177,13 +178,15 @@ def test_the_history_environment_as_it_is_installed(tmp_path):
     venv.create(place, with_pip=True)
     python = place / "bin" / "python"
     subprocess.run([python, "-m", "pip", "install", "-q", *lines("history", "deps")], check=True)
+    (before,) = commands("history", key="commands_pre")
+    subprocess.run([python, *before[1:]], check=True)
     directory, asked = history_commands(tmp_path)
     for code, *arguments in asked:
         (command,) = commands("history", *arguments)
         done = subprocess.run(
             [python, *command[1:]],
             cwd=directory,
-            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)},
+            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
             capture_output=True,
             text=True,
         )
@@ -198,14 +201,15 @@ def test_what_a_command_names_is_there(environment):
     for program, *rest in commands(environment):
         if program == "inflor-bench":
             assert program in scripts
-            done = subprocess.run([sys.executable, "-m", "bench.cli", rest[0], "--help"], cwd=ROOT, capture_output=True)
+            done = subprocess.run(
+                [sys.executable, "-m", "inflor_bench", rest[0], "--help"], cwd=ROOT, capture_output=True
+            )
             assert done.returncode == 0
             known = done.stdout.decode()
             assert all(word in known for word in rest if word.startswith("--"))
         elif program == "python":
             assert rest[0] == "-m"
-            module = ROOT / rest[1].replace(".", "/")
-            assert rest[1] == "pytest" or module.with_suffix(".py").exists() or (module / "__main__.py").exists()
+            assert rest[1] == "pytest" or importlib.util.find_spec(rest[1]) is not None
             assert all((ROOT / word).exists() for word in rest if word.startswith("tests/"))
         else:
             assert program in " ".join(lines(environment, "deps")), f"{program} is not installed there"

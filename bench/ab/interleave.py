@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Literal
 
-from bench.ab.sides import TimingError
-from bench.ab.turns import Answer
-from bench.track.gate import ASKED, FLOOR, LOOKS, MOST_PAIRS, Pairs, decided, hopeless, noise_floor
-from bench.track.timing import Interleaved
+from inflor_bench.ab.pair import Answer
+from inflor_bench.ab.processes import TimingError
+from inflor_bench.verdict.instruments import Interleaved
+from inflor_bench.verdict.timed_pairs import ASKED, FLOOR, LOOKS, MOST_PAIRS, Pairs, decided, hopeless, noise_floor
 
 SAME_PAIRS = 5
 # What all pairs together may take, s: 25 pairs of three cells on a slow machine, or of more cells on a fast one.

@@ -17,10 +17,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from bench.cache import cache_directory
-from bench.suites.errors import SuiteInputError
-from bench.track.git_command import GitError, git
+from inflor_bench.cache import cache_directory
+from inflor_bench.errors import SuiteInputError
+from inflor_bench.git.command import GitError, git
+from inflor_bench.layout import lay_out
 
 # How long pip may take: torch alone is 5 GB.
 INSTALL_SECONDS = 3600.0
@@ -38,6 +40,17 @@ class Revision:
     def title(self) -> str:
         """The commit in short, or that it is the work tree."""
         return self.commit[:12] if self.commit else "the work tree"
+
+    @property
+    def packages(self) -> Path:
+        """Where its packages are imported from."""
+        laid_out = self.root.parent / "packages"
+        return laid_out if laid_out.is_dir() else self.root
+
+    @property
+    def module(self) -> str:
+        """Its command line as a module, `bench.cli` before the package was called `inflor_bench`."""
+        return "bench.cli" if self.packages == self.root else "inflor_bench"
 
     @property
     def cache(self) -> Path:
@@ -82,7 +95,7 @@ def _line(directory: Path, *arguments: str) -> str:
 def checked_out(top: Path, commit: str, environments: Path) -> Iterator[Revision]:
     """Give a commit in a worktree, which is gone afterwards; the work tree and index are not touched."""
     with _worktree(top, commit) as root:
-        yield Revision(root, commit, python_for(root, top, environments))
+        yield _revision(root, commit, top, environments)
 
 
 @contextmanager
@@ -101,7 +114,16 @@ def frozen(top: Path, environments: Path, ignore: Path) -> Iterator[Revision]:
                     _copy(top / name, root / name)
         except (GitError, OSError) as error:
             raise SuiteInputError(f"The work tree {top} cannot be copied: {error}.") from None
-        yield Revision(root, None, python_for(root, top, environments))
+        yield _revision(root, None, top, environments)
+
+
+def _revision(root: Path, commit: str | None, top: Path, environments: Path) -> Revision:
+    if "inflor_bench" in _project(root).get("tool", {}).get("setuptools", {}).get("package-dir", {}):
+        try:
+            lay_out(root, root.parent / "packages")
+        except OSError as error:
+            raise SuiteInputError(f"The packages of {commit or 'the work tree'} cannot be copied: {error}.") from None
+    return Revision(root, commit, python_for(root, top, environments))
 
 
 @contextmanager
@@ -150,12 +172,15 @@ def python_for(root: Path, top: Path, environments: Path) -> str:
 
 def requirements(root: Path) -> list[str]:
     """Return what the project in a directory depends on, sorted; nothing without a pyproject.toml that says so."""
-    try:
-        project = tomllib.loads((root / "pyproject.toml").read_text("utf-8")).get("project", {})
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        return []
-    listed = project.get("dependencies", [])
+    listed = _project(root).get("project", {}).get("dependencies", [])
     return sorted(re.sub(r"\s+", "", str(entry)) if "@" not in str(entry) else str(entry) for entry in listed)
+
+
+def _project(root: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return {}
 
 
 def environment(wanted: list[str], environments: Path) -> str:

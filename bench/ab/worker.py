@@ -1,8 +1,8 @@
 """One process of a pair: times the cells of a suite with the packages of one commit, a round whenever it is asked.
 
-It is started by path (`python -P worker.py ROOT`) with that commit's directory first, so that the same timing runs over
-both commits: of the commit it uses `bench.suites` to bring a cell's network into memory, and nothing else. One JSON
-request a line in, one JSON answer a line out:
+It is started by path (`python -P worker.py PACKAGES MODULE`) with that commit's packages first, so that the same timing
+runs over both commits: of the commit it uses what brings a cell's network into memory, and nothing else. MODULE is its
+command line, by which its layout is known. One JSON request a line in, one JSON answer a line out:
 
     {"do": "open", "suite": ..., "cache": ..., "data_root": ...}  ->  {"value": null}
     {"do": "prepare", "cell": ...}                                ->  {"value": the names of its parts}
@@ -21,16 +21,23 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
 
+# Where `prepare` and `load_suite` stand, by the module of the command line.
+LAYOUTS = {
+    "inflor_bench": ("inflor_bench.cell.prepare", "inflor_bench.run.suite"),
+    "bench.cli": ("bench.suites.prepare", "bench.suites.suite"),
+}
 WARM_UP_CALLS, WARM_UP_SECONDS = 10, 0.5
 
 
 class Server:
     """Holds the suite that was opened and the cell that was prepared."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: str) -> None:
+        self._modules = LAYOUTS[module]
         self._suite: Any = None
         self._sources: Any = None
         self._forward: Callable[[], None] = lambda: None
@@ -53,20 +60,16 @@ class Server:
             return self._watch_layers(**arguments) if do == "watch_layers" else self._layers_round(**arguments)
 
     def _open(self, suite: str, cache: str, data_root: str | None) -> None:
-        from bench.suites.prepare import Sources
-        from bench.suites.suite import load_suite
-
-        self._suite = load_suite(suite)
-        self._sources = Sources(Path(cache), Path(data_root) if data_root else None)
+        prepare, suites = map(import_module, self._modules)
+        self._suite = suites.load_suite(suite)
+        self._sources = prepare.Sources(Path(cache), Path(data_root) if data_root else None)
 
     def _prepare(self, cell: str) -> list[str]:
         import torch
 
-        from bench.suites.prepare import prepare
-        from bench.suites.suite import plan
-
-        planned = {entry.cell.name: entry for entry in plan(self._suite)}
-        prepared = prepare(planned[cell], self._suite, self._sources, ["inflor-bench", "ab"])
+        prepare, suites = map(import_module, self._modules)
+        planned = {entry.cell.name: entry for entry in suites.plan(self._suite)}
+        prepared = prepare.prepare(planned[cell], self._suite, self._sources, ["inflor-bench", "ab"])
         device = timing_device(getattr(self._suite.measure, "device", "cpu"))
         model = prepared.model.to(device)
         batch = prepared.dataset.normalise(prepared.dataset.test.head(self._suite.measure.batch_size)).to(device)
@@ -95,9 +98,9 @@ class Server:
         return {part: {name: total / calls for name, total in spent.items()} for part, spent in self._spent.items()}
 
 
-def serve(requests: TextIO, answers: TextIO) -> None:
+def serve(requests: TextIO, answers: TextIO, module: str) -> None:
     """Answer requests until there are no more."""
-    server = Server()
+    server = Server(module)
     for line in requests:
         try:
             answer = {"value": server.answer(**json.loads(line))}
@@ -107,12 +110,11 @@ def serve(requests: TextIO, answers: TextIO) -> None:
         answers.flush()
 
 
-def check_origin(root: Path) -> None:
+def check_origin(packages: Path, module: str) -> None:
     """Hold the packages to being those of the commit; else two times the same installed ones would be compared."""
-    import models
-
-    if not Path(models.__file__ or "").resolve().is_relative_to(root.resolve()):
-        raise SystemExit(f"its package `models` is not that of the commit but {models.__file__}")
+    found = import_module(module.partition(".")[0]).__file__ or ""
+    if not Path(found).resolve().is_relative_to(packages.resolve()):
+        raise SystemExit(f"its packages are not those of the commit but {found}")
 
 
 def timing_device(wanted: str) -> str:
@@ -171,5 +173,5 @@ def seconds(call: Callable[[], object], calls: int) -> float:
 if __name__ == "__main__":
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a package prints must not be taken for an answer
-    check_origin(Path(sys.argv[1]))
-    serve(sys.stdin, channel)
+    check_origin(Path(sys.argv[1]), sys.argv[2])
+    serve(sys.stdin, channel, sys.argv[2])

@@ -11,14 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.ab.before import measured_before
-from bench.ab.revisions import checked_out
-from bench.ab.sides import Settings, count
-from bench.suites.errors import SuiteInputError
-from bench.track.errors import TrackInputError
-from bench.track.git_command import GitError, git
-from bench.track.records import Record
-from bench.track.runs import Run, read_run
+from inflor_bench.ab.from_history import measured_before
+from inflor_bench.ab.processes import Settings, count
+from inflor_bench.ab.revisions import checked_out
+from inflor_bench.errors import SuiteInputError, TrackInputError
+from inflor_bench.git.command import GitError, git
+from inflor_bench.record.run_file import Run, read_run
+from inflor_bench.record.schema import Record
 
 # A step that takes so many times as long as the longest so far hangs; one that is quick is given some minutes.
 _PATIENCE, _LEAST_SECONDS = 10.0, 600.0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bench.metrics import METRICS, Metric
-from bench.track.records import Absent, Record
+from inflor_bench.metrics import METRICS, Metric
+from inflor_bench.record.schema import Absent, Record
 
 _NAMED = 3
 

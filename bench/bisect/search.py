@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from bench.suites.errors import SuiteInputError
-from bench.track.git_command import GitError, git, git_line
+from inflor_bench.errors import SuiteInputError
+from inflor_bench.git.command import GitError, git, git_line
 
 Answer = Literal["good", "bad", "skip"]
 

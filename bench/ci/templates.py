@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
-from bench.track.errors import TrackInputError
-from bench.track.files import write_text
+from inflor_bench.errors import TrackInputError
+from inflor_bench.files import write_text
 
 PLACES = {"github": Path(".github/workflows/bench.yml"), "gitlab": Path(".gitlab-ci.yml")}
 # What the jobs call, as a repository has it that installs InfLoR-Bench beside its own package.
@@ -34,7 +34,7 @@ _REMEDIES = {
 
 def template(provider: str) -> str:
     """Return the file of a provider, "github" or "gitlab"."""
-    return files("bench.ci").joinpath(f"{provider}.yml").read_text("utf-8")
+    return files("inflor_bench.ci").joinpath(f"{provider}.yml").read_text("utf-8")
 
 
 def write_template(directory: Path, provider: str, *, force: bool = False) -> str:

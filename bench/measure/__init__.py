@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bench.measure.synops import SynOpCounter
+    from inflor_bench.measure.synops.counter import SynOpCounter
 
 __all__ = ["SynOpCounter"]
 
 
 def __getattr__(name: str) -> object:
     if name in __all__:
-        from bench.measure import synops
+        from inflor_bench.measure.synops import counter
 
-        return getattr(synops, name)
+        return getattr(counter, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

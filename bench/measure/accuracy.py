@@ -9,8 +9,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from bench.measure.errors import MeasureInputError
-from bench.predictions import predictions
+from inflor_bench.errors import MeasureInputError
+from inflor_bench.predictions import predictions
 
 
 @dataclass(frozen=True, eq=False)

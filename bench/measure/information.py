@@ -20,11 +20,11 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
-from bench.measure import native
-from bench.measure.errors import MeasureInputError
-from bench.measure.neurons import NeuronWatch, SpikingNeuron, map_pieces, piece, spiking_neurons
-from bench.measure.spikes import NO_NEURONS, common_samples, is_binary
-from bench.measure.unavailable import Unavailable
+from inflor_bench.errors import MeasureInputError
+from inflor_bench.measure import native
+from inflor_bench.measure.neurons.protocol import NeuronWatch, SpikingNeuron, map_pieces, piece, spiking_neurons
+from inflor_bench.measure.neurons.spikes import NO_NEURONS, common_samples, is_binary
+from inflor_bench.measure.unavailable import Unavailable
 
 # 80 bins over [-2, 3). The width 1/16 is a power of two: which bin a value belongs to is then decided without rounding.
 LOW, HIGH, BINS_PER_UNIT = -2, 3, 16

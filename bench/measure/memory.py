@@ -16,7 +16,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from bench.measure.unavailable import Unavailable
+from inflor_bench.measure.unavailable import Unavailable
 
 PROC = Path("/proc/self")
 # The kernel counts pages per CPU and adds them up now and then: a fresh peak may stand this far above the resident set.

@@ -7,9 +7,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from models.datasets import cifar, cifar10_dvs, digits, digits_dvs, fashion_mnist, imagenet
-from models.datasets.dataset import Dataset, DatasetUnavailableError, Samples, Split
-from models.errors import ModelInputError
+from inflor_bench.errors import ModelInputError
+from inflor_bench.models.datasets import cifar, cifar10_dvs, digits, digits_dvs, fashion_mnist, imagenet
+from inflor_bench.models.datasets.dataset import Dataset, DatasetUnavailableError, Samples, Split
 
 __all__ = ["DATASETS", "EVENTS", "Dataset", "DatasetUnavailableError", "Samples", "Split", "load_dataset"]
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bench.cache import cache_directory
-from models.datasets.dataset import Dataset, DatasetUnavailableError, Split, make_colour_dataset
-from models.errors import ModelInputError
+from inflor_bench.cache import cache_directory
+from inflor_bench.errors import ModelInputError
+from inflor_bench.models.datasets.dataset import Dataset, DatasetUnavailableError, Split, make_colour_dataset
 
 URL = "https://www.cs.toronto.edu/~kriz/"
 PIXELS = 3 * 32 * 32

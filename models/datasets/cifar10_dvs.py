@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from models.datasets.dataset import Dataset, DatasetUnavailableError, Split, make_events
-from models.datasets.events import to_frames
-from models.errors import ModelInputError
+from inflor_bench.errors import ModelInputError
+from inflor_bench.models.datasets.dataset import Dataset, DatasetUnavailableError, Split, make_events
+from inflor_bench.models.datasets.events import to_frames
 
 NAME = "cifar10-dvs"
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from models.errors import ModelInputError
+from inflor_bench.errors import ModelInputError
 
 PerChannel = float | tuple[float, ...]
 

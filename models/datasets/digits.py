@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from models.datasets.dataset import Dataset, DatasetUnavailableError, Split, make_dataset
+from inflor_bench.models.datasets.dataset import Dataset, DatasetUnavailableError, Split, make_dataset
 
 SHA256 = "78a71d9303cbaee7c6a913d64c62b779d559f78a588c4f1b9bf3a0eb30c1d4fa"
 

@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.datasets import digits
-from models.datasets.dataset import Dataset, Split, check_content, make_events
-from models.datasets.events import to_frames
+from inflor_bench.models.datasets import digits
+from inflor_bench.models.datasets.dataset import Dataset, Split, check_content, make_events
+from inflor_bench.models.datasets.events import to_frames
 
 SHA256 = "451505c50cb93b85e6279a25ccb4696e307e4aa40632b035393ae373008615b3"
 STEPS = 24  # eight to a saccade

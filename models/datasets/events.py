@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from models.errors import ModelInputError
+from inflor_bench.errors import ModelInputError
 
 
 def to_frames(counts: Tensor, timesteps: int, name: str) -> Tensor:

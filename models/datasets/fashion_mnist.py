@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.cache import cache_directory
-from models.datasets.dataset import Dataset, DatasetUnavailableError, Split, check_content
-from models.errors import ModelInputError
+from inflor_bench.cache import cache_directory
+from inflor_bench.errors import ModelInputError
+from inflor_bench.models.datasets.dataset import Dataset, DatasetUnavailableError, Split, check_content
 
 SHA256 = "174f952899e98b55937c15ae078db70abc09d6db16ba1ad1326651f08bf32d26"
 TEST_SHA256 = "5b3aafc79a39e1eb70f43c209ad42b7573ec638e2c489365fcfec85a89a0cce1"

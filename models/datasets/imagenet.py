@@ -18,9 +18,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from models.datasets.dataset import Dataset, DatasetUnavailableError
-from models.errors import ModelInputError
-from models.positions import position_seed
+from inflor_bench.errors import ModelInputError
+from inflor_bench.models.datasets.dataset import Dataset, DatasetUnavailableError
+from inflor_bench.models.positions import position_seed
 
 SIZE = 224
 SHORT_SIDE = 256

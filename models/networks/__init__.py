@@ -7,9 +7,9 @@ from functools import partial
 
 from torch import nn
 
-from models.networks.released_resnet import ReleasedResNet
-from models.networks.resnet import CifarResNet
-from models.networks.vgg import VGG, VGG16
+from inflor_bench.models.networks.released_resnet import ReleasedResNet
+from inflor_bench.models.networks.resnet import CifarResNet
+from inflor_bench.models.networks.vgg import VGG, VGG16
 
 _FOUR_STAGES = (64, 128, 256, 512)
 

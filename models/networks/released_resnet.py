@@ -16,9 +16,9 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from models.networks.resnet import Activation
-from models.networks.tdbn import OF_TWO, TdBatchNorm2d
-from models.networks.time import mean_over_time, over_time
+from inflor_bench.models.networks.resnet import Activation
+from inflor_bench.models.networks.tdbn import OF_TWO, TdBatchNorm2d
+from inflor_bench.models.networks.time import mean_over_time, over_time
 
 Stem = Literal["cifar", "deep", "imagenet"]
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from models.networks.time import mean_over_time, over_time
+from inflor_bench.models.networks.time import mean_over_time, over_time
 
 Activation = Callable[[], nn.Module]
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from models.networks.resnet import Activation
-from models.networks.time import mean_over_time, over_time
+from inflor_bench.models.networks.resnet import Activation
+from inflor_bench.models.networks.time import mean_over_time, over_time
 
 VGG16 = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 

@@ -4,7 +4,7 @@ Nothing random has a state that would have to be kept: the order of an epoch and
 are each drawn from a generator seeded by (seed, epoch, step).
 """
 
-from models.training.evaluation import EVALUATION_BATCH, evaluate
-from models.training.loop import Progress, train
+from inflor_bench.models.training.evaluation import EVALUATION_BATCH, evaluate
+from inflor_bench.models.training.loop import Progress, train
 
 __all__ = ["EVALUATION_BATCH", "Progress", "evaluate", "train"]

@@ -1,4 +1,4 @@
-"""Train one network on one or many processes: `torchrun --nproc-per-node=4 -m models.training --dataset cifar10 ...`.
+"""Train one network on one or many processes: `torchrun --nproc-per-node=4 -m inflor_bench.models.training ...`.
 
 The batch of the recipe is divided among the processes, so the result is the same for any number of them, but for
 rounding. The checkpoint goes where `inflor-bench run` finds it.
@@ -14,16 +14,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from bench.cache import cache_directory
-from models.create import config_for
-from models.datasets import DATASETS, load_dataset
-from models.errors import ModelInputError
-from models.networks import NETWORKS
-from models.neurons import NEURONS
-from models.recipe import RECIPES, find_recipe
-from models.training.logs import Log, csv_log, tensorboard_log
-from models.training.loop import Progress, train
-from models.training.processes import started_processes
+from inflor_bench.cache import cache_directory
+from inflor_bench.errors import ModelInputError
+from inflor_bench.models.create import config_for
+from inflor_bench.models.datasets import DATASETS, load_dataset
+from inflor_bench.models.networks import NETWORKS
+from inflor_bench.models.neurons import NEURONS
+from inflor_bench.models.recipe import RECIPES, find_recipe
+from inflor_bench.models.training.logs import Log, csv_log, tensorboard_log
+from inflor_bench.models.training.loop import Progress, train
+from inflor_bench.models.training.processes import started_processes
 
 
 def main() -> int:
@@ -51,7 +51,7 @@ def main() -> int:
                 dataset,
                 arguments.seed,
                 arguments.directory,
-                command=["python", "-m", "models.training", *sys.argv[1:]],
+                command=["python", "-m", "inflor_bench.models.training", *sys.argv[1:]],
                 on_progress=_epoch_lines(recipe.epochs) if processes.writes else lambda progress: None,
                 logs=logs,
                 processes=processes,
@@ -68,7 +68,7 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m models.training", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m inflor_bench.models.training", description=__doc__)
     parser.add_argument("--dataset", required=True, choices=DATASETS)
     parser.add_argument("--network", required=True, choices=NETWORKS)
     parser.add_argument("--neuron", required=True, choices=NEURONS)

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from models.datasets import Dataset
-from models.errors import ModelInputError
-from models.recipe import Recipe
+from inflor_bench.errors import ModelInputError
+from inflor_bench.models.datasets import Dataset
+from inflor_bench.models.recipe import Recipe
 
 Drawn = dict[str, Tensor]
 
@@ -38,7 +38,7 @@ def draw(recipe: Recipe, count: int, size: tuple[int, ...], generator: torch.Gen
     if recipe.roll:
         drawn["roll"] = torch.randint(-recipe.roll, recipe.roll + 1, (count, 2), generator=generator)
     if recipe.auto_augment:
-        from models.training import autoaugment  # here, because torchvision takes long to import
+        from inflor_bench.models.training import autoaugment  # here, because torchvision takes long to import
 
         drawn |= autoaugment.draw(count, generator)
     if recipe.cutout:
@@ -58,7 +58,7 @@ def augment_raw(images: Tensor, drawn: Drawn, recipe: Recipe) -> Tensor:
     if "roll" in drawn:
         images = _window(images, -drawn["roll"], height, width)
     if "policy" in drawn:
-        from models.training import autoaugment
+        from inflor_bench.models.training import autoaugment
 
         images = autoaugment.apply(images, drawn)
     return images

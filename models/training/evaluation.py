@@ -7,9 +7,9 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from bench.predictions import predictions
-from models.datasets import Dataset, Samples
-from models.training.processes import Processes
+from inflor_bench.models.datasets import Dataset, Samples
+from inflor_bench.models.training.processes import Processes
+from inflor_bench.predictions import predictions
 
 EVALUATION_BATCH = 500
 

@@ -7,8 +7,8 @@ import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from models.checkpoints import write_atomically
-from models.errors import ModelInputError
+from inflor_bench.errors import ModelInputError
+from inflor_bench.models.checkpoints import write_atomically
 
 Curve = Sequence[dict[str, float]]
 Log = Callable[[Curve], None]

@@ -12,19 +12,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from models.checkpoints import remove_leftovers, save_tensors, weights_sha256
-from models.create import ModelConfig
-from models.datasets import Dataset
-from models.errors import ModelInputError
-from models.pieces import logits_in_pieces
-from models.positions import generator_at
-from models.recipe import Recipe, training_key
-from models.training.augmentation import Drawn, augment_normalised, augment_raw, check, draw
-from models.training.evaluation import count_correct
-from models.training.interruption import Interruption
-from models.training.logs import Log
-from models.training.processes import Processes
-from models.training.state import State, restore, save, start
+from inflor_bench.errors import ModelInputError
+from inflor_bench.models.checkpoints import remove_leftovers, save_tensors, weights_sha256
+from inflor_bench.models.create import ModelConfig
+from inflor_bench.models.datasets import Dataset
+from inflor_bench.models.pieces import logits_in_pieces
+from inflor_bench.models.positions import generator_at
+from inflor_bench.models.recipe import Recipe, training_key
+from inflor_bench.models.training.augmentation import Drawn, augment_normalised, augment_raw, check, draw
+from inflor_bench.models.training.evaluation import count_correct
+from inflor_bench.models.training.interruption import Interruption
+from inflor_bench.models.training.logs import Log
+from inflor_bench.models.training.processes import Processes
+from inflor_bench.models.training.state import State, restore, save, start
 
 CHECKPOINT_SECONDS = 60.0
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, distributed, nn
 
-from models.errors import ModelInputError
-from models.training.synchronised import synchronise
+from inflor_bench.errors import ModelInputError
+from inflor_bench.models.training.synchronised import synchronise
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from models.checkpoints import load_weights, read_tensors, save_tensors
-from models.create import ModelConfig, build
-from models.errors import ModelInputError
-from models.recipe import Recipe
+from inflor_bench.errors import ModelInputError
+from inflor_bench.models.checkpoints import load_weights, read_tensors, save_tensors
+from inflor_bench.models.create import ModelConfig, build
+from inflor_bench.models.recipe import Recipe
 
 
 @dataclass

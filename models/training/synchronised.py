@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 
-from models.networks.tdbn import TdBatchNorm2d
+from inflor_bench.models.networks.tdbn import TdBatchNorm2d
 
 
 def synchronise(model: nn.Module) -> None:

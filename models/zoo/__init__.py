@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from models.errors import ModelInputError
+from inflor_bench.errors import ModelInputError
 
 ROOT = Path(__file__).parent
 

@@ -13,15 +13,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+from tests.checkout import inflor_bench
 
 ROOT = Path(__file__).parents[2]
 TIMED = "digits/resnet8/soft/T4/s0"
@@ -170,14 +170,7 @@ def judge(clone: Path, commit: str, way: str, place: Path) -> dict[str, Any]:
 
 
 def _inflor_bench(clone: Path, cache: Path, *arguments: str) -> int:
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.cli", *arguments],
-        cwd=clone,
-        env={**os.environ, "INFLOR_BENCH_CACHE": str(cache)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = inflor_bench(clone, *arguments, INFLOR_BENCH_CACHE=str(cache))
     if done.returncode not in (0, 1):
         raise SystemExit(f"inflor-bench {' '.join(arguments)} ended with {done.returncode}: {done.stderr[-2000:]}")
     return done.returncode

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.ab.revisions import Revision
-from bench.ab.sides import Settings, count
-from bench.suites.errors import SuiteInputError
+from inflor_bench.ab.processes import Settings, count
+from inflor_bench.ab.revisions import Revision
+from inflor_bench.errors import SuiteInputError
 
 RUN = """
 import os, sys, time
@@ -64,7 +64,7 @@ def test_an_older_side_that_does_not_know_the_option_measures_as_it_can(side, tm
 
 
 def test_it_is_told_how_many_cells_are_done(side, tmp_path, monkeypatch):
-    monkeypatch.setattr("bench.ab.sides.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("inflor_bench.ab.processes.LOOK_SECONDS", 0.05)
     told = []
     killed = tmp_path / "out/runs/machine/20261124T100000Z_0123456789ab_killed.cells"
     killed.mkdir(parents=True)
@@ -84,7 +84,7 @@ def test_a_side_that_was_stopped_stops_all(side, tmp_path):
 
 
 def test_ctrl_c_ends_the_side(side, tmp_path, monkeypatch):
-    monkeypatch.setattr("bench.ab.sides.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("inflor_bench.ab.processes.LOOK_SECONDS", 0.05)
     revision = side(seconds=600)
 
     def stop(done):

@@ -4,9 +4,9 @@ import copy
 
 import pytest
 
-from bench.ab.interleave import BUDGET_SECONDS, BUDGET_SECONDS_OF_A_CELL, SAME_PAIRS, interleave
-from bench.ab.sides import Settings, TimingError
-from bench.track.gate import LOOKS, MOST_PAIRS
+from inflor_bench.ab.interleave import BUDGET_SECONDS, BUDGET_SECONDS_OF_A_CELL, SAME_PAIRS, interleave
+from inflor_bench.ab.processes import Settings, TimingError
+from inflor_bench.verdict.timed_pairs import LOOKS, MOST_PAIRS
 
 QUIET = min(LOOKS)
 REJECTS = next(look for look, share in LOOKS.items() if share)
@@ -233,7 +233,7 @@ def test_a_part_that_no_pass_enters_is_left_out():
 
 
 def test_a_suite_in_the_repository_is_that_of_each_commit_and_another_is_taken_as_it_is(tmp_path):
-    from bench.ab.revisions import Revision
+    from inflor_bench.ab.revisions import Revision
 
     top, old, new = (tmp_path / name for name in ("top", "old", "new"))
     for place in (top, old, new):

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.ab import revisions
-from bench.ab.revisions import checked_out, environment, frozen, python_for, requirements, resolve, top_of
-from bench.suites.errors import SuiteInputError
-from bench.track.git import git_state
+from inflor_bench.ab import revisions
+from inflor_bench.ab.revisions import checked_out, environment, frozen, python_for, requirements, resolve, top_of
+from inflor_bench.errors import SuiteInputError
+from inflor_bench.git.repository import git_state
 from tests.command import call
 
 PROJECT = '[project]\nname = "mine"\ndependencies = [{}]\n'

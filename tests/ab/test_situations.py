@@ -8,11 +8,11 @@ import shutil
 
 import pytest
 
-from bench.ab.revisions import resolve
-from bench.suites.errors import SuiteInputError
-from bench.track.git import git_state
-from bench.track.runs import read_run
-from reports.comment import MARKER
+from inflor_bench.ab.revisions import resolve
+from inflor_bench.errors import SuiteInputError
+from inflor_bench.git.repository import git_state
+from inflor_bench.record.run_file import read_run
+from inflor_bench.reports.pages.comment import MARKER
 from tests.command import ROOT, call
 
 pytestmark = pytest.mark.long
@@ -84,6 +84,7 @@ def ours(repository):
     ignored = shutil.ignore_patterns("__pycache__", "*.safetensors")
     for package in ("bench", "models", "reports"):
         shutil.copytree(ROOT / package, repository.path / package, ignore=ignored)
+    shutil.copy(ROOT / "pyproject.toml", repository.path)
     (repository.path / ".gitignore").write_text("__pycache__\n")
     return repository
 
@@ -93,7 +94,7 @@ def test_a_base_of_another_version_of_the_schema_is_named_with_the_versions(ours
     (tmp_path / "empty").mkdir()
     suite = tmp_path / "suite.toml"
     suite.write_text(SUITE.format("fashion-mnist", "hard", "train"))
-    records = ours.path / "bench/track/records.py"
+    records = ours.path / "bench/record/schema.py"
     now = records.read_text("utf-8")
     records.write_text(now.replace("SCHEMA_VERSION: Final = 1", "SCHEMA_VERSION: Final = 0").replace("[1]", "[0]", 1))
     assert records.read_text("utf-8") != now

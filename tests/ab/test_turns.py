@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.ab.revisions import Revision
-from bench.ab.sides import Settings, TimingError
-from bench.ab.turns import time_pair
-from bench.track.gate import ROUNDS
+from inflor_bench.ab.pair import time_pair
+from inflor_bench.ab.processes import Settings, TimingError
+from inflor_bench.ab.revisions import Revision
+from inflor_bench.verdict.timed_pairs import ROUNDS
 
 pytestmark = pytest.mark.long
 
@@ -140,7 +140,7 @@ def test_a_process_that_ends_is_one_reason_and_the_other_is_ended_too(commit, se
 
 
 def test_a_process_that_hangs_is_one_reason_and_both_are_ended(commit, settings, tmp_path, monkeypatch):
-    monkeypatch.setattr("bench.ab.sides.ANSWER_SECONDS", 2.0)
+    monkeypatch.setattr("inflor_bench.ab.processes.ANSWER_SECONDS", 2.0)
     hangs = commit("a")
     (hangs.root / "bench/__init__.py").write_text(
         f"import os, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)\n"
@@ -159,6 +159,6 @@ def test_a_suite_that_a_commit_cannot_open_fails_every_cell_by_that_reason(commi
 
 def test_packages_that_are_not_the_commits_are_refused(commit, settings, tmp_path):
     strange = commit("a")
-    (strange.root / "models/__init__.py").write_text("__file__ = '/elsewhere/models/__init__.py'\n")
-    with pytest.raises(TimingError, match="its package `models` is not that of the commit but /elsewhere"):
+    (strange.root / "bench/__init__.py").write_text("__file__ = '/elsewhere/bench/__init__.py'\n")
+    with pytest.raises(TimingError, match="its packages are not those of the commit but /elsewhere"):
         time_pair((strange, commit("b")), settings, ["x"])

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from bench.cli import main
+from inflor_bench.cli.app import main
 from tests.track.builders import LAYERS, make_git, make_record, write_run
 
 CELL = "digits/resnet8/soft-mpr/T4/s0"
@@ -182,8 +182,8 @@ def test_a_step_is_bad_if_it_is_nearer_to_the_bad_value(history):
 
 
 def test_a_step_that_hangs_is_ended_and_skipped(history, monkeypatch):
-    monkeypatch.setattr("bench.bisect.cells._LEAST_SECONDS", 2.0)
-    monkeypatch.setattr("bench.bisect.cells._PATIENCE", 0.0)
+    monkeypatch.setattr("inflor_bench.bisect.cells._LEAST_SECONDS", 2.0)
+    monkeypatch.setattr("inflor_bench.bisect.cells._PATIENCE", 0.0)
     cli = history.repository.path / "bench/cli.py"
     history.commit(**QUIET)
     cli.write_text(f"import time; time.sleep(600)\n{RUN}")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bench.bisect.search import first_bad, steps_at_most
-from bench.suites.errors import SuiteInputError
+from inflor_bench.bisect.search import first_bad, steps_at_most
+from inflor_bench.errors import SuiteInputError
 
 
 @pytest.fixture

@@ -1,14 +1,14 @@
 """Sixteen commits on a copy of this repository, one of which makes a layer fire more."""
 
-import os
 import subprocess
-import sys
 import tarfile
 import time
 from io import BytesIO
 from pathlib import Path
 
 import pytest
+
+from tests.checkout import inflor_bench
 
 ROOT = Path(__file__).parents[2]
 CELL = "digits/resnet8/soft/T4/s0"
@@ -48,13 +48,8 @@ def test_the_commit_and_the_layer_are_found_in_the_time_of_six_cells(repository,
 
     def call(*arguments):
         started = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, "-m", "bench.cli", *arguments, "--suite", "suite.toml"],
-            cwd=repository.path,
-            env={**os.environ, "PYTHONPATH": str(repository.path), "INFLOR_BENCH_CACHE": str(tmp_path / "cache")},
-            capture_output=True,
-            text=True,
-        )
+        cache = str(tmp_path / "cache")
+        done = inflor_bench(repository.path, *arguments, "--suite", "suite.toml", INFLOR_BENCH_CACHE=cache)
         assert done.returncode == 0, done.stderr
         return done, time.monotonic() - started
 

@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from bench.ci.templates import PLACES, template
-from bench.track.outputs import bencher_metric_format, github_action_benchmark
-from bench.track.render import MARKER
-from bench.track.runs import read_run
+from inflor_bench.ci.templates import PLACES, template
+from inflor_bench.record.run_file import read_run
+from inflor_bench.verdict.export import bencher_metric_format, github_action_benchmark
+from inflor_bench.verdict.render import MARKER
 from tests.command import call
 from tests.track.builders import make_record, write_run
 

@@ -12,10 +12,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from ruamel.yaml import YAML
 
-from bench.ci.templates import template
-from bench.track.records import Git
-from bench.track.runs import read_run, run_path
-from reports.comment import MARKER
+from inflor_bench.ci.templates import template
+from inflor_bench.record.run_file import read_run, run_path
+from inflor_bench.record.schema import Git
+from inflor_bench.reports.pages.comment import MARKER
 from tests.needs import need
 from tests.track.builders import make_git, make_provenance, make_record, write_run
 
@@ -26,7 +26,7 @@ TOX = f"""#!/bin/bash
 test "$*" = "run -e history --notest" && exit
 test "$1 $2 $3 $4" = "run -e history --" || exit 64
 git config --get-urlmatch http.extraheader https://github.example/a/b >> "$LOG"
-exec {sys.executable} -m bench.cli history "${{@:5}}"
+exec {sys.executable} -m inflor_bench history "${{@:5}}"
 """
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from bench.ci.templates import PLACES, template
-from bench.suites.suite import load_suite, plan
-from reports.comment import MARKER
+from inflor_bench.ci.templates import PLACES, template
+from inflor_bench.reports.pages.comment import MARKER
+from inflor_bench.run.suite import load_suite, plan
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent

@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from bench.measure.memory import RESET_SLACK_BYTES, Memory, peak_memory
+from inflor_bench.measure.memory import RESET_SLACK_BYTES, Memory, peak_memory
 from tests.costs.fit import Growth, growth
 from tests.costs.networks import AXES, NETWORKS
 from tests.costs.records import RECORDS

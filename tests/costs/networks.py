@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from bench.measure import SynOpCounter
-from models.neurons import activation_factory
+from inflor_bench.measure import SynOpCounter
+from inflor_bench.models.neurons import activation_factory
 
 SIDE = 16
 

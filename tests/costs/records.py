@@ -6,15 +6,15 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.suites.cell import Cell
-from bench.suites.shards import Shard
-from bench.suites.suite import Suite, plan
-from bench.track.compare import judge
-from bench.track.merge import merge_runs
-from bench.track.records import Record
-from bench.track.runs import cells_dir, parse_run, read_run
-from bench.track.unfinished import finish_run, write_cell
-from reports.page import build
+from inflor_bench.cell.name import Cell
+from inflor_bench.record.merge import merge_runs
+from inflor_bench.record.open_run import finish_run, write_cell
+from inflor_bench.record.run_file import cells_dir, parse_run, read_run
+from inflor_bench.record.schema import Record
+from inflor_bench.reports.pages.report import build
+from inflor_bench.run.shards import Shard
+from inflor_bench.run.suite import Suite, plan
+from inflor_bench.verdict.compare import judge
 from tests.track.builders import make_record, make_run_document, write_run
 
 CELLS = (50, 100, 200, 400)

@@ -24,10 +24,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.track.errors import TrackInputError
-from bench.track.runs import read_run
-from models.checkpoints import read_tensors
-from models.errors import ModelInputError
+from inflor_bench.errors import ModelInputError, TrackInputError
+from inflor_bench.models.checkpoints import read_tensors
+from inflor_bench.record.run_file import read_run
 
 ROOT = Path(__file__).parents[2]
 SUITE = """
@@ -52,7 +51,10 @@ COMMANDS = {
     "train": ("train", "--suite", "suite.toml", "--out", "out"),
 }
 # A training of seconds is never old enough to be saved before its end: here it is saved after every step.
-PROGRAM = "import models.training.loop as loop; loop.CHECKPOINT_SECONDS = 0.0; from bench.cli import main; main()"
+PROGRAM = (
+    "import inflor_bench.models.training.loop as loop; loop.CHECKPOINT_SECONDS = 0.0\n"
+    "from inflor_bench.cli.app import main; main()"
+)
 EXACT = ("accuracy", "spikes", "synops", "neuron_ops", "information")
 KILLS_A_CHAIN = 5
 

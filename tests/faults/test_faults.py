@@ -14,9 +14,9 @@ import time
 
 import pytest
 
-from bench.track.records import Absent
-from bench.track.runs import read_run
-from models.datasets.fashion_mnist import FILES
+from inflor_bench.models.datasets.fashion_mnist import FILES
+from inflor_bench.record.run_file import read_run
+from inflor_bench.record.schema import Absent
 from tests.faults.kill import EXACT, ROOT
 from tests.needs import need
 
@@ -72,7 +72,7 @@ class Place:
         return subprocess.Popen(
             [
                 *prefix,
-                *(sys.executable, "-c", f"{before}\nfrom bench.cli import main; main()"),
+                *(sys.executable, "-c", f"{before}\nfrom inflor_bench.cli.app import main; main()"),
                 *("run", "--suite", "suite.toml", "--out", "out", *map(str, more)),
             ],
             cwd=self.directory,
@@ -193,7 +193,7 @@ def test_cells_that_are_removed_under_our_feet(tmp_path):
 
 BACKWARDS = """
 import datetime, itertools
-import bench.suites.harness as harness
+import inflor_bench.run.harness as harness
 steps = itertools.count()
 class Clock(datetime.datetime):
     @classmethod
@@ -248,7 +248,7 @@ def test_ctrl_c_twice(tmp_path, pause):
 
 SMALL_MEMORY = """
 import resource
-import torch, bench.suites.run, bench.suites.prepare, hypothesis.internal.observability
+import torch, inflor_bench.run.run, inflor_bench.cell.prepare, hypothesis.internal.observability
 mapped = int(open('/proc/self/statm').read().split()[0]) * 4096
 resource.setrlimit(resource.RLIMIT_AS, (mapped + 2400 * 2**20,) * 2)
 """
@@ -299,7 +299,7 @@ def test_a_model_that_gives_something_else(tmp_path, what, code, said):
         [
             sys.executable,
             "-m",
-            "bench.cli",
+            "inflor_bench",
             "measure",
             "net.py:build",
             "--dataset",

@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from unittest.mock import patch
 
-from bench.track.errors import TrackInputError
-from bench.track.history import Damaged, add_run, load_history, newest_comparable
-from bench.track.history_branch import HistoryBranch
-from bench.track.history_doctor import examine
-from bench.track.runs import Run
-from reports.moments import read_moments
+from inflor_bench.errors import TrackInputError
+from inflor_bench.history.branch import HistoryBranch
+from inflor_bench.history.check import examine
+from inflor_bench.history.history import Damaged, add_run, load_history, newest_comparable
+from inflor_bench.record.run_file import Run
+from inflor_bench.reports.data.summaries import read_moments
 from tests.fuzz import mutate
 
 _BRANCH = "bench-data"

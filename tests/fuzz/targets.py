@@ -22,30 +22,30 @@ import torch
 from rich.console import Console
 from torch import nn
 
-from bench.measure.energy.user import read_models
-from bench.suites.own.inputs import from_file
-from bench.suites.results import print_results, results
-from bench.suites.suite import check_names, load_suite, plan
-from bench.track.accepted import read_accepted
-from bench.track.compare import judge
-from bench.track.errors import TrackInputError
-from bench.track.files import dumps
-from bench.track.history import load_history, newest_comparable
-from bench.track.outputs import bencher_metric_format, github_action_benchmark, workflow_commands
-from bench.track.render import render_markdown, render_terminal, to_json
-from bench.track.runs import Run, read_run
-from bench.track.unfinished import recover_unfinished
-from models.cards import model_card
-from models.checkpoints import load_model, read_trained, weights_sha256
-from models.create import config_for
-from models.datasets import cifar, cifar10_dvs, fashion_mnist, imagenet
-from models.recipe import Recipe
-from models.released import _tensors, convert
-from models.training import state
-from reports import site, siteindex
-from reports.moments import moment, read_moments
-from reports.page import build as build_report
-from reports.site import publish
+from inflor_bench.errors import TrackInputError
+from inflor_bench.files import dumps
+from inflor_bench.history.history import load_history, newest_comparable
+from inflor_bench.measure.energy.user import read_models
+from inflor_bench.models.cards import model_card
+from inflor_bench.models.checkpoints import load_model, read_trained, weights_sha256
+from inflor_bench.models.create import config_for
+from inflor_bench.models.datasets import cifar, cifar10_dvs, fashion_mnist, imagenet
+from inflor_bench.models.recipe import Recipe
+from inflor_bench.models.released import _tensors, convert
+from inflor_bench.models.training import state
+from inflor_bench.record.open_run import recover_unfinished
+from inflor_bench.record.run_file import Run, read_run
+from inflor_bench.reports.data.summaries import moment, read_moments
+from inflor_bench.reports.pages import site, site_index
+from inflor_bench.reports.pages.report import build as build_report
+from inflor_bench.reports.pages.site import publish
+from inflor_bench.run.results import print_results, results
+from inflor_bench.run.suite import check_names, load_suite, plan
+from inflor_bench.user_model.inputs import from_file
+from inflor_bench.verdict.accepted import read_accepted
+from inflor_bench.verdict.compare import judge
+from inflor_bench.verdict.export import bencher_metric_format, github_action_benchmark, workflow_commands
+from inflor_bench.verdict.render import render_markdown, render_terminal, to_json
 from tests.fuzz import branch, mutate
 from tests.models import aedat4
 from tests.reports import sample
@@ -192,7 +192,7 @@ def _summary(path: Path, out: Path, number: int) -> None:
     (place / "summary.json").write_bytes(path.read_bytes())
     document = site._summary(out / "site", "place")
     if number % 10 == 0:
-        siteindex.files([("place", moment(_good_run(out)), site._counts(document))], [])
+        site_index.files([("place", moment(_good_run(out)), site._counts(document))], [])
 
 
 # TOML.
@@ -259,7 +259,10 @@ reason = "Because."
 
 
 def _suites(directory: Path) -> list[bytes]:
-    return [_SUITE, *(path.read_bytes() for path in files("bench.suites").iterdir() if path.name.endswith(".toml"))]
+    return [
+        _SUITE,
+        *(path.read_bytes() for path in (files("inflor_bench") / "suites").iterdir() if path.name.endswith(".toml")),
+    ]
 
 
 def _suite(path: Path, out: Path, number: int) -> None:

@@ -8,23 +8,20 @@ import numpy as np
 import pytest
 import torch
 
-from bench.measure.energy.user import read_models
-from bench.measure.errors import MeasureInputError
-from bench.one_line import one_line
-from bench.suites.errors import SuiteInputError
-from bench.suites.own.inputs import from_file
-from bench.suites.suite import load_suite
-from bench.track.accepted import read_accepted
-from bench.track.errors import TrackInputError
-from bench.track.records import Accuracy
-from bench.track.runs import read_run
-from models.cards import model_card
-from models.checkpoints import load_model, read_tensors, read_trained, save_tensors
-from models.datasets.cifar10_dvs import _read_pair, check_sizes
-from models.errors import ModelInputError
-from models.training import state
-from models.zoo import shipped_checkpoint
-from reports import site
+from inflor_bench.errors import MeasureInputError, ModelInputError, SuiteInputError, TrackInputError
+from inflor_bench.measure.energy.user import read_models
+from inflor_bench.models.cards import model_card
+from inflor_bench.models.checkpoints import load_model, read_tensors, read_trained, save_tensors
+from inflor_bench.models.datasets.cifar10_dvs import _read_pair, check_sizes
+from inflor_bench.models.training import state
+from inflor_bench.models.zoo import shipped_checkpoint
+from inflor_bench.record.run_file import read_run
+from inflor_bench.record.schema import Accuracy
+from inflor_bench.reports.pages import site
+from inflor_bench.run.suite import load_suite
+from inflor_bench.text import one_line
+from inflor_bench.user_model.inputs import from_file
+from inflor_bench.verdict.accepted import read_accepted
 from tests.command import call
 from tests.fuzz.targets import _CONFIG, _RECIPE, TARGETS
 from tests.models import aedat4

@@ -82,7 +82,7 @@ def test_the_watch_sees_a_reader_that_does_what_none_may_do(tmp_path):
         "import signal, sys\n"
         "from dataclasses import replace\n"
         "from tests.fuzz import targets, worker\n"
-        "from models.datasets import imagenet\n"
+        "from inflor_bench.models.datasets import imagenet\n"
         f"bad = {BAD!r}\n"
         "def read(path, out, number):\n"
         "    if path.read_bytes() != targets._ACCEPTED:\n"

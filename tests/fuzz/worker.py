@@ -20,7 +20,8 @@ from pathlib import Path
 
 import torch
 
-from bench.one_line import one_line
+from inflor_bench.errors import InputError
+from inflor_bench.text import one_line
 from tests.fuzz.targets import TARGETS, content
 
 HANG_SECONDS = 60  # far more than any file takes, so that a busy machine finds nothing
@@ -70,7 +71,7 @@ class Guard:
 
 def is_input_error(error: BaseException) -> bool:
     """Whether the command line would print this error as a sentence, with exit code 2."""
-    return isinstance(error, ValueError) and any(kind.__name__.endswith("InputError") for kind in type(error).__mro__)
+    return isinstance(error, InputError)
 
 
 def complaint(error: BaseException) -> str | None:

@@ -9,13 +9,13 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from bench.measure.latency import Turn, cuda_graph, event_rounds, evict_caches, rounds_in_turn, synchronise
-from bench.measure.memory import peak_memory
-from bench.measure.power import FULL, QUICK, PowerMeasurement, measure_power, meters_for
-from bench.measure.power.nvml_energy import NvmlEnergyMeter
-from bench.measure.power.nvml_power import NvmlPowerMeter
-from bench.suites.device_lock import device_lock
-from models.create import create_model
+from inflor_bench.cell.device_lock import device_lock
+from inflor_bench.measure.latency import Turn, cuda_graph, event_rounds, evict_caches, rounds_in_turn, synchronise
+from inflor_bench.measure.memory import peak_memory
+from inflor_bench.measure.power import FULL, QUICK, PowerMeasurement, measure_power, meters_for
+from inflor_bench.measure.power.nvml_energy import NvmlEnergyMeter
+from inflor_bench.measure.power.nvml_power import NvmlPowerMeter
+from inflor_bench.models.create import create_model
 
 
 @pytest.fixture
@@ -109,14 +109,14 @@ def test_power_alone_can_be_polled(device, work):
 
 
 def test_the_lock_is_named_by_the_uuid(device, tmp_path, monkeypatch):
-    monkeypatch.setattr("bench.suites.device_lock.PLACE", tmp_path)
+    monkeypatch.setattr("inflor_bench.cell.device_lock.PLACE", tmp_path)
     with device_lock(device, nullcontext):
         (lock,) = tmp_path.glob("inflor-bench-*/*.lock")
     assert str(torch.cuda.get_device_properties(device).uuid) in lock.name
 
 
 def test_doctor_says_what_can_be_read(device):
-    done = subprocess.run([sys.executable, "-m", "bench.cli", "doctor"], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "inflor_bench", "doctor"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     print(done.stdout)
     assert torch.cuda.get_device_properties(device).name in done.stdout

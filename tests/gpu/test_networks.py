@@ -8,18 +8,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.measure.synops import SynOpCounter
-from models import compilation
-from models.checkpoints import load_model, read_tensors
-from models.create import ModelConfig, create_model
-from models.datasets import load_dataset
-from models.deploy import deploy
-from models.functional import lif, lif_backward, lif_forward
-from models.recipe import find_recipe
-from models.training.evaluation import evaluate
-from models.training.loop import train
-from models.training.processes import Processes
-from models.zoo import shipped_checkpoint
+from inflor_bench.measure.synops.counter import SynOpCounter
+from inflor_bench.models import compilation
+from inflor_bench.models.checkpoints import load_model, read_tensors
+from inflor_bench.models.create import ModelConfig, create_model
+from inflor_bench.models.datasets import load_dataset
+from inflor_bench.models.deploy import deploy
+from inflor_bench.models.functional import lif
+from inflor_bench.models.fused import lif_backward, lif_forward
+from inflor_bench.models.recipe import find_recipe
+from inflor_bench.models.training.evaluation import evaluate
+from inflor_bench.models.training.loop import train
+from inflor_bench.models.training.processes import Processes
+from inflor_bench.models.zoo import shipped_checkpoint
 
 ROOT = Path(__file__).parents[2]
 
@@ -132,7 +133,7 @@ def test_training_on_a_gpu_learns_and_goes_on_where_it_was_stopped(device, tmp_p
 def test_torchrun_trains_with_nccl(device, tmp_path):
     started = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=1"]
     cell = ["--dataset", "digits", "--network", "resnet8", "--neuron", "hard", "--timesteps", "2", "--epochs", "1"]
-    command = [*started, "-m", "models.training", *cell, "--device", "cuda", "--directory", str(tmp_path)]
+    command = [*started, "-m", "inflor_bench.models.training", *cell, "--device", "cuda", "--directory", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     _, metadata = read_tensors(Path(done.stdout.strip().splitlines()[-1]))

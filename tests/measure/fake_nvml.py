@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import pynvml
 
-from bench.measure.power.observation import observe
+from inflor_bench.measure.power.observation import observe
 
 UINT, ULONGLONG, POINTER = ctypes.c_uint, ctypes.c_ulonglong, ctypes.c_void_p
 AVERAGE, INSTANT = 185, 186

@@ -4,8 +4,8 @@ import time
 
 import pynvml
 
-from bench.measure.power.nvml_energy import NvmlEnergyMeter
-from bench.measure.power.nvml_power import NvmlPowerMeter
+from inflor_bench.measure.power.nvml_energy import NvmlEnergyMeter
+from inflor_bench.measure.power.nvml_power import NvmlPowerMeter
 from tests.measure.fake_nvml import Gpu, Library
 
 UUID = "GPU-0f1e2d3c-0000-1111-2222-333344445555"

@@ -18,6 +18,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from inflor_bench.layout import lay_out
+
 ROOT = Path(__file__).parents[2]
 TESTS = ("tests/measure/test_power.py", "tests/measure/test_power_nvml.py")
 SHOWN = 6
@@ -176,7 +178,7 @@ FAULTS = (
 
 def mutate(fault: Fault, root: Path) -> None:
     """Put a fault into the copy of the project at `root`."""
-    path = root / "bench" / "measure" / "power" / fault.file
+    path = root / "inflor_bench" / "measure" / "power" / fault.file
     text = path.read_text("utf-8")
     assert text.count(fault.right) == 1, f"{fault.name}: {fault.file} holds its place {text.count(fault.right)} times"
     path.write_text(text.replace(fault.right, fault.wrong), "utf-8")
@@ -184,8 +186,8 @@ def mutate(fault: Fault, root: Path) -> None:
 
 def copy_project(root: Path) -> None:
     """Copy what the tests of the meters need."""
-    for package in ("bench", "tests"):
-        shutil.copytree(ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__"))
+    lay_out(ROOT, root)
+    shutil.copytree(ROOT / "tests", root / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", root)
 
 

@@ -18,9 +18,9 @@ import time
 
 import torch
 
-from bench.measure.latency import median_interval
-from bench.measure.power import PowerMeasurement, Profile, measure_power
-from models import create_model
+from inflor_bench.measure.latency import median_interval
+from inflor_bench.measure.power import PowerMeasurement, Profile, measure_power
+from inflor_bench.models import create_model
 from tests.measure.faked_meters import FakedEnergyMeter, FakedPowerMeter
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from bench.measure.drive import Drive, Plan
-from bench.measure.errors import MeasureInputError
+from inflor_bench.errors import MeasureInputError
+from inflor_bench.measure.running.drive import Drive, Plan
 
 N, C = 5, 3
 SCORES = torch.rand(N, C, generator=torch.Generator().manual_seed(0))

@@ -2,11 +2,11 @@ from dataclasses import asdict, dataclass, replace
 
 import pytest
 
-from bench.measure.energy import ENERGY_MODELS, EnergyModel, estimate, per_operation
-from bench.measure.errors import MeasureInputError
-from bench.measure.neuron_ops import NeuronOps
-from bench.measure.synop_result import SynOpLayer
-from bench.track import records
+from inflor_bench.errors import MeasureInputError
+from inflor_bench.measure.energy import ENERGY_MODELS, EnergyModel, estimate, per_operation
+from inflor_bench.measure.neurons.operations import NeuronOps
+from inflor_bench.measure.synops.result import SynOpLayer
+from inflor_bench.record import schema
 
 
 def layer(name, ac, mac, dense, kind="conv2d"):
@@ -64,7 +64,7 @@ def test_zeros_cost_a_dense_device_and_no_spiking_one():
 
 
 def test_estimates_become_the_record_section_and_are_called_estimates():
-    section = records.Energy(models=[asdict(e) for e in estimate(LAYERS, [], samples=10)])
+    section = schema.Energy(models=[asdict(e) for e in estimate(LAYERS, [], samples=10)])
     assert section.status == "estimated"
 
 

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from bench.measure import SynOpCounter
-from bench.measure.energy import estimate
-from bench.measure.energy.lemaire import LEMAIRE2022, access_cost
-from models.neurons import LIF
+from inflor_bench.measure import SynOpCounter
+from inflor_bench.measure.energy import estimate
+from inflor_bench.measure.energy.lemaire import LEMAIRE2022, access_cost
+from inflor_bench.models.neurons import LIF
 
 PJ = 1e-12
 QUEUE = 4000  # bytes: 1000 spikes

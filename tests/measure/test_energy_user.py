@@ -2,10 +2,10 @@
 
 import pytest
 
-from bench.measure.energy import ENERGY_MODELS, EnergyModel, energy_models, estimate
-from bench.measure.errors import MeasureInputError
-from bench.measure.neuron_ops import NeuronOps
-from bench.measure.synop_result import SynOpLayer
+from inflor_bench.errors import MeasureInputError
+from inflor_bench.measure.energy import ENERGY_MODELS, EnergyModel, energy_models, estimate
+from inflor_bench.measure.neurons.operations import NeuronOps
+from inflor_bench.measure.synops.result import SynOpLayer
 
 FILE = """
 [[models]]
@@ -24,7 +24,7 @@ source = "measured on the bench"
 ac = 5e-12
 """
 MODULE = """
-from bench.measure.energy import EnergyModel, per_operation
+from inflor_bench.measure.energy import EnergyModel, per_operation
 one = per_operation("packaged", "2", "a paper", mac=1e-9)
 several = [one, EnergyModel("by-code", "1", "a thesis", lambda layer, spiking: 1e-3 if spiking else 2e-3)]
 wrong = {"packaged": 1e-9}

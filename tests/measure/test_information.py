@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from bench.measure.errors import MeasureInputError
-from bench.measure.information import BINS, HIGH, LOW, InformationRecorder, bin_counts
-from bench.measure.unavailable import Unavailable
-from bench.track import records
+from inflor_bench.errors import MeasureInputError
+from inflor_bench.measure.information import BINS, HIGH, LOW, InformationRecorder, bin_counts
+from inflor_bench.measure.unavailable import Unavailable
+from inflor_bench.record import schema
 from tests.measure.lif import Network, PlainLIF, RectifiedLIF, images, network
 
 EDGES = np.arange(BINS + 1) / 16 - 2
@@ -130,7 +130,7 @@ def test_measuring_gives_the_threads_back():
 
 
 def test_the_result_becomes_the_record_section():
-    section = records.Information(**asdict(record(network(), [images(4)])))
+    section = schema.Information(**asdict(record(network(), [images(4)])))
     assert [layer.name for layer in section.layers] == ["neuron1", "neuron2"]
 
 
@@ -164,7 +164,7 @@ def test_gradients_and_the_output_are_left_alone():
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_membrane_that_is_no_number_is_an_error(bad, compiled, monkeypatch):
     if not compiled:
-        monkeypatch.setattr("bench.measure.native.distance", lambda values, spikes: None)
+        monkeypatch.setattr("inflor_bench.measure.native.distance", lambda values, spikes: None)
     neuron = PlainLIF(1)
     with InformationRecorder(neuron) as recorder:
         neuron(torch.tensor([[0.0, bad]]))

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.measure.formulas.inputs import occupancy, sum_rows
+from inflor_bench.measure.synops.formulas.inputs import occupancy, sum_rows
 
 # Whole numbers that a byte takes for 1, -1 or 0, neighbours of 1, and what is no number.
 TRICKY = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.0, 255.0, 256.0, 257.0, -255.0, -256.0, -257.0, 4294967297.0]

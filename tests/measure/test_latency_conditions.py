@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from bench.measure.latency import (
+from inflor_bench.measure.latency import (
     Turn,
     cpu_seconds_per_inference,
     cuda_graph,
@@ -15,7 +15,7 @@ from bench.measure.latency import (
     inferences_per_second,
     rounds_in_turn,
 )
-from bench.measure.unavailable import Unavailable
+from inflor_bench.measure.unavailable import Unavailable
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda", 1)
 

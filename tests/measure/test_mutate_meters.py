@@ -14,7 +14,7 @@ def copy(tmp_path_factory):
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_a_fault_has_one_place_and_leaves_python(copy, fault):
-    path = copy / "bench" / "measure" / "power" / fault.file
+    path = copy / "inflor_bench" / "measure" / "power" / fault.file
     before = path.read_text()
     mutate(fault, copy)
     compile(path.read_text(), str(path), "exec")

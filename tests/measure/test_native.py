@@ -12,12 +12,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.cache import cache_directory
-from bench.measure import native
-from bench.measure.formulas.inputs import PositionSums, eager_occupancy, occupancy
-from bench.measure.information import bin_counts
-from bench.measure.neurons import map_pieces
-from models.neurons import LIF
+from inflor_bench.cache import cache_directory
+from inflor_bench.measure import native
+from inflor_bench.measure.information import bin_counts
+from inflor_bench.measure.neurons.protocol import map_pieces
+from inflor_bench.measure.synops.formulas.inputs import PositionSums, eager_occupancy, occupancy
+from inflor_bench.models.neurons import LIF
 
 ROOT = Path(__file__).parents[2]
 TYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
@@ -77,7 +77,7 @@ def test_sizes_that_threads_and_blocks_divide_unevenly(dtype, shape):
 def test_the_same_on_one_thread_and_on_two():
     program = (
         "import sys, torch; torch.set_num_threads(int(sys.argv[1]));"
-        "from bench.measure import native;"
+        "from inflor_bench.measure import native;"
         "x = torch.rand(3001, 997, generator=torch.Generator().manual_seed(0)).round();"
         "counts, nonzero, unit = native.occupancy(x); print(counts.tolist(), nonzero, unit)"
     )
@@ -156,9 +156,9 @@ def test_other_types_are_left_to_torch():
 COUNTS = """
 import torch
 from torch import nn
-from bench.measure import SynOpCounter
-from bench.measure.information import InformationRecorder
-from models.neurons import LIF
+from inflor_bench.measure import SynOpCounter
+from inflor_bench.measure.information import InformationRecorder
+from inflor_bench.models.neurons import LIF
 torch.manual_seed(0)
 model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(144, 5))
 counter = SynOpCounter(model)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.measure.latency import Neighbours, neighbours
+from inflor_bench.measure.latency import Neighbours, neighbours
 
-module = sys.modules["bench.measure.latency.neighbours"]
+module = sys.modules["inflor_bench.measure.latency.neighbours"]
 
 BUSY = "import os\nos.sched_setaffinity(0, {%d})\nwhile True: pass"
 

@@ -5,9 +5,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from bench.measure.errors import MeasureInputError
-from bench.measure.neuron_ops import OtherOps
-from bench.measure.synops import SynOpCounter
+from inflor_bench.errors import MeasureInputError
+from inflor_bench.measure.neurons.operations import OtherOps
+from inflor_bench.measure.synops.counter import SynOpCounter
 from tests.measure import oracle
 from tests.measure.cases import Function, spikes
 
@@ -218,8 +218,8 @@ def test_neuron_arithmetic_is_in_the_neurons_row_alone():
 
 
 def test_neuron_rows_fit_the_record():
-    from bench.track.records import NeuronOps as Section
-    from bench.track.records import NeuronOpsLayer
+    from inflor_bench.record.schema import NeuronOps as Section
+    from inflor_bench.record.schema import NeuronOpsLayer
 
     rows = count(Neuron(2), spikes(4, 3)).neuron_ops()
     section = Section(samples=2, layers=[NeuronOpsLayer(**vars(row)) for row in rows])

@@ -11,11 +11,11 @@ from random import Random
 import pytest
 import torch
 
-from bench.measure.power import QUICK, PowerMeasurement, Profile, measure_power, meters_for, separate
-from bench.measure.power.null import NullMeter
-from bench.measure.power.progress import Completions
-from bench.measure.power.rapl import RaplMeter
-from bench.measure.unavailable import Unavailable
+from inflor_bench.measure.power import QUICK, PowerMeasurement, Profile, measure_power, meters_for, separate
+from inflor_bench.measure.power.null import NullMeter
+from inflor_bench.measure.power.progress import Completions
+from inflor_bench.measure.power.rapl import RaplMeter
+from inflor_bench.measure.unavailable import Unavailable
 from tests.measure.fake_nvml import World
 from tests.measure.wattmeter import Crashing, Wattmeter
 
@@ -124,7 +124,7 @@ def test_a_process_that_the_driver_holds_is_ended(tmp_path, monkeypatch):
 def test_no_process_watches_on_where_the_measuring_one_was_killed(tmp_path):
     code = (
         "import sys, time\n"
-        "from bench.measure.power import FULL, measure_power\n"
+        "from inflor_bench.measure.power import FULL, measure_power\n"
         "from tests.measure.wattmeter import Wattmeter\n"
         "measure_power(lambda: time.sleep(0.01), [Wattmeter(sys.argv[1])], batch_size=1, profile=FULL)\n"
     )
@@ -276,9 +276,9 @@ def test_nothing_heavy_is_imported_by_the_meters_themselves():
     """In a process where neither can be imported, the meters still answer."""
     code = (
         "import sys, types; sys.modules['torch'] = sys.modules['pynvml'] = None;"
-        "parent = types.ModuleType('bench.measure'); parent.__path__ = ['bench/measure'];"
-        "import bench; sys.modules['bench.measure'] = parent;"
-        "from bench.measure.power import measure_power, NvmlEnergyMeter;"
+        "import inflor_bench; parent = types.ModuleType('inflor_bench.measure');"
+        "parent.__path__ = [inflor_bench.__path__[0] + '/measure']; sys.modules['inflor_bench.measure'] = parent;"
+        "from inflor_bench.measure.power import measure_power, NvmlEnergyMeter;"
         "print(measure_power(lambda: None, [NvmlEnergyMeter('x')], batch_size=1).reason)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -14,13 +14,13 @@ import pynvml
 import pytest
 import torch
 
-from bench.measure.errors import MeasureInputError
-from bench.measure.power import FULL, QUICK, PowerMeasurement, device_lost, measure_power, meters_for
-from bench.measure.power.inventory import inventory
-from bench.measure.power.nvml_energy import NvmlEnergyMeter
-from bench.measure.power.nvml_power import NvmlPowerMeter, NvmlPowerReader
-from bench.measure.unavailable import Unavailable
-from bench.track import records
+from inflor_bench.errors import MeasureInputError
+from inflor_bench.measure.power import FULL, QUICK, PowerMeasurement, device_lost, measure_power, meters_for
+from inflor_bench.measure.power.inventory import inventory
+from inflor_bench.measure.power.nvml_energy import NvmlEnergyMeter
+from inflor_bench.measure.power.nvml_power import NvmlPowerMeter, NvmlPowerReader
+from inflor_bench.measure.unavailable import Unavailable
+from inflor_bench.record import schema
 from tests.measure.fake_nvml import AVERAGE, INSTANT, Bursts, Constant, Gpu, Library, Ramp, Step, World, install
 from tests.needs import c_compiler
 
@@ -135,7 +135,7 @@ def test_total_idle_and_above_idle_are_three_figures_and_become_the_record(monke
     assert len(result.trials) == 5
     assert result.instrument_uncertainty == 0.05
     assert (result.temperature_celsius, result.clock_mhz, result.power_limit_watts) == (60, 1400, 300)
-    section = records.Power(**asdict(result))
+    section = schema.Power(**asdict(result))
     assert section.joules_per_inference == result.joules_per_inference
 
 
@@ -453,7 +453,7 @@ def test_a_real_process_measures_through_a_real_library(tmp_path):
     subprocess.run([c_compiler(), "-shared", "-fPIC", "-o", tmp_path / "libnvidia-ml.so.1", source], check=True)
     code = (
         "import time\n"
-        "from bench.measure.power import NvmlEnergyMeter, NvmlPowerMeter, Profile, measure_power\n"
+        "from inflor_bench.measure.power import NvmlEnergyMeter, NvmlPowerMeter, Profile, measure_power\n"
         "profile = Profile('short', trials=2, seconds=0.3, iterations=3, idle_seconds=0.2, lead_seconds=0.1)\n"
         "meters = [NvmlEnergyMeter('stub'), NvmlPowerMeter('stub')]\n"
         "result = measure_power(lambda: time.sleep(0.002), meters, batch_size=1, profile=profile)\n"

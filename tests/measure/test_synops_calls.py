@@ -13,8 +13,8 @@ from torch.nn import functional
 from torch.nn.utils import prune
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from bench.measure.errors import MeasureInputError
-from bench.measure.synops import SynOpCounter
+from inflor_bench.errors import MeasureInputError
+from inflor_bench.measure.synops.counter import SynOpCounter
 
 
 class Small(nn.Module):

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.measure.synops import SynOpCounter
+from inflor_bench.measure.synops.counter import SynOpCounter
 from tests.measure import oracle
 
 T = 3

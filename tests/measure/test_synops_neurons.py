@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from bench.measure.synops import SynOpCounter
+from inflor_bench.measure.synops.counter import SynOpCounter
 from tests.measure import oracle
 from tests.measure.cases import holes
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from bench.measure.synops import SynOpCounter
+from inflor_bench.measure.synops.counter import SynOpCounter
 from tests.measure import cases_of_state, cases_of_sums  # noqa: F401  (they add to the cases)
 from tests.measure.cases import CASES
 from tests.measure.oracle import Counted

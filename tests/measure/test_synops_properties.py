@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench.measure.synops import SynOpCounter
+from inflor_bench.measure.synops.counter import SynOpCounter
 from tests.measure import oracle
 from tests.measure.cases import holes, spikes
 

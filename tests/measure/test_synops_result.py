@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from bench.measure.errors import MeasureInputError
-from bench.measure.synops import SynOpCounter
+from inflor_bench.errors import MeasureInputError
+from inflor_bench.measure.synops.counter import SynOpCounter
 from tests.measure import oracle
 from tests.measure.cases import Function, Looped, real, spikes
 
@@ -237,7 +237,7 @@ def test_forms():
 
 
 def test_a_record_takes_the_fields_by_name():
-    from bench.track.records import SynopLayer, Synops
+    from inflor_bench.record.schema import SynopLayer, Synops
 
     model = nn.Sequential(nn.Linear(4, 3))
     with torch.no_grad(), SynOpCounter(model) as counter:

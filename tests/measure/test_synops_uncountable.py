@@ -13,8 +13,9 @@ from torch._dynamo import eval_frame
 from torch._subclasses import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode_stack
 
-from bench.measure.errors import FormulaError, MeasureInputError
-from bench.measure.synops import SynOpCounter
+from inflor_bench.errors import MeasureInputError
+from inflor_bench.measure.synops.counter import SynOpCounter
+from inflor_bench.measure.synops.formulas.registry import FormulaError
 from tests.measure import oracle
 from tests.measure.cases import Function, spikes
 from tests.measure.lif import PlainLIF
@@ -232,7 +233,7 @@ def test_leaving_twice_does_nothing_the_second_time():
 
 
 def test_an_error_inside_a_formula_leaves_torch_as_it_was(monkeypatch):
-    from bench.measure.formulas import registry
+    from inflor_bench.measure.synops.formulas import registry
 
     layer, before = nn.Linear(4, 3), _state()
     failing = dict.fromkeys(registry._formulas, lambda *_, **__: 1 / 0)
@@ -246,7 +247,7 @@ LATE = """
 import sys
 import torch
 from torch import nn
-from bench.measure.synops import SynOpCounter
+from inflor_bench.measure.synops.counter import SynOpCounter
 from tests.measure.lif import PlainLIF
 
 compiled = []
@@ -300,7 +301,7 @@ def test_a_compiler_that_comes_while_counting_waits_as_one_that_was_there(argume
 
 def test_counting_asks_for_no_compiler_that_the_model_does_not_ask_for():
     code = (
-        "import sys, torch; from bench.measure.synops import SynOpCounter; layer = torch.nn.Linear(4, 3)\n"
+        "import sys, torch; from inflor_bench.measure import SynOpCounter; layer = torch.nn.Linear(4, 3)\n"
         "with SynOpCounter(layer): layer(torch.ones(2, 4))\n"
         "print('torch._dynamo' in sys.modules)"
     )

@@ -8,9 +8,17 @@ import torch.nn.functional as F
 from torch import library as torch_operators
 from torch import nn
 
-from bench.measure.errors import FormulaError, MeasureInputError
-from bench.measure.formulas import Count, Linear, Projection, declare_not_synaptic, register_formula, registry
-from bench.measure.synops import SynOpCounter
+from inflor_bench.errors import MeasureInputError
+from inflor_bench.measure.synops.counter import SynOpCounter
+from inflor_bench.measure.synops.formulas import (
+    Count,
+    Linear,
+    Projection,
+    declare_not_synaptic,
+    register_formula,
+    registry,
+)
+from inflor_bench.measure.synops.formulas.registry import FormulaError
 from tests.measure import oracle
 from tests.measure.cases import Function, spikes
 

@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from bench.measure.drive import Drive, Plan
-from bench.measure.errors import MeasureInputError
-from bench.measure.recognise import Said, recognise
-from bench.measure.spikes import SpikeRecorder
-from bench.measure.synops import SynOpCounter
-from bench.measure.taps import NeuronTaps
+from inflor_bench.errors import MeasureInputError
+from inflor_bench.measure.neurons.spikes import SpikeRecorder
+from inflor_bench.measure.neurons.watched import NeuronTaps
+from inflor_bench.measure.running.drive import Drive, Plan
+from inflor_bench.measure.running.recognise import Said, recognise
+from inflor_bench.measure.synops.counter import SynOpCounter
 from tests.measure.lif import PlainLIF
 
 X = torch.rand(5, 6, generator=torch.Generator().manual_seed(0))

@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from bench.measure.drive import Drive
-from bench.measure.errors import MeasureInputError
-from bench.measure.firing import neurons_of
-from bench.measure.information import InformationRecorder
-from bench.measure.recognise import Said, recognise
-from bench.measure.spikes import SpikeRecorder
-from bench.measure.taps import NeuronTaps
-from bench.suites.own.counting import count
+from inflor_bench.errors import MeasureInputError
+from inflor_bench.measure.information import InformationRecorder
+from inflor_bench.measure.neurons.spikes import SpikeRecorder
+from inflor_bench.measure.neurons.unregistered import neurons_of
+from inflor_bench.measure.neurons.watched import NeuronTaps
+from inflor_bench.measure.running.drive import Drive
+from inflor_bench.measure.running.recognise import Said, recognise
+from inflor_bench.user_model.counting import count
 
 T, N = 4, 3
 X = torch.rand(N, 6, generator=torch.Generator().manual_seed(0))

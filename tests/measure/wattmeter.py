@@ -4,7 +4,7 @@ import math
 import sys
 from pathlib import Path
 
-from bench.measure.power.protocol import Conditions, MeterError
+from inflor_bench.measure.power.protocol import Conditions, MeterError
 
 
 class Wattmeter:

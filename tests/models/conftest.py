@@ -2,8 +2,8 @@
 
 import pytest
 
-from models import compilation
-from models.datasets import fashion_mnist
+from inflor_bench.models import compilation
+from inflor_bench.models.datasets import fashion_mnist
 from tests.needs import need
 
 

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from models.released import import_weights
+from inflor_bench.models.released import import_weights
 
 MODIFIED, RESNET19, IMAGENET = "modified", "resnet19", "imagenet"
 VGG16 = (64, 64, "pool", 128, 128, "pool", *(256, 256, 256, "pool"), *(512, 512, 512, "pool") * 2)

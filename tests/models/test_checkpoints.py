@@ -7,10 +7,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from models import create_model, load_model
-from models.checkpoints import read_tensors, read_trained, save_tensors, weights_sha256
-from models.create import ModelConfig
-from models.errors import ModelInputError
+from inflor_bench.errors import ModelInputError
+from inflor_bench.models import create_model, load_model
+from inflor_bench.models.checkpoints import read_tensors, read_trained, save_tensors, weights_sha256
+from inflor_bench.models.create import ModelConfig
 
 CONFIG = ModelConfig("resnet8", "hard", 2, 10, 1, {"decay": 0.5})
 

@@ -15,7 +15,7 @@ PROGRAM = """
 import hashlib, logging, sys, torch
 logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
 from safetensors.torch import save_file
-from models import compilation, functional
+from inflor_bench.models import compilation, functional
 digest, gradients = hashlib.sha256(), {}
 neurons = {"some": [("hard", False), ("soft", True)], "all": [(r, m) for r in ("hard", "soft") for m in (False, True)]}
 for layer in range(12):

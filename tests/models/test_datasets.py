@@ -11,15 +11,15 @@ from fractions import Fraction
 import pytest
 import torch
 
-from models import load_model
-from models.checkpoints import read_tensors
-from models.create import ModelConfig
-from models.datasets import DatasetUnavailableError, fashion_mnist, load_dataset
-from models.datasets.dataset import Split, content_sha256, make_dataset
-from models.errors import ModelInputError
-from models.recipe import RECIPES
-from models.training import evaluate, train
-from models.zoo import shipped_checkpoint
+from inflor_bench.errors import ModelInputError
+from inflor_bench.models import load_model
+from inflor_bench.models.checkpoints import read_tensors
+from inflor_bench.models.create import ModelConfig
+from inflor_bench.models.datasets import DatasetUnavailableError, fashion_mnist, load_dataset
+from inflor_bench.models.datasets.dataset import Split, content_sha256, make_dataset
+from inflor_bench.models.recipe import RECIPES
+from inflor_bench.models.training import evaluate, train
+from inflor_bench.models.zoo import shipped_checkpoint
 
 WAYS = ("dataset-fashion-mnist", "--data-root", "INFLOR_BENCH_DATA", "--download")
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from models.datasets import DatasetUnavailableError, cifar, load_dataset
-from models.errors import ModelInputError
+from inflor_bench.errors import ModelInputError
+from inflor_bench.models.datasets import DatasetUnavailableError, cifar, load_dataset
 
 
 class Small:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from models.datasets import DatasetUnavailableError, cifar10_dvs, digits_dvs, load_dataset
-from models.datasets.events import to_frames
-from models.errors import ModelInputError
+from inflor_bench.errors import ModelInputError
+from inflor_bench.models.datasets import DatasetUnavailableError, cifar10_dvs, digits_dvs, load_dataset
+from inflor_bench.models.datasets.events import to_frames
 from tests.models import aedat4
 
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from models.datasets import DatasetUnavailableError, imagenet
-from models.errors import ModelInputError
+from inflor_bench.errors import ModelInputError
+from inflor_bench.models.datasets import DatasetUnavailableError, imagenet
 
 CLASSES = ("n01440764", "n01443537")
 

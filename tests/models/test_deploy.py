@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from models import create_model, load_model
-from models.datasets import load_dataset
-from models.deploy import deploy
-from models.errors import ModelInputError
-from models.neurons import LIF
-from models.zoo import shipped_checkpoint
+from inflor_bench.errors import ModelInputError
+from inflor_bench.models import create_model, load_model
+from inflor_bench.models.datasets import load_dataset
+from inflor_bench.models.deploy import deploy
+from inflor_bench.models.neurons import LIF
+from inflor_bench.models.zoo import shipped_checkpoint
 
 
 def trained(neuron, timesteps, dtype=torch.float64):

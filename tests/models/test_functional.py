@@ -8,7 +8,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from models import compilation, functional
+from inflor_bench.models import compilation, functional, fused
 
 RESETS = ("hard", "soft")
 
@@ -129,14 +129,14 @@ def eager(monkeypatch):
 )
 def test_a_long_sequence_in_pieces_is_the_same_to_the_bit(eager, seed, timesteps, decay, reset, mpr):
     current = torch.from_numpy(np.random.default_rng(seed).normal(0.4, 1, (timesteps, 2, 3))).requires_grad_()
-    assert timesteps > functional.STEPS_AT_ONCE
+    assert timesteps > fused.STEPS_AT_ONCE
     constants = {"decay": decay, "reset": reset, "threshold": 0.5, "reset_by": 1.0}
     spikes = functional.lif(current, mpr=mpr, **constants)
-    whole = functional.lif_forward(current.detach(), **constants)
+    whole = fused.lif_forward(current.detach(), **constants)
     assert torch.equal(spikes, whole)
     weights = torch.randn_like(current)
     (grad,) = torch.autograd.grad((spikes * weights).sum(), current)
-    assert torch.equal(grad, functional.lif_backward(current.detach(), weights, mpr=mpr, **constants))
+    assert torch.equal(grad, fused.lif_backward(current.detach(), weights, mpr=mpr, **constants))
     single = current.detach().float()
     assert np.array_equal(
         functional.lif(single, **constants).numpy(), numpy_lif(single.numpy(), decay, reset, 0.5, 1.0)
@@ -155,9 +155,9 @@ def test_the_gradient_of_a_long_sequence_equals_autograd(eager, reset, timesteps
 
 
 def test_a_sequence_of_500_steps_compiles_a_piece_and_not_500_steps():
-    steps = functional.piece_of(500)
+    steps = fused.piece_of(500)
     assert steps == 5
-    assert [functional.piece_of(timesteps) for timesteps in (9, 10, 12, 16, 300, 509)] == [8, 5, 6, 8, 6, 8]
+    assert [fused.piece_of(timesteps) for timesteps in (9, 10, 12, 16, 300, 509)] == [8, 5, 6, 8, 6, 8]
 
 
 @pytest.mark.parametrize("reset", RESETS)

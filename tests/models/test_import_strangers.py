@@ -6,9 +6,9 @@ import sys
 import pytest
 import torch
 
-from bench.cli import main
-from models import load_model
-from models.errors import ModelInputError
+from inflor_bench.cli.app import main
+from inflor_bench.errors import ModelInputError
+from inflor_bench.models import load_model
 from tests.command import call
 from tests.models import released as plain
 from tests.models.released import import_as, write

@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from models import load_model
-from models.checkpoints import read_tensors
-from models.create import ModelConfig, build
-from models.errors import ModelInputError
-from models.networks.released_resnet import ReleasedResNet
-from models.networks.vgg import VGG
-from models.neurons import LIF, activation_factory
-from models.released import convert, released_names
+from inflor_bench.errors import ModelInputError
+from inflor_bench.models import load_model
+from inflor_bench.models.checkpoints import read_tensors
+from inflor_bench.models.create import ModelConfig, build
+from inflor_bench.models.networks.released_resnet import ReleasedResNet
+from inflor_bench.models.networks.vgg import VGG
+from inflor_bench.models.neurons import LIF, activation_factory
+from inflor_bench.models.released import convert, released_names
 from tests.models import released as plain
 from tests.models.released import import_as, write
 

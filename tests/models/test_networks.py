@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from models import create_model
-from models.errors import ModelInputError
-from models.neurons import LIF, NEURONS
+from inflor_bench.errors import ModelInputError
+from inflor_bench.models import create_model
+from inflor_bench.models.neurons import LIF, NEURONS
 
 
 def make(name="resnet8", neuron="soft", timesteps=2, **kwargs):

@@ -7,10 +7,10 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from models import create_model
-from models.functional import lif_piece
-from models.neurons import LIF
-from models.pieces import logits_in_pieces
+from inflor_bench.models import create_model
+from inflor_bench.models.functional import lif_piece
+from inflor_bench.models.neurons import LIF
+from inflor_bench.models.pieces import logits_in_pieces
 
 T, N = 11, 3
 

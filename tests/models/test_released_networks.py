@@ -5,16 +5,16 @@ import torch
 from fvcore.nn import FlopCountAnalysis
 from torch import nn
 
-from bench.measure.synops import SynOpCounter
-from bench.suites.cell import Cell
-from bench.suites.suite import PlannedCell, check_names
-from models import create_model
-from models.deploy import deploy
-from models.networks.released_resnet import ReleasedResNet
-from models.networks.tdbn import TdBatchNorm2d
-from models.networks.vgg import VGG
-from models.neurons import LIF, activation_factory
-from models.released import convert
+from inflor_bench.cell.name import Cell
+from inflor_bench.measure.synops.counter import SynOpCounter
+from inflor_bench.models import create_model
+from inflor_bench.models.deploy import deploy
+from inflor_bench.models.networks.released_resnet import ReleasedResNet
+from inflor_bench.models.networks.tdbn import TdBatchNorm2d
+from inflor_bench.models.networks.vgg import VGG
+from inflor_bench.models.neurons import LIF, activation_factory
+from inflor_bench.models.released import convert
+from inflor_bench.run.suite import PlannedCell, check_names
 from tests.measure import oracle
 from tests.models import released as plain
 

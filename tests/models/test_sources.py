@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pytest
 
-import models
-from models.create import ModelConfig
-from models.datasets import STILL
-from models.errors import ModelInputError
-from models.recipe import Recipe
-from models.sources import _BORDERS, reached, sources_sha256
-from models.training import train
+import inflor_bench.models
+from inflor_bench.errors import ModelInputError
+from inflor_bench.models.create import ModelConfig
+from inflor_bench.models.datasets import STILL
+from inflor_bench.models.recipe import Recipe
+from inflor_bench.models.sources import _BORDERS, reached, sources_sha256
+from inflor_bench.models.training import train
 
-PACKAGE = Path(models.__file__).parent
+PACKAGE = Path(inflor_bench.models.__file__).parent
 
 # Of a resnet8 on digits: a definition of every module that its weights come from.
 DETERMINING = [
     ("functional", "surrogate"),
-    ("functional", "lif_backward"),
+    ("fused", "lif_backward"),
     ("compilation", "run_fused"),
     ("neurons", "LIF"),
     ("pieces", "logits_in_pieces"),
@@ -139,14 +139,21 @@ def test_comments_format_docstrings_annotations_and_words_of_errors_say_nothing(
 def test_code_that_only_moves_keeps_its_key(copied, tmp_path):
     (copied / "functional.py").rename(copied / "networks" / "equations.py")
     for path in copied.rglob("*.py"):
-        text = path.read_text("utf-8").replace("from models.functional import", "from models.networks.equations import")
-        text = text.replace("from models import functional", "from models.networks import equations as functional")
+        text = path.read_text("utf-8").replace(
+            "from inflor_bench.models.functional import", "from inflor_bench.models.networks.equations import"
+        )
+        text = text.replace(
+            "from inflor_bench.models import functional",
+            "from inflor_bench.models.networks import equations as functional",
+        )
         path.write_text(text, "utf-8")
     positions = (copied / "positions.py").read_text("utf-8")
     (copied / "positions.py").unlink()
     (copied / "draws.py").write_text(positions, "utf-8")
     for path in copied.rglob("*.py"):
-        path.write_text(path.read_text("utf-8").replace("models.positions", "models.draws"), "utf-8")
+        path.write_text(
+            path.read_text("utf-8").replace("inflor_bench.models.positions", "inflor_bench.models.draws"), "utf-8"
+        )
     shutil.copytree(copied, tmp_path / "changed")
     change(tmp_path / "changed", "networks.equations", "surrogate")
     assert key(copied) == key()

@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from models import load_model
-from models.cards import model_card
-from models.checkpoints import read_tensors, save_tensors
-from models.create import ModelConfig
-from models.datasets import load_dataset
-from models.errors import ModelInputError
-from models.recipe import Recipe, training_key
-from models.training import evaluate, loop, train
+from inflor_bench.errors import ModelInputError
+from inflor_bench.models import load_model
+from inflor_bench.models.cards import model_card
+from inflor_bench.models.checkpoints import read_tensors, save_tensors
+from inflor_bench.models.create import ModelConfig
+from inflor_bench.models.datasets import load_dataset
+from inflor_bench.models.recipe import Recipe, training_key
+from inflor_bench.models.training import evaluate, loop, train
 from tests.command import FORKS, fork, hear_ctrl_c
 
 CONFIG = ModelConfig("resnet8", "soft-mpr", 2, 10, 1, {"decay": 0.25})

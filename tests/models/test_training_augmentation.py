@@ -6,12 +6,12 @@ from torchvision.transforms import AutoAugment, AutoAugmentPolicy
 from torchvision.transforms.autoaugment import _apply_op
 from torchvision.transforms.functional import InterpolationMode
 
-from models.datasets import load_dataset
-from models.errors import ModelInputError
-from models.positions import generator_at
-from models.recipe import RECIPES, Recipe
-from models.training import autoaugment
-from models.training.augmentation import augment_normalised, augment_raw, check, draw
+from inflor_bench.errors import ModelInputError
+from inflor_bench.models.datasets import load_dataset
+from inflor_bench.models.positions import generator_at
+from inflor_bench.models.recipe import RECIPES, Recipe
+from inflor_bench.models.training import autoaugment
+from inflor_bench.models.training.augmentation import augment_normalised, augment_raw, check, draw
 
 ALL = Recipe(epochs=1, batch_size=2, horizontal_flip=True, crop_padding=4, auto_augment=True, cutout=16, roll=5)
 N, SIZE = 64, (32, 32)

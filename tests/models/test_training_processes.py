@@ -8,11 +8,11 @@ import sys
 import pytest
 import torch
 
-from models.checkpoints import read_tensors
-from models.create import ModelConfig
-from models.datasets import load_dataset
-from models.recipe import Recipe
-from models.training import train
+from inflor_bench.models.checkpoints import read_tensors
+from inflor_bench.models.create import ModelConfig
+from inflor_bench.models.datasets import load_dataset
+from inflor_bench.models.recipe import Recipe
+from inflor_bench.models.training import train
 from tests.command import ROOT, fork
 from tests.models.two_processes import train_in_double
 
@@ -23,7 +23,14 @@ STEPS = 20  # an epoch of digits in batches of 72
 
 def torchrun(directory, *arguments, succeeds=True):
     """Two processes of the command, started as users start them."""
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "models.training")
+    launcher = (
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node=2",
+        "-m",
+        "inflor_bench.models.training",
+    )
     done = subprocess.run(
         [sys.executable, *launcher, "--dataset", "digits", "--directory", str(directory), *arguments],
         cwd=ROOT,

@@ -11,18 +11,18 @@ from dataclasses import replace
 import pytest
 import torch
 
-from models import compilation, create_model, load_model
-from models.cards import model_card
-from models.checkpoints import read_tensors, remove_leftovers
-from models.create import ModelConfig
-from models.datasets import load_dataset
-from models.errors import ModelInputError
-from models.recipe import RECIPES, Recipe, find_recipe, training_key
-from models.training import evaluate, train
-from models.training.evaluation import count_correct
-from models.training.logs import csv_log, tensorboard_log
-from models.training.processes import Processes
-from models.zoo import shipped_checkpoint
+from inflor_bench.errors import ModelInputError
+from inflor_bench.models import compilation, create_model, load_model
+from inflor_bench.models.cards import model_card
+from inflor_bench.models.checkpoints import read_tensors, remove_leftovers
+from inflor_bench.models.create import ModelConfig
+from inflor_bench.models.datasets import load_dataset
+from inflor_bench.models.recipe import RECIPES, Recipe, find_recipe, training_key
+from inflor_bench.models.training import evaluate, train
+from inflor_bench.models.training.evaluation import count_correct
+from inflor_bench.models.training.logs import csv_log, tensorboard_log
+from inflor_bench.models.training.processes import Processes
+from inflor_bench.models.zoo import shipped_checkpoint
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job starts with it ignored
 

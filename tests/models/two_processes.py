@@ -1,4 +1,4 @@
-"""`models.training` in float64, with a narrow network that has every kind of normalisation.
+"""`inflor_bench.models.training` in float64, with a narrow network that has every kind of normalisation.
 
 In float32 the order of a sum decides on which side of a firing level a membrane falls, so that two correct trainings of
 a spiking network drift apart; in float64 that does not happen within 20 steps, and what is left is an error.
@@ -12,11 +12,11 @@ from pathlib import Path
 
 import torch
 
-from models.datasets import Dataset
-from models.networks import NETWORKS
-from models.networks.released_resnet import ReleasedResNet
-from models.recipe import RECIPES, Recipe
-from models.training import __main__ as command
+from inflor_bench.models.datasets import Dataset
+from inflor_bench.models.networks import NETWORKS
+from inflor_bench.models.networks.released_resnet import ReleasedResNet
+from inflor_bench.models.recipe import RECIPES, Recipe
+from inflor_bench.models.training import __main__ as command
 
 normalise, train = Dataset.normalise, command.train
 
@@ -48,5 +48,5 @@ def train_in_double(arguments: list[str], variables: dict[str, str], errors: Pat
     )
     if "STOP_AT" in os.environ:
         command.train = train_until_stopped
-    sys.argv = ["models.training", *arguments]
+    sys.argv = ["inflor_bench.models.training", *arguments]
     sys.exit(command.main())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.track.runs import read_run
+from inflor_bench.record.run_file import read_run
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,7 +19,7 @@ def measure(tmp_path):
     def call(source, factory, *arguments, check=0):
         (tmp_path / "nets.py").write_text(source)
         done = subprocess.run(
-            [sys.executable, "-m", "bench.cli", "measure", f"nets.py:{factory}", "--rounds", "3", "--quick"]
+            [sys.executable, "-m", "inflor_bench", "measure", f"nets.py:{factory}", "--rounds", "3", "--quick"]
             + [str(argument) for argument in arguments],
             cwd=tmp_path,
             env={**os.environ, "PYTHONPATH": str(ROOT)},

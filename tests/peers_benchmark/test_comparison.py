@@ -9,11 +9,11 @@ import torch
 import typer
 from rich.console import Console
 
-from bench.peers import __main__ as command
-from bench.peers import comparison
-from bench.peers.jobs import ConvolutionsAlone, Kernel, Network
-from bench.peers.plan import Plan, Size
-from bench.peers.show import compiling_line, show
+from tests.peers.benchmark import __main__ as command
+from tests.peers.benchmark import comparison
+from tests.peers.benchmark.jobs import ConvolutionsAlone, Kernel, Network
+from tests.peers.benchmark.plan import Plan, Size
+from tests.peers.benchmark.show import compiling_line, show
 
 NETWORK = Size("resnet8", 2, 2, (1, 8, 8))
 PLAN = Plan(

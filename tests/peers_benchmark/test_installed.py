@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from bench.peers.comparison import is_exact
-from bench.peers.counters import COUNTERS
-from bench.peers.neurons import NEURONS, restart
-from bench.peers.truth import cases
+from tests.peers.benchmark.comparison import is_exact
+from tests.peers.benchmark.counters import COUNTERS
+from tests.peers.benchmark.neurons import NEURONS, restart
+from tests.peers.benchmark.truth import cases
 
 
 def run(name, current):

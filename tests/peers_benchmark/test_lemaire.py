@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from bench.measure import SynOpCounter
-from bench.measure.energy import estimate
-from bench.measure.energy.lemaire import LEMAIRE2022
-from models.neurons import LIF
+from inflor_bench.measure import SynOpCounter
+from inflor_bench.measure.energy import estimate
+from inflor_bench.measure.energy.lemaire import LEMAIRE2022
+from inflor_bench.models.neurons import LIF
 
 op_counter = pytest.importorskip("spikingjelly.activation_based.op_counter")
 neuron = pytest.importorskip("spikingjelly.activation_based.neuron")

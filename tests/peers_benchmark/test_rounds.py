@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.peers.failure import ContestantError, reason_of
-from bench.peers.process import Workers
-from bench.peers.rounds import interleave, paired_ratio
+from tests.peers.benchmark.failure import ContestantError, reason_of
+from tests.peers.benchmark.process import Workers
+from tests.peers.benchmark.rounds import interleave, paired_ratio
 
 NEURONS = {"timesteps": 2, "batch": 1, "shape": [3], "backward": False}
 

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from torch.nn.functional import conv2d, conv_transpose2d, linear
 
-from bench.peers.comparison import is_exact
-from bench.peers.truth import cases
+from tests.peers.benchmark.comparison import is_exact
+from tests.peers.benchmark.truth import cases
 
 CASES = cases()
 

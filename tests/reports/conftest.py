@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from bench.track.compare import judge
-from bench.track.runs import Run
-from reports.moments import Moment, moment
-from reports.page import build
-from reports.site import publish
+from inflor_bench.record.run_file import Run
+from inflor_bench.reports.data.summaries import Moment, moment
+from inflor_bench.reports.pages.report import build
+from inflor_bench.reports.pages.site import publish
+from inflor_bench.verdict.compare import judge
 from tests.needs import chromium, need
 from tests.reports import sample
 

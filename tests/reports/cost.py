@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from bench.track.compare import judge
-from reports.moments import moment, read_moments
-from reports.page import build
+from inflor_bench.reports.data.summaries import moment, read_moments
+from inflor_bench.reports.pages.report import build
+from inflor_bench.verdict.compare import judge
 from tests.reports import sample
 
 T = TypeVar("T")

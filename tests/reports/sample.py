@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from bench.track.files import write_json
-from bench.track.records import (
+from inflor_bench.files import write_json
+from inflor_bench.record.run_file import CellResult, Entry, Run, document_of
+from inflor_bench.record.schema import (
     SECTIONS,
     Absent,
     Accuracy,
@@ -41,7 +42,6 @@ from bench.track.records import (
     Synops,
     WeightsProvenance,
 )
-from bench.track.runs import CellResult, Entry, Run, document_of
 
 ENERGY = (
     ("horowitz45-fp32", 4.6e-12, 0.9e-12, "Horowitz, ISSCC 2014, 10.1109/ISSCC.2014.6757323; 45 nm, 32-bit float"),

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from bench.track.records import Absent
-from bench.track.runs import Run
+from inflor_bench.record.run_file import Run
+from inflor_bench.record.schema import Absent
 from tests.reports.conftest import SOFT_MPR
 
 pytestmark = pytest.mark.long

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.track.runs import Run
+from inflor_bench.record.run_file import Run
 from tests.command import call
 
 
@@ -44,7 +44,7 @@ def test_publish_and_serve(history: Path, tmp_path: Path) -> None:
     done = call(tmp_path, "publish", history, "--site", site, check=1)  # the newest run lacks a cell of its base
     assert done.stdout == f"{site}/index.html: 4 reports built, 0 were there\n"
     serving = subprocess.Popen(
-        [sys.executable, "-u", "-m", "bench.cli", "serve", str(site), "--port", "0"],
+        [sys.executable, "-u", "-m", "inflor_bench", "serve", str(site), "--port", "0"],
         stdout=subprocess.PIPE,
         text=True,
         # A test run in the background of a shell ignores Ctrl-C, and hands that down.

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.track.runs import Run
-from reports.errors import ReportInputError
-from reports.figure import FIGURES, write_figures
-from reports.palette import printed
+from inflor_bench.errors import ReportInputError
+from inflor_bench.record.run_file import Run
+from inflor_bench.reports.draw.palette import printed
+from inflor_bench.reports.pages.figure import FIGURES, write_figures
 
 
 def streams(pdf: bytes) -> bytes:

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from bench.track.compare import judge
-from bench.track.records import Absent, Energy, Synops
-from bench.track.runs import Run, read_run
-from reports.errors import ReportInputError
-from reports.page import build
-from reports.picture import picture
+from inflor_bench.errors import ReportInputError
+from inflor_bench.record.run_file import Run, read_run
+from inflor_bench.record.schema import Absent, Energy, Synops
+from inflor_bench.reports.pages.picture import picture
+from inflor_bench.reports.pages.report import build
+from inflor_bench.verdict.compare import judge
 from tests.reports import sample
 from tests.reports.conftest import pages
 
@@ -264,6 +264,6 @@ def test_a_browser_that_hangs_is_ended_and_named(run: Run, tmp_path: Path, monke
     browser.write_text("#!/bin/sh\nexec sleep 600\n")
     browser.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.setattr("reports.picture.SECONDS", 0.5)
+    monkeypatch.setattr("inflor_bench.reports.pages.picture.SECONDS", 0.5)
     with pytest.raises(ReportInputError, match=r"made no picture within 0.5 s"):
         picture(run, tmp_path / "out.png")

@@ -15,12 +15,12 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
-from bench.track.compare import judge
-from bench.track.runs import read_run
-from reports import page
-from reports.errors import ReportInputError
-from reports.serve import server
-from reports.site import publish
+from inflor_bench.errors import ReportInputError
+from inflor_bench.record.run_file import read_run
+from inflor_bench.reports.pages import report
+from inflor_bench.reports.pages.serve import server
+from inflor_bench.reports.pages.site import publish
+from inflor_bench.verdict.compare import judge
 from tests.reports import sample
 from tests.reports.test_page import files
 
@@ -86,9 +86,9 @@ def test_a_report_that_is_built_anew_is_there_all_the_time(
         seen.append(files(place) == before)
         if len(seen) == 1:
             raise KeyboardInterrupt
-        return page.build(*arguments, **options)
+        return report.build(*arguments, **options)
 
-    monkeypatch.setattr("reports.site.build", build)
+    monkeypatch.setattr("inflor_bench.reports.pages.site.build", build)
     with pytest.raises(KeyboardInterrupt):
         publish(history, tmp_path / "site")
     assert files(place) == before, "what could not be replaced stays as it is"

@@ -12,12 +12,12 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
-from bench.track.history import run_files
-from bench.track.runs import Run, read_run
-from reports.cells import collect
-from reports.levels import events, lines
-from reports.moments import Moment, moment, ordered, read_moments
-from reports.page import build
+from inflor_bench.history.history import run_files
+from inflor_bench.record.run_file import Run, read_run
+from inflor_bench.reports.data.cells import collect
+from inflor_bench.reports.data.shifts import events, lines
+from inflor_bench.reports.data.summaries import Moment, moment, ordered, read_moments
+from inflor_bench.reports.pages.report import build
 from tests.reports import sample
 
 CELL = "fashion-mnist/resnet8/soft/T2/s0"

@@ -17,15 +17,15 @@ from hypothesis import strategies as st
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
-from bench.track.records import Absent, EnergyModel
-from reports import format as fmt
-from reports.cells import Cell, Interval, Missing, collect
-from reports.comment import escape
-from reports.modelpage import energy_table
-from reports.pareto import front
-from reports.reset import paired_p_value
-from reports.tables import Column, Datum, Row, Table, csv_text, missing, text
-from reports.text import clean, shorten_start, slug, spreadsheet_safe
+from inflor_bench.record.schema import Absent, EnergyModel
+from inflor_bench.reports.data import format as fmt
+from inflor_bench.reports.data.cells import Cell, Interval, Missing, collect
+from inflor_bench.reports.data.pareto import front
+from inflor_bench.reports.data.tables import Column, Datum, Row, Table, csv_text, missing, text
+from inflor_bench.reports.data.text import clean, shorten_start, slug, spreadsheet_safe
+from inflor_bench.reports.pages.comment import escape
+from inflor_bench.reports.pages.model import energy_table
+from inflor_bench.reports.pages.reset import paired_p_value
 from tests.reports import sample
 
 PREFIX = {"f": -15, "p": -12, "n": -9, "µ": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from bench.track.runs import Run, read_run
+from inflor_bench.record.run_file import Run, read_run
 from tests import command
 
 EXACT = ("accuracy", "spikes", "synops", "neuron_ops", "information", "energy")

@@ -1,16 +1,15 @@
 """A commit that breaks the surrogate gradient: its networks are trained anew, and the canary regresses."""
 
-import os
 import re
 import subprocess
-import sys
 import tarfile
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 
-from bench.track.runs import read_run
+from inflor_bench.record.run_file import read_run
+from tests.checkout import inflor_bench
 from tests.track.repository import Repository
 
 ROOT = Path(__file__).parents[2]
@@ -54,18 +53,8 @@ def repository(tmp_path_factory):
     return made
 
 
-def inflor_bench(repository, *arguments):
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.cli", *map(str, arguments)],
-        cwd=repository.path,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(repository.path),
-            "INFLOR_BENCH_CACHE": str(repository.path.parent / "cache"),
-        },
-        capture_output=True,
-        text=True,
-    )
+def call(repository, *arguments):
+    done = inflor_bench(repository.path, *arguments, INFLOR_BENCH_CACHE=str(repository.path.parent / "cache"))
     assert "Traceback" not in done.stderr, done.stderr
     return done
 
@@ -75,7 +64,7 @@ def test_run_trains_the_canary_anew_and_it_regresses(repository, tmp_path):
     for commit, code in (("main^", 0), ("main", 1), ("main", 1)):  # a second run hides nothing
         repository.git("checkout", "-q", "--detach", commit)
         known = set(tmp_path.glob("runs/*/*.json"))
-        done = inflor_bench(repository, "run", "--suite", "canary.toml", "--out", tmp_path)
+        done = call(repository, "run", "--suite", "canary.toml", "--out", tmp_path)
         assert done.returncode == code, done.stdout + done.stderr
         (path,) = set(tmp_path.glob("runs/*/*.json")) - known
         runs.append(read_run(path).cells[CANARY].record)
@@ -88,6 +77,6 @@ def test_run_trains_the_canary_anew_and_it_regresses(repository, tmp_path):
 
 def test_ab_sees_it_regress(repository, tmp_path):
     repository.git("checkout", "-q", "main")
-    done = inflor_bench(repository, "ab", "HEAD^", "HEAD", "--suite", "canary.toml", "--out", tmp_path)
+    done = call(repository, "ab", "HEAD^", "HEAD", "--suite", "canary.toml", "--out", tmp_path)
     assert done.returncode == 1, done.stdout + done.stderr
     assert re.search(r"accuracy.*regressed|regressed.*accuracy", done.stdout)

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.suites import device_lock as module
-from bench.suites.device_lock import DeviceBusyError, device_lock, no_lock
-from bench.suites.harness import run_provenance
-from bench.track.runs import read_run
+from inflor_bench.cell import device_lock as module
+from inflor_bench.cell.device_lock import DeviceBusyError, device_lock, no_lock
+from inflor_bench.record.run_file import read_run
+from inflor_bench.run.harness import run_provenance
 
 ROOT = Path(__file__).parents[2]
 HOLD = """
 import sys, time, contextlib, pathlib, torch
-from bench.suites import device_lock
+from inflor_bench.cell import device_lock
 device_lock.PLACE = pathlib.Path(sys.argv[1])
 with device_lock.device_lock(torch.device("cpu"), contextlib.nullcontext):
     print("held", flush=True)
@@ -100,7 +100,7 @@ def test_where_nothing_can_be_locked_it_is_measured_said_and_recorded(place, wha
         (place / "elsewhere").mkdir()
         ours.symlink_to(place / "elsewhere")
     else:
-        monkeypatch.setattr("bench.track.lock.fcntl.flock", refusing)
+        monkeypatch.setattr("inflor_bench.lock.fcntl.flock", refusing)
     capsys.readouterr()
     with device_lock(CPU, lambda: 1 / 0):
         pass
@@ -125,7 +125,18 @@ def make():
 def test_measure_waits_its_turn_too(tmp_path):
     """By the place that every process has, which is held only until the other one says that it waits."""
     (tmp_path / "mine.py").write_text(MODEL)
-    command = [sys.executable, "-m", "bench.cli", "measure", "mine.py:make", "--shape", "4", "--quick", "--rounds", "2"]
+    command = [
+        sys.executable,
+        "-m",
+        "inflor_bench",
+        "measure",
+        "mine.py:make",
+        "--shape",
+        "4",
+        "--quick",
+        "--rounds",
+        "2",
+    ]
     with device_lock(CPU, waiting):
         process = subprocess.Popen(
             command,

@@ -3,10 +3,10 @@
 import pytest
 from rich.console import Console
 
-from bench.suites.progress import Progress
-from bench.suites.run import Landing
-from bench.track.runs import read_run
-from bench.track.unfinished import open_run
+from inflor_bench.record.open_run import open_run
+from inflor_bench.record.run_file import read_run
+from inflor_bench.run.progress import Progress
+from inflor_bench.run.run import Landing
 from tests.track.builders import make_latency, make_provenance, make_record, make_run_document
 
 FIRST, SECOND = "digits/resnet8/soft/T4/s0", "digits/resnet8/relu/T1/s0"

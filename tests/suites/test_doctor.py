@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.suites.doctor.check import Check, careful
-from bench.suites.doctor.checks import gpu_checks, quick_checks
-from bench.suites.doctor.slow import Probe
+from inflor_bench.doctor.check import Check, careful
+from inflor_bench.doctor.checks import gpu_checks, quick_checks
+from inflor_bench.doctor.slow import Probe
 from tests.measure.fake_nvml import Gpu, Library, World, install
 from tests.needs import c_compiler
 
@@ -157,7 +157,7 @@ def test_data_to_measure_and_not_to_train_on_are_told_apart_from_what_is_not_her
 
 def run_doctor(**environment):
     return subprocess.run(
-        [sys.executable, "-m", "bench.cli", "doctor"],
+        [sys.executable, "-m", "inflor_bench", "doctor"],
         cwd=ROOT,
         env={**os.environ, "COLUMNS": "100", **environment},
         capture_output=True,
@@ -196,7 +196,7 @@ def test_the_command_sees_a_real_driver_library(tmp_path):
     assert "yes GPU energy Stub 200 (GPU-stub), driver 999.9: by the energy counter, checked by polled power" in said
     assert "persistence mode is off" in said
     (tmp_path / "libnvidia-ml.so.1").write_text("no library")
-    code = "from bench.suites.doctor.checks import gpu_checks; print([check.text for check in gpu_checks()])"
+    code = "from inflor_bench.doctor.checks import gpu_checks; print([check.text for check in gpu_checks()])"
     environment = {**os.environ, "LD_LIBRARY_PATH": str(tmp_path)}
     damaged = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
@@ -206,7 +206,7 @@ def test_the_command_sees_a_real_driver_library(tmp_path):
 
 def test_the_first_lines_need_no_torch():
     code = (
-        "import sys; from bench.suites.doctor.checks import quick_checks; from bench.suites.doctor.slow import Probe;"
+        "import sys; from inflor_bench.doctor.checks import quick_checks; from inflor_bench.doctor.slow import Probe;"
         "list(quick_checks()); print({'torch', 'pandas', 'scipy', 'numpy', 'sklearn'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.track.records import SCHEMA_VERSION
-from bench.track.runs import read_run
-from reports.comment import MARKER
+from inflor_bench.record.run_file import read_run
+from inflor_bench.record.schema import SCHEMA_VERSION
+from inflor_bench.reports.pages.comment import MARKER
 from tests.command import call
 from tests.track.repository import Repository
 

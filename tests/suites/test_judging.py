@@ -2,10 +2,10 @@
 
 import pytest
 
-from bench.suites.judging import judge_here
-from bench.suites.suite import load_suite
-from bench.track.records import Budget
-from bench.track.runs import read_run
+from inflor_bench.record.run_file import read_run
+from inflor_bench.record.schema import Budget
+from inflor_bench.run.judge import judge_here
+from inflor_bench.run.suite import load_suite
 from tests.command import call
 from tests.track.builders import make_record, write_run
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from bench.track.records import Absent
-from bench.track.runs import read_run
-from models.datasets import load_dataset
+from inflor_bench.models.datasets import load_dataset
+from inflor_bench.record.run_file import read_run
+from inflor_bench.record.schema import Absent
 from tests import command
 
 pytestmark = pytest.mark.long

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from bench.track.runs import read_run
+from inflor_bench.record.run_file import read_run
 from tests.command import call, told
 from tests.suites.place import Place
 
@@ -45,7 +45,7 @@ SKIPPED = ("fashion-mnist/resnet8/hard/T2/s0", "fashion-mnist/resnet8/soft-mpr/T
 # A user's model of energy, as an installed package brings it; of spiking networks it ends the process, or so it thinks.
 DEFECT = """
 import sys
-from bench.measure.energy import EnergyModel
+from inflor_bench.measure.energy import EnergyModel
 
 def synapses(layer, spiking):
     return sys.exit("no licence") if spiking else 1e-12
@@ -116,7 +116,7 @@ def test_a_terminal_shows_the_same_within_its_width(place):
     command = ("run", "--suite", "suite.toml", "--only", RELU, "--out", "terminal", "--timeout", "600")
     environment = {"INFLOR_BENCH_CACHE": str(place.directory / "cache"), "TERM": "xterm", "COLUMNS": "100"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "bench.cli", *command],
+        [sys.executable, "-m", "inflor_bench", *command],
         cwd=place.directory,
         env={**os.environ, "PYTHONPATH": os.getcwd(), **environment},
         stdin=other,

@@ -10,13 +10,12 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from bench.measure.drive import Drive
-from bench.measure.errors import MeasureInputError
-from bench.measure.recognise import Said, recognise
-from bench.suites.errors import SuiteInputError
-from bench.suites.own.counting import count
-from bench.suites.own.inputs import from_dataset, from_file, from_shape
-from bench.suites.own.target import load_target, weights_hash
+from inflor_bench.errors import MeasureInputError, SuiteInputError
+from inflor_bench.measure.running.drive import Drive
+from inflor_bench.measure.running.recognise import Said, recognise
+from inflor_bench.user_model.counting import count
+from inflor_bench.user_model.inputs import from_dataset, from_file, from_shape
+from inflor_bench.user_model.target import load_target, weights_hash
 
 ROOT = Path(__file__).parents[2]
 SOURCE = """
@@ -159,8 +158,8 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, name):
 
 def test_the_measuring_process_imports_no_models_and_no_reports_of_ours():
     code = (
-        "import sys, bench.suites.own.process, bench.test_own; "
-        "print([name for name in sys.modules if name.partition('.')[0] in ('models', 'reports')])"
+        "import sys, inflor_bench.user_model.process, inflor_bench.benchmarks.test_own; "
+        "print([name for name in sys.modules if name.startswith(('inflor_bench.models', 'inflor_bench.reports'))])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -5,9 +5,9 @@ import pytest
 from scipy.stats import ttest_rel
 from statsmodels.stats.contingency_tables import mcnemar
 
-from bench.suites.cell import Cell
-from bench.suites.paired import Trained, p_of_seeds, table
-from bench.track.statistics import mcnemar as ours
+from inflor_bench.cell.name import Cell
+from inflor_bench.train.paired import Trained, p_of_seeds, table
+from inflor_bench.verdict.statistics import mcnemar as ours
 
 N = 2000
 

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from bench.suites.progress import Progress, duration
+from inflor_bench.run.progress import Progress, duration
 
 CELLS = ("digits/a", "digits/b", "other/a", "other/b")
 

@@ -4,9 +4,9 @@ import re
 from itertools import product
 from pathlib import Path
 
-from bench.suites.suite import check_names, load_suite, plan
-from models.recipe import find_recipe
-from models.zoo import ROOT
+from inflor_bench.models.recipe import find_recipe
+from inflor_bench.models.zoo import ROOT
+from inflor_bench.run.suite import check_names, load_suite, plan
 
 TEXT = (Path(__file__).parents[2] / "docs/reproduce-paper.md").read_text("utf-8")
 

@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from bench.suites.errors import SuiteInputError
-from bench.suites.rerun import suite_of
-from bench.suites.rerun_differences import circumstances, differences
-from bench.track.records import Absent
-from bench.track.runs import read_run
-from models.recipe import Recipe, find_recipe
+from inflor_bench.errors import SuiteInputError
+from inflor_bench.models.recipe import Recipe, find_recipe
+from inflor_bench.record.run_file import read_run
+from inflor_bench.record.schema import Absent
+from inflor_bench.rerun.command import suite_of
+from inflor_bench.rerun.differences import circumstances, differences
 from tests import command
 from tests.track.builders import make_provenance
 

@@ -7,10 +7,10 @@ import pytest
 from rich.console import Console
 from statsmodels.stats.proportion import proportion_confint
 
-from bench.suites.results import print_results, results
-from bench.track.compare import judge
-from bench.track.records import SECTIONS, Absent
-from bench.track.runs import read_run
+from inflor_bench.record.run_file import read_run
+from inflor_bench.record.schema import SECTIONS, Absent
+from inflor_bench.run.results import print_results, results
+from inflor_bench.verdict.compare import judge
 from tests.track.builders import make_latency, make_record, make_suite, write_run
 
 REASON = "the data are not here"

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.track.records import Absent
-from models import create_model, load_model
-from models.checkpoints import read_tensors, save_tensors
-from models.datasets import load_dataset
-from models.neurons import LIF
+from inflor_bench.models import create_model, load_model
+from inflor_bench.models.checkpoints import read_tensors, save_tensors
+from inflor_bench.models.datasets import load_dataset
+from inflor_bench.models.neurons import LIF
+from inflor_bench.record.schema import Absent
 from tests.suites.place import Place
 
 pytestmark = pytest.mark.long
@@ -311,9 +311,9 @@ def test_the_deployed_form_predicts_the_same_and_a_comparison_says_that_the_form
 
 def test_compare_answers_without_torch():
     program = (
-        "import sys, bench.cli\n"
+        "import sys, inflor_bench.cli.app\n"
         "sys.argv = ['inflor-bench', 'compare', '--help']\n"
-        "try:\n    bench.cli.main()\nexcept SystemExit as end:\n    assert not end.code\n"
+        "try:\n    inflor_bench.cli.app.main()\nexcept SystemExit as end:\n    assert not end.code\n"
         "assert not {'torch', 'pandas', 'scipy', 'matplotlib'} & set(sys.modules), 'slow import'\n"
     )
     done = subprocess.run(

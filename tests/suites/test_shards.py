@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.suites.errors import SuiteInputError
-from bench.suites.shards import Shard
-from bench.track.runs import read_run
+from inflor_bench.errors import SuiteInputError
+from inflor_bench.record.run_file import read_run
+from inflor_bench.run.shards import Shard
 from tests.suites.place import Place, same_results
 
 pytestmark = pytest.mark.long

@@ -2,12 +2,12 @@
 
 import pytest
 
-from bench.suites.cell import Cell
-from bench.suites.errors import SuiteInputError
-from bench.suites.prepare import recipe_of
-from bench.suites.suite import check_names, load_suite, plan, timed_by_ab
-from models.recipe import find_recipe
-from models.zoo import ROOT
+from inflor_bench.cell.name import Cell
+from inflor_bench.cell.prepare import recipe_of
+from inflor_bench.errors import SuiteInputError
+from inflor_bench.models.recipe import find_recipe
+from inflor_bench.models.zoo import ROOT
+from inflor_bench.run.suite import check_names, load_suite, plan, timed_by_ab
 
 NEURONS = ["relu", "hard", "soft", "hard-mpr", "soft-mpr"]
 CELLS = """

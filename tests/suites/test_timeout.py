@@ -8,11 +8,11 @@ import time
 
 import pytest
 
-from bench.suites import stoppable
-from bench.suites.errors import SuiteInputError
-from bench.suites.options import checked_timeout
-from bench.track.records import SECTIONS
-from bench.track.runs import read_run
+from inflor_bench.cli.options import checked_timeout
+from inflor_bench.errors import SuiteInputError
+from inflor_bench.record.run_file import read_run
+from inflor_bench.record.schema import SECTIONS
+from inflor_bench.run import stoppable
 from tests.command import told
 from tests.suites.place import Place, same_results
 
@@ -46,7 +46,7 @@ FIRST, SPIKING, LAST = "digits/resnet8/relu/T1/s0", "digits/resnet8/soft/T2/s0",
 # A user's model of energy, as an installed package brings it. Of spiking networks it does what the variable TRAP says.
 TRAP = """
 import ctypes, os, signal, time
-from bench.measure.energy import EnergyModel
+from inflor_bench.measure.energy import EnergyModel
 
 def synapses(layer, spiking):
     trap = os.environ.get("TRAP")

@@ -7,19 +7,19 @@ import pytest
 import torch
 from torch import nn
 
-from bench.measure.drive import Drive, Plan
-from bench.suites import timing
-from bench.suites.cells import CellRun, Work
-from bench.suites.derived import derive, tdp_estimate
-from bench.suites.errors import SuiteInputError
-from bench.suites.options import checked_settings, overridden, without_power
-from bench.suites.own.timing import _with_timesteps
-from bench.suites.settings import MeasureSettings
-from bench.suites.suite import Suite
-from bench.suites.timing import Pass, time_pass, timing_device
-from bench.suites.varying import with_timesteps
-from bench.track.records import Absent, EnergyModel, Latency
-from models import create_model
+from inflor_bench.cell import timing
+from inflor_bench.cell.derived import derive, tdp_estimate
+from inflor_bench.cell.scaling import with_timesteps
+from inflor_bench.cell.timing import Pass, time_pass, timing_device
+from inflor_bench.cli.options import checked_settings, overridden, without_power
+from inflor_bench.errors import SuiteInputError
+from inflor_bench.measure.running.drive import Drive, Plan
+from inflor_bench.models import create_model
+from inflor_bench.record.schema import Absent, EnergyModel, Latency
+from inflor_bench.run.in_process import CellRun, Work
+from inflor_bench.run.settings import MeasureSettings
+from inflor_bench.run.suite import Suite
+from inflor_bench.user_model.timing import _with_timesteps
 from tests.measure.wattmeter import FallenOff
 from tests.reports.sample import measured_power, record
 

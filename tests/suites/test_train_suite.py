@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.suites.errors import SuiteInputError
-from bench.suites.training import TrainingRequest, train_requested
-from models.cards import model_card
-from models.checkpoints import read_tensors, save_tensors
-from models.errors import ModelInputError
-from models.zoo import shipped_checkpoint
+from inflor_bench.errors import ModelInputError, SuiteInputError
+from inflor_bench.models.cards import model_card
+from inflor_bench.models.checkpoints import read_tensors, save_tensors
+from inflor_bench.models.zoo import shipped_checkpoint
+from inflor_bench.train.command import TrainingRequest, train_requested
 from tests.suites.place import Place
 
 SUITE = """

@@ -19,12 +19,12 @@ import numpy as np
 import pytest
 from typer.main import get_command
 
-from bench.ab.revisions import Revision
-from bench.cli import app
-from bench.metrics import METRICS
-from bench.suites.run import Outcome
-from bench.track.compare import Comparison, judge
-from bench.track.records import Accuracy
+from inflor_bench.ab.revisions import Revision
+from inflor_bench.cli.app import app
+from inflor_bench.metrics import METRICS
+from inflor_bench.record.schema import Accuracy
+from inflor_bench.run.run import Outcome
+from inflor_bench.verdict.compare import Comparison, judge
 from tests.track.builders import sha
 from tests.track.repository import Repository
 
@@ -770,9 +770,9 @@ class Commands:
         self.out, self.base, self.head, self.accepted = out, base, head, accepted
         self.comparison: Comparison | None = None
         self.patch = patch
-        for place in ("reports.page.build", "reports.site.build"):
+        for place in ("inflor_bench.reports.pages.report.build", "inflor_bench.reports.pages.site.build"):
             patch.setattr(place, self._build)
-        patch.setattr("reports.siteindex.files", lambda *_: {})
+        patch.setattr("inflor_bench.reports.pages.site_index.files", lambda *_: {})
 
     def _build(self, runs: Any, out: Path, *, comparison: Comparison | None = None, **_: Any) -> Path:
         """Keep what a report of the head is built from instead of drawing it."""
@@ -800,7 +800,7 @@ class Commands:
             self.comparison = judge(*arguments)
             return self.comparison
 
-        self.patch.setattr("bench.suites.judging.judge", keep)
+        self.patch.setattr("inflor_bench.run.judge.judge", keep)
         return [str(self.base), str(self.head)]
 
     def _report(self) -> list[str]:
@@ -810,7 +810,7 @@ class Commands:
         return [str(self.head.parents[1]), "--site", str(self.out / "site")]
 
     def _run(self) -> list[str]:
-        self.patch.setattr("bench.suites.run.run_suite", lambda *_, **__: Outcome(self.head, 0, (), ()))
+        self.patch.setattr("inflor_bench.run.run.run_suite", lambda *_, **__: Outcome(self.head, 0, (), ()))
         return ["--out", str(self.out), "--history", str(self.head.parents[1])]
 
     def _ab(self) -> list[str]:
@@ -822,11 +822,11 @@ class Commands:
         def checked_out(*_: Any) -> Iterator[Revision]:
             yield Revision(Path(), None, "python")
 
-        self.patch.setattr("bench.ab.revisions.checked_out", checked_out)
-        self.patch.setattr("bench.ab.sides.count", lambda *_: next(files))
-        self.patch.setattr("bench.ab.before.measured_before", lambda *_: None)
-        self.patch.setattr("bench.suites.device_lock.PLACE", self.out.parent)
-        self.patch.setattr("bench.ab.interleave.interleave", lambda *_: {})
+        self.patch.setattr("inflor_bench.ab.revisions.checked_out", checked_out)
+        self.patch.setattr("inflor_bench.ab.processes.count", lambda *_: next(files))
+        self.patch.setattr("inflor_bench.ab.from_history.measured_before", lambda *_: None)
+        self.patch.setattr("inflor_bench.cell.device_lock.PLACE", self.out.parent)
+        self.patch.setattr("inflor_bench.ab.interleave.interleave", lambda *_: {})
         return ["HEAD^", "HEAD", "--suite", str(suite), "--out", str(self.out)]
 
 

@@ -15,9 +15,9 @@ import pytest
 import torch
 from rich.console import Console
 
-from bench.measure.power.nvml_energy import NvmlEnergyMeter
-from bench.measure.power.rapl import RaplMeter
-from bench.suites.watch import PowerLine, WatchPlugin
+from inflor_bench.measure.power.nvml_energy import NvmlEnergyMeter
+from inflor_bench.measure.power.rapl import RaplMeter
+from inflor_bench.run.watch import PowerLine, WatchPlugin
 from tests.measure.fake_nvml import Constant, Gpu, Library, World, install
 
 pytestmark = pytest.mark.long
@@ -88,7 +88,7 @@ def build():
 
 def test_on_a_terminal_the_line_stands_while_a_model_is_measured_and_goes_before_the_table(tmp_path):
     (tmp_path / "net.py").write_text(NET)
-    command = [sys.executable, "-m", "bench.cli", "measure", "net.py:build", "--shape", "8", "--quick", "--watch"]
+    command = [sys.executable, "-m", "inflor_bench", "measure", "net.py:build", "--shape", "8", "--quick", "--watch"]
     command += ["--require-power", "--rounds", "3", "--sweep-batch", "2", "--variant", "cuda-graph", "--tdp", "65"]
     own, other = pty.openpty()
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "120"}

@@ -8,10 +8,10 @@ import time
 
 import pytest
 
-from bench.suites.errors import SuiteInputError
-from bench.suites.options import ray_address
-from bench.track.records import SECTIONS
-from models.checkpoints import read_tensors, weights_sha256
+from inflor_bench.cli.options import ray_address
+from inflor_bench.errors import SuiteInputError
+from inflor_bench.models.checkpoints import read_tensors, weights_sha256
+from inflor_bench.record.schema import SECTIONS
 from tests.suites.place import Place, same_results
 from tests.suites.test_timeout import FIRST, LAST, SPIKING, TRAP
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.track.records import (
+from inflor_bench.record.schema import (
     Absent,
     Accuracy,
     DatasetProvenance,

@@ -21,15 +21,15 @@ from typing import Any
 
 import numpy as np
 
-from bench.track.compare import judge
-from bench.track.files import dumps
-from bench.track.git_command import git
-from bench.track.history import newest_comparable
-from bench.track.history_branch import HistoryBranch
-from bench.track.history_cache import load_tables
-from bench.track.history_store import HistoryDirectory
-from bench.track.records import Energy, Record
-from bench.track.runs import read_run
+from inflor_bench.files import dumps
+from inflor_bench.git.command import git
+from inflor_bench.history.branch import HistoryBranch
+from inflor_bench.history.cache import load_tables
+from inflor_bench.history.directory import HistoryDirectory
+from inflor_bench.history.history import newest_comparable
+from inflor_bench.record.run_file import read_run
+from inflor_bench.record.schema import Energy, Record
+from inflor_bench.verdict.compare import judge
 from tests.track.builders import make_git, make_machine, make_record, make_rounds, make_run_document
 
 MACHINES = ("old", "new", "rented")
@@ -115,8 +115,8 @@ def fresh(what: str, code: str, *arguments: str) -> None:
 LOAD = """
 import sys
 from pathlib import Path
-from bench.track.history import open_history
-from bench.track.history_cache import load_tables
+from inflor_bench.history.history import open_history
+from inflor_bench.history.cache import load_tables
 tables = load_tables(open_history(sys.argv[1], Path(sys.argv[2])), Path(sys.argv[3]))
 assert len(tables.run_rows()) and len(tables.record_rows())
 """
@@ -160,7 +160,7 @@ def main() -> None:
             judge(base, head)
         fresh(
             f"`compare` of two runs of {given.cells} cells, as a command",
-            "import subprocess, sys; subprocess.run([sys.executable, '-m', 'bench.cli', 'compare', *sys.argv[1:]],"
+            "import subprocess, sys; subprocess.run([sys.executable, '-m', 'inflor_bench', 'compare', *sys.argv[1:]],"
             " stdout=subprocess.DEVNULL)",
             str(base.path),
             str(files[-1]),

@@ -2,7 +2,7 @@
 
 `python -m tests.track.seed_spread RUN...` prints the tables of docs/gate.md. The last one says, by data set, what the
 difference of two networks that differ in nothing but their seed exceeds once in 200 comparisons, if seeds are normal
-and as wide for all its networks: `by_chance` of `bench.metrics` is no less than that of any data set.
+and as wide for all its networks: `by_chance` of `inflor_bench.metrics` is no less than that of any data set.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from statistics import fmean, stdev
 
 from scipy.stats import t
 
-from bench.metrics import METRICS
-from bench.track.accuracy import ALPHA
-from bench.track.records import Absent, Accuracy, Record
-from bench.track.runs import read_run
-from bench.track.statistics import mcnemar
+from inflor_bench.metrics import METRICS
+from inflor_bench.record.run_file import read_run
+from inflor_bench.record.schema import Absent, Accuracy, Record
+from inflor_bench.verdict.accuracy import ALPHA
+from inflor_bench.verdict.statistics import mcnemar
 
 JUDGED = [metric for metric in METRICS.values() if metric.judged in ("exact", "paired")]
 RARE = 0.005

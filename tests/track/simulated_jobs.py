@@ -16,11 +16,21 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from bench.ab.interleave import SAME_PAIRS
-from bench.track import statistics
-from bench.track.change_points import change_points
-from bench.track.gate import ALPHA, FLOOR, MOST_PAIRS, ROUNDS, Pairs, change_of, decided, hopeless, noise_floor
-from bench.track.statistics import wilson
+from inflor_bench.ab.interleave import SAME_PAIRS
+from inflor_bench.history.change_points import change_points
+from inflor_bench.verdict import statistics
+from inflor_bench.verdict.statistics import wilson
+from inflor_bench.verdict.timed_pairs import (
+    ALPHA,
+    FLOOR,
+    MOST_PAIRS,
+    ROUNDS,
+    Pairs,
+    change_of,
+    decided,
+    hopeless,
+    noise_floor,
+)
 
 ROUND_NOISE, JOB_NOISE = 0.05, 0.03
 SECONDS = 0.004  # of one inference; the rules know no unit

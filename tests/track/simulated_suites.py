@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from bench.ab.interleave import interleave
-from bench.ab.turns import Answer
-from bench.metrics import METRICS
-from bench.track.compare import Comparison, Rules, judge
-from bench.track.records import Accuracy, Record, WeightsProvenance
-from bench.track.runs import CellResult, Run
+from inflor_bench.ab.interleave import interleave
+from inflor_bench.ab.pair import Answer
+from inflor_bench.metrics import METRICS
+from inflor_bench.record.run_file import CellResult, Run
+from inflor_bench.record.schema import Accuracy, Record, WeightsProvenance
+from inflor_bench.verdict.compare import Comparison, Rules, judge
 from tests.track.builders import make_git, make_machine, make_record, sha
 from tests.track.simulated_jobs import JOB_NOISE, ROUND_NOISE, ROUNDS, SECONDS, Noise, share
 

@@ -1,10 +1,10 @@
 import pytest
 
-from bench.track.accepted import Accepted, read_accepted
-from bench.track.compare import Rules, judge
-from bench.track.errors import TrackInputError
-from bench.track.git import Ancestry, ancestry, git_state, stored_ancestry
-from bench.track.runs import read_run
+from inflor_bench.errors import TrackInputError
+from inflor_bench.git.repository import Ancestry, ancestry, git_state, stored_ancestry
+from inflor_bench.record.run_file import read_run
+from inflor_bench.verdict.accepted import Accepted, read_accepted
+from inflor_bench.verdict.compare import Rules, judge
 from tests.track.builders import make_git, make_record, sha, write_run
 
 CELL = "digits/resnet8/soft-mpr/T4/s0"

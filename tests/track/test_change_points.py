@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.track import change_points as module
-from bench.track.change_points import SHORTEST, _best_split, change_points
+from inflor_bench.history import change_points as module
+from inflor_bench.history.change_points import SHORTEST, _best_split, change_points
 
 
 def series(*levels: tuple[int, float], noise: float = 0.03, seed: int = 0) -> np.ndarray:

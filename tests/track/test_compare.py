@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 from scipy.stats import false_discovery_control, fisher_exact, ttest_rel
 
-from bench.metrics import METRICS
-from bench.track.budgets import parse_budgets
-from bench.track.compare import VERDICTS, judge
-from bench.track.errors import TrackInputError
-from bench.track.records import (
+from inflor_bench.errors import TrackInputError
+from inflor_bench.metrics import METRICS
+from inflor_bench.record.run_file import read_run
+from inflor_bench.record.schema import (
     SECTIONS,
     Absent,
     Budget,
@@ -21,7 +20,8 @@ from bench.track.records import (
     Uncounted,
     WeightsProvenance,
 )
-from bench.track.runs import read_run
+from inflor_bench.verdict.budgets import parse_budgets
+from inflor_bench.verdict.compare import VERDICTS, judge
 from tests.track.builders import (
     make_git,
     make_latency,

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from bench.track import files
-from bench.track.errors import TrackInputError
-from bench.track.files import read_json, write_json
+from inflor_bench import files
+from inflor_bench.errors import TrackInputError
+from inflor_bench.files import read_json, write_json
 
 
 def test_a_document_comes_back(tmp_path):
@@ -101,7 +101,7 @@ def test_a_reader_never_sees_half_a_file_of_a_writer_that_is_killed(tmp_path):
     path = tmp_path / "a.json"
     write_json(path, {"size": 0, "data": []})
     code = (
-        "import sys; from pathlib import Path; from bench.track.files import write_json\n"
+        "import sys; from pathlib import Path; from inflor_bench.files import write_json\n"
         "n = 0\n"
         "while True:\n"
         "    n += 1; write_json(Path(sys.argv[1]), {'size': n, 'data': [0.5] * n * 1000})\n"

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, wilcoxon
 
-from bench.track.budgets import parse_budgets
-from bench.track.compare import Rules, judge
-from bench.track.gate import ALPHA, LOOKS, Pairs, change_of, decided, hopeless, noise_floor
-from bench.track.runs import read_run
-from bench.track.timing import Interleaved
+from inflor_bench.record.run_file import read_run
+from inflor_bench.verdict.budgets import parse_budgets
+from inflor_bench.verdict.compare import Rules, judge
+from inflor_bench.verdict.instruments import Interleaved
+from inflor_bench.verdict.timed_pairs import ALPHA, LOOKS, Pairs, change_of, decided, hopeless, noise_floor
 from tests.track.builders import make_record, write_run
 
 CELL = "digits/resnet8/soft-mpr/T4/s0"

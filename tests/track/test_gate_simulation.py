@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.track.gate import LOOKS
+from inflor_bench.verdict.timed_pairs import LOOKS
 from tests.track import simulated_suites as suites
 from tests.track.simulated_jobs import SUITE_TESTS, Noise, alarms, changes_found, first_alarms
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.track import git_command
-from bench.track.git import ancestry, git_state, stored_ancestry
-from bench.track.records import Absent, Git
+from inflor_bench.git import command
+from inflor_bench.git.repository import ancestry, git_state, stored_ancestry
+from inflor_bench.record.schema import Absent, Git
 from tests.track.builders import make_git, sha
 
 
@@ -266,7 +266,7 @@ def test_a_git_that_hangs_is_ended_and_says_what_it_was_asked(repository, tmp_pa
     git.write_text("#!/bin/sh\nexec sleep 600\n")
     git.chmod(0o755)
     monkeypatch.setenv("PATH", f"{git.parent}:{os.environ['PATH']}")
-    monkeypatch.setattr(git_command, "LIMIT_SECONDS", 0.5)
+    monkeypatch.setattr(command, "LIMIT_SECONDS", 0.5)
     state = git_state(repository.path)
     assert isinstance(state, Absent)
     assert state.reason == "no git state: git rev-parse was not done within 0.5 s"

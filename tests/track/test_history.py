@@ -2,12 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.track.compare import judge
-from bench.track.errors import TrackInputError
-from bench.track.git import git_state
-from bench.track.history import load_history, newest_comparable, run_files
-from bench.track.records import Absent, Git
-from bench.track.runs import Run, read_run, run_path
+from inflor_bench.errors import TrackInputError
+from inflor_bench.git.repository import git_state
+from inflor_bench.history.history import load_history, newest_comparable, run_files
+from inflor_bench.record.run_file import Run, read_run, run_path
+from inflor_bench.record.schema import Absent, Git
+from inflor_bench.verdict.compare import judge
 from tests.track.builders import make_git, make_machine, make_provenance, make_record, make_suite, write_run
 from tests.track.repository import Repository
 

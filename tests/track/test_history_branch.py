@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from bench.track import history_branch
-from bench.track.errors import TrackInputError
-from bench.track.history import add_run, load_history, newest_comparable, open_history
-from bench.track.history_branch import HistoryBranch
-from bench.track.history_push import push
-from bench.track.history_store import HistoryDirectory
-from bench.track.runs import read_run, run_name
+from inflor_bench.errors import TrackInputError
+from inflor_bench.history import branch
+from inflor_bench.history.branch import HistoryBranch
+from inflor_bench.history.directory import HistoryDirectory
+from inflor_bench.history.history import add_run, load_history, newest_comparable, open_history
+from inflor_bench.history.push import push
+from inflor_bench.record.run_file import read_run, run_name
 from tests.track.builders import make_git, make_machine, make_record, write_run
 
 BRANCH = "bench-data"
@@ -24,9 +24,9 @@ ROOT = Path(__file__).parents[2]
 ADD = """
 import sys
 from pathlib import Path
-from bench.track.history import add_run
-from bench.track.history_branch import HistoryBranch
-from bench.track.history_push import fetch, push
+from inflor_bench.history.history import add_run
+from inflor_bench.history.branch import HistoryBranch
+from inflor_bench.history.push import fetch, push
 repository, remote, *runs = sys.argv[1:]
 store = HistoryBranch(Path(repository), "bench-data")
 print("ready", flush=True)
@@ -334,7 +334,7 @@ def test_a_git_that_hangs_while_it_reads_is_ended_and_the_files_are_named(store,
     git.write_text(f'#!/bin/sh\ncase "$*" in *--batch) exec sleep 600;; esac\nexec {real} "$@"\n')
     git.chmod(0o755)
     monkeypatch.setenv("PATH", f"{git.parent}:{os.environ['PATH']}")
-    monkeypatch.setattr(history_branch, "LIMIT_SECONDS", 0.5)
+    monkeypatch.setattr(branch, "LIMIT_SECONDS", 0.5)
     loaded = load_history(store)
     assert ([item.name for item in loaded.damaged], loaded.runs) == (names, ())
 

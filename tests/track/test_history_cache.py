@@ -12,10 +12,10 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from bench.track.history import add_run
-from bench.track.history_branch import HistoryBranch
-from bench.track.history_cache import load_tables
-from bench.track.history_store import HistoryDirectory
+from inflor_bench.history.branch import HistoryBranch
+from inflor_bench.history.cache import load_tables
+from inflor_bench.history.directory import HistoryDirectory
+from inflor_bench.history.history import add_run
 from tests.track.builders import make_record, write_run
 from tests.track.history_size import onto_branch, write_history
 
@@ -328,8 +328,8 @@ def test_ctrl_c_ends_the_reading_and_the_next_call_reads_it_all(tmp_path, cache)
     code = """
 import sys
 from pathlib import Path
-from bench.track.history_cache import load_tables
-from bench.track.history_store import HistoryDirectory
+from inflor_bench.history.cache import load_tables
+from inflor_bench.history.directory import HistoryDirectory
 def progress(done, total):
     if done == 1:
         print("reading", flush=True)

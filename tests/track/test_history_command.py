@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli import main
-from bench.track.history_doctor import examine
-from bench.track.history_store import HistoryDirectory
+from inflor_bench.cli.app import main
+from inflor_bench.history.check import examine
+from inflor_bench.history.directory import HistoryDirectory
 from tests.track.builders import make_git, make_machine, make_record, sha, write_run
 
 ROOT = Path(__file__).parents[2]
@@ -125,7 +125,7 @@ def test_the_doctor_ends_with_2_until_what_is_damaged_is_set_aside(command, repo
 def test_help_loads_nothing_heavy():
     code = (
         "import sys; sys.argv[1:] = ['history', 'add', '--help']\n"
-        "from bench.cli import main\n"
+        "from inflor_bench.cli.app import main\n"
         "try: main()\nexcept SystemExit: pass\n"
         "print(sorted({'torch', 'numpy', 'scipy', 'pyarrow', 'pandas'} & set(sys.modules)), file=sys.stderr)"
     )

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from bench.track import history_store
-from bench.track.errors import TrackInputError
-from bench.track.history import add_run, load_history, newest_comparable
-from bench.track.history_store import HistoryDirectory, is_run_file
-from bench.track.runs import read_run, run_path
+from inflor_bench.errors import TrackInputError
+from inflor_bench.history import directory
+from inflor_bench.history.directory import HistoryDirectory, is_run_file
+from inflor_bench.history.history import add_run, load_history, newest_comparable
+from inflor_bench.record.run_file import read_run, run_path
 from tests.track.builders import make_git, make_machine, make_provenance, make_record, sha, write_run
 
 ROOT = Path(__file__).parents[2]
 ADD = """
 import sys
 from pathlib import Path
-from bench.track.history import add_run
-from bench.track.history_store import HistoryDirectory
+from inflor_bench.history.history import add_run
+from inflor_bench.history.directory import HistoryDirectory
 print("ready", flush=True)
 sys.stdin.readline()
 for run in sys.argv[2:]:
@@ -170,9 +170,9 @@ def test_what_is_a_run_file_by_its_name(name, is_one):
 
 
 def test_a_history_that_another_process_never_lets_go_of_is_one_sentence(store, tmp_path, monkeypatch):
-    monkeypatch.setattr(history_store, "LOCKED_SECONDS", 0.3)
+    monkeypatch.setattr(directory, "LOCKED_SECONDS", 0.3)
     store.directory.mkdir()
     told = pytest.raises(TrackInputError, match=r"another process did not let go of it within 0.3 s")
-    with history_store.locked(store.directory), told:  # each opening is a holder of its own, also in one process
+    with directory.locked(store.directory), told:  # each opening is a holder of its own, also in one process
         add_run(store, given(tmp_path))
     assert add_run(store, given(tmp_path))[1]

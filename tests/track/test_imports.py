@@ -1,4 +1,4 @@
-"""The import rule: tracking answers quickly, so it imports nothing heavy and nothing of ours outside itself."""
+"""The import rule: records, verdicts and histories answer quickly, so they import nothing heavy."""
 
 import pkgutil
 import subprocess
@@ -6,11 +6,16 @@ import sys
 
 import pytest
 
-import bench.track
+import inflor_bench
 
-MODULES = sorted(module.name for module in pkgutil.iter_modules(bench.track.__path__, "bench.track."))
+PACKAGES = ("git", "history", "record", "verdict")
+MODULES = sorted(
+    module.name
+    for package in PACKAGES
+    for module in pkgutil.iter_modules([f"{inflor_bench.__path__[0]}/{package}"], f"inflor_bench.{package}.")
+)
 # compare and history answer on every command; what is heavy there is imported where it is used.
-QUICK = ("bench.track.compare", "bench.track.history", "bench.track.render")
+QUICK = ("inflor_bench.verdict.compare", "inflor_bench.history.history", "inflor_bench.verdict.render")
 
 
 def imported_by(*modules: str) -> set[str]:
@@ -19,13 +24,12 @@ def imported_by(*modules: str) -> set[str]:
     return set(done.stdout.split())
 
 
-def test_the_package_imports_neither_torch_nor_anything_of_ours_outside_itself():
-    assert "bench.track.compare" in MODULES
+def test_they_import_neither_torch_nor_what_measures_or_reports():
+    assert "inflor_bench.verdict.compare" in MODULES
     names = imported_by(*MODULES)
-    roots = {name.partition(".")[0] for name in names}
-    assert roots & {"torch", "models", "reports", "torchvision"} == set()
-    ours = {name for name in names if name.startswith("bench.") and not name.startswith("bench.track")}
-    assert ours == {"bench.metrics"}
+    assert {name.partition(".")[0] for name in names} & {"torch", "torchvision"} == set()
+    ours = {name.split(".")[1] for name in names if name.startswith("inflor_bench.")}
+    assert ours == {*PACKAGES, "errors", "files", "lock", "metrics"}
 
 
 @pytest.mark.parametrize("heavy", ["numpy", "scipy", "statsmodels", "pandas", "rich", "pynvml", "pyarrow"])

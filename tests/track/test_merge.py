@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.suites.shards import Shard
-from bench.track.errors import TrackInputError
-from bench.track.merge import merge_runs
-from bench.track.runs import parse_run
+from inflor_bench.errors import TrackInputError
+from inflor_bench.record.merge import merge_runs
+from inflor_bench.record.run_file import parse_run
+from inflor_bench.run.shards import Shard
 from tests.track.builders import make_git, make_machine, make_record, write_run
 
 NEURONS = ("relu", "hard", "soft", "hard-mpr", "soft-mpr")

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from bench.track.findings import Finding
-from bench.track.outputs import bencher_metric_format, github_action_benchmark, workflow_commands
-from bench.track.runs import read_run
+from inflor_bench.record.run_file import read_run
+from inflor_bench.verdict.export import bencher_metric_format, github_action_benchmark, workflow_commands
+from inflor_bench.verdict.findings import Finding
 from tests.track.builders import make_record, write_run
 
 CELL = "digits/resnet8/soft-mpr/T4/s0"

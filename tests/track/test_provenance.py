@@ -6,8 +6,8 @@ from importlib import metadata
 import pynvml
 import pytest
 
-from bench.track import provenance
-from bench.track.provenance import machine, versions
+from inflor_bench.record import provenance
+from inflor_bench.record.provenance import machine, versions
 
 
 def test_the_fingerprint_is_the_hash_of_its_preimage():

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bench.track.records import Absent, Accuracy, Latency, Record
-from bench.track.runs import parse_run
+from inflor_bench.record.run_file import parse_run
+from inflor_bench.record.schema import Absent, Accuracy, Latency, Record
 from tests.track.builders import make_record, make_run_document
 
 text = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)

@@ -6,8 +6,9 @@ from html.parser import HTMLParser
 import pytest
 from rich.console import Console
 
-from bench.track.compare import Finding, judge
-from bench.track.render import (
+from inflor_bench.record.run_file import read_run
+from inflor_bench.verdict.compare import Finding, judge
+from inflor_bench.verdict.render import (
     MARKER,
     escape,
     plain,
@@ -17,7 +18,6 @@ from bench.track.render import (
     summary,
     to_json,
 )
-from bench.track.runs import read_run
 from tests.track.builders import make_git, make_record, make_suite, write_run
 
 BASE = {"run_id": "base", "git": make_git("base", parent="older")}

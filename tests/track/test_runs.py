@@ -5,10 +5,10 @@ import sys
 import pytest
 from pytest_benchmark.storage.file import FileStorage
 
-from bench.track.errors import TrackInputError
-from bench.track.outputs import bencher_metric_format, github_action_benchmark
-from bench.track.records import SECTIONS, Absent
-from bench.track.runs import EXTRA_KEY, cell_slug, merge_documents, read_run, run_path, write_json
+from inflor_bench.errors import TrackInputError
+from inflor_bench.record.run_file import EXTRA_KEY, cell_slug, merge_documents, read_run, run_path, write_json
+from inflor_bench.record.schema import SECTIONS, Absent
+from inflor_bench.verdict.export import bencher_metric_format, github_action_benchmark
 from tests.track.builders import (
     make_benchmark,
     make_git,

@@ -1,11 +1,11 @@
 import json
 
-from bench.track.schema import PUBLISHED, record_schema
+from inflor_bench.record.json_schema import PUBLISHED, record_schema
 from tests.track.builders import make_record
 
 
 def test_the_published_schema_is_current():
-    assert PUBLISHED.read_text("utf-8") == record_schema(), "run: python -m bench.track.schema"
+    assert PUBLISHED.read_text("utf-8") == record_schema(), "run: python -m inflor_bench.record.json_schema"
 
 
 def test_the_schema_names_every_key_of_a_record():

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.track.statistics import (
+from inflor_bench.verdict.statistics import (
     PairedChange,
     benjamini_hochberg,
     mann_whitney,

@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from bench.track.errors import TrackInputError
-from bench.track.runs import cell_slug, merge_documents, read_run, run_path
-from bench.track.unfinished import DamagedFileWarning, finish_run, open_run, recover_unfinished, write_cell
+from inflor_bench.errors import TrackInputError
+from inflor_bench.record.open_run import DamagedFileWarning, finish_run, open_run, recover_unfinished, write_cell
+from inflor_bench.record.run_file import cell_slug, merge_documents, read_run, run_path
 from tests.track.builders import make_provenance, make_record, make_run_document, make_suite
 
 # Opens a run, writes the cells of argv[2:], says so, and waits to be killed.
 WRITER = """
 import json, sys
 from pathlib import Path
-from bench.track.unfinished import open_run
-from bench.track.records import Provenance
+from inflor_bench.record.open_run import open_run
+from inflor_bench.record.schema import Provenance
 out, provenance, *documents = sys.argv[1:]
 run = open_run(Path(out), Provenance.model_validate_json(provenance))
 for document in documents:
@@ -186,7 +186,7 @@ def test_an_unwritable_output_directory(tmp_path):
 
 def test_processes_write_cells_of_one_run_at_once(tmp_path, documents):
     code = (
-        "import json, sys; from pathlib import Path; from bench.track.unfinished import write_cell\n"
+        "import json, sys; from pathlib import Path; from inflor_bench.record.open_run import write_cell\n"
         "write_cell(Path(sys.argv[1]), json.loads(sys.stdin.read()))"
     )
     with open_run(tmp_path, make_provenance()) as run:

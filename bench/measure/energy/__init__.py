@@ -5,9 +5,9 @@ constants; adding one is adding an entry there. `lemaire` adds addressing and me
 and from installed packages.
 """
 
-from bench.measure.energy.constants import ENERGY_MODELS as ENERGY_MODELS
-from bench.measure.energy.estimates import EnergyEstimate as EnergyEstimate
-from bench.measure.energy.estimates import estimate as estimate
-from bench.measure.energy.model import EnergyModel as EnergyModel
-from bench.measure.energy.model import per_operation as per_operation
-from bench.measure.energy.user import energy_models as energy_models
+from inflor_bench.measure.energy.constants import ENERGY_MODELS as ENERGY_MODELS
+from inflor_bench.measure.energy.estimates import EnergyEstimate as EnergyEstimate
+from inflor_bench.measure.energy.estimates import estimate as estimate
+from inflor_bench.measure.energy.model import EnergyModel as EnergyModel
+from inflor_bench.measure.energy.model import per_operation as per_operation
+from inflor_bench.measure.energy.user import energy_models as energy_models

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from bench.measure.energy.lemaire import LEMAIRE2022
-from bench.measure.energy.model import EnergyModel, per_operation
+from inflor_bench.measure.energy.lemaire import LEMAIRE2022
+from inflor_bench.measure.energy.model import EnergyModel, per_operation
 
 PICOJOULE = 1e-12
 

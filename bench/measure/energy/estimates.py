@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.measure.energy.constants import ENERGY_MODELS
-from bench.measure.energy.model import EnergyModel, NeuronLayer, SynapticLayer
-from bench.measure.errors import MeasureInputError
+from inflor_bench.errors import MeasureInputError
+from inflor_bench.measure.energy.constants import ENERGY_MODELS
+from inflor_bench.measure.energy.model import EnergyModel, NeuronLayer, SynapticLayer
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ from __future__ import annotations
 import itertools
 import math
 
-from bench.measure.energy.model import EnergyModel, NeuronLayer, SynapticLayer
+from inflor_bench.measure.energy.model import EnergyModel, NeuronLayer, SynapticLayer
 
 ADD = 0.1e-12
 MAC = 3.2e-12
@@ -107,7 +107,7 @@ LEMAIRE2022 = EnergyModel(
     "1",
     "Lemaire et al. 2022, arXiv 2210.13107: 45 nm, 32-bit integer, 0.1 pJ add and 3.1 pJ multiply; arithmetic, "
     "addressing and memory access, with exact counts at borders. Not checked against the paper's own tables; what the "
-    "paper leaves open is read as bench.measure.energy.lemaire says",
+    "paper leaves open is read as inflor_bench.measure.energy.lemaire says",
     synapses,
     neurons,
     covers,

@@ -11,7 +11,7 @@ A file holds one table a model. Constants are J, each 0 where it is not given:
     dense = 0.0               # a synapse, zeros included
     neuron_update = 0.5e-12   # a neuron, time step and sample
 
-A package offers an `EnergyModel`, or a list of them, under an entry point of the group `inflor_bench.energy_models`.
+A package offers an `EnergyModel`, or a list of them, under an entry point of the group `energy_models`.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bench.measure.energy.constants import ENERGY_MODELS
-from bench.measure.energy.model import EnergyModel, per_operation
-from bench.measure.errors import MeasureInputError
+from inflor_bench.errors import MeasureInputError
+from inflor_bench.measure.energy.constants import ENERGY_MODELS
+from inflor_bench.measure.energy.model import EnergyModel, per_operation
 
 GROUP = "inflor_bench.energy_models"
 

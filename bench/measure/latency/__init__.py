@@ -12,12 +12,12 @@ and sweeps are timed here, in turn (A B A B).
 
 from __future__ import annotations
 
-from bench.measure.latency.conditions import cuda_graph, evict_caches
-from bench.measure.latency.neighbours import Neighbours, neighbours
-from bench.measure.latency.rounds import Turn, event_rounds, rounds_in_turn, synchronise
-from bench.measure.latency.statistics import Latency, Rounds, describe, median_interval, summarise
-from bench.measure.latency.sustained import cpu_seconds_per_inference, inferences_per_second
-from bench.measure.latency.warmup import Warmup, warm_up
+from inflor_bench.measure.latency.conditions import cuda_graph, evict_caches
+from inflor_bench.measure.latency.neighbours import Neighbours, neighbours
+from inflor_bench.measure.latency.rounds import Turn, event_rounds, rounds_in_turn, synchronise
+from inflor_bench.measure.latency.statistics import Latency, Rounds, describe, median_interval, summarise
+from inflor_bench.measure.latency.sustained import cpu_seconds_per_inference, inferences_per_second
+from inflor_bench.measure.latency.warmup import Warmup, warm_up
 
 __all__ = [
     "Latency",

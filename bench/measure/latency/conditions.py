@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from bench.measure.unavailable import Unavailable
+from inflor_bench.measure.unavailable import Unavailable
 
 CPU_CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 CAPTURE_WARM_UP = 3

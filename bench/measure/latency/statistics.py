@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special  # not stats, which takes longer to import than a small model to measure
 
-from bench.measure.errors import MeasureInputError
-from bench.measure.latency.neighbours import Neighbours
-from bench.measure.latency.warmup import Warmup
+from inflor_bench.errors import MeasureInputError
+from inflor_bench.measure.latency.neighbours import Neighbours
+from inflor_bench.measure.latency.warmup import Warmup
 
 # Least number of rounds n with 1 - q**n >= 0.95.
 ROUNDS_FOR_PERCENTILE = {90: 29, 95: 59, 99: 299}

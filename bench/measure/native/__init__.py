@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bench.cache import cache_directory
+from inflor_bench.cache import cache_directory
 
 logger = logging.getLogger("inflor_bench.measure")
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.measure.power.measurement import measure_power
-from bench.measure.power.null import NullMeter
-from bench.measure.power.nvml_energy import NvmlEnergyMeter
-from bench.measure.power.nvml_power import NvmlPowerMeter
-from bench.measure.power.profile import FULL, QUICK, Profile
-from bench.measure.power.protocol import Meter
-from bench.measure.power.rapl import RaplMeter
-from bench.measure.power.result import PowerMeasurement, device_lost
+from inflor_bench.measure.power.measurement import measure_power
+from inflor_bench.measure.power.null import NullMeter
+from inflor_bench.measure.power.nvml_energy import NvmlEnergyMeter
+from inflor_bench.measure.power.nvml_power import NvmlPowerMeter
+from inflor_bench.measure.power.profile import FULL, QUICK, Profile
+from inflor_bench.measure.power.protocol import Meter
+from inflor_bench.measure.power.rapl import RaplMeter
+from inflor_bench.measure.power.result import PowerMeasurement, device_lost
 
 if TYPE_CHECKING:
     import torch

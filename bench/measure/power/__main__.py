@@ -17,10 +17,10 @@ from importlib import import_module
 from random import Random
 from typing import TypeVar
 
-from bench.measure.power.observation import observe
-from bench.measure.power.profile import Profile
-from bench.measure.power.progress import LoadEndedError, Progress
-from bench.measure.power.separate import COMPLETED, LOAD
+from inflor_bench.measure.power.observation import observe
+from inflor_bench.measure.power.profile import Profile
+from inflor_bench.measure.power.progress import LoadEndedError, Progress
+from inflor_bench.measure.power.separate import COMPLETED, LOAD
 
 T = TypeVar("T")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bench.measure.power.nvml import explain, load
-from bench.measure.power.nvml_energy import NvmlEnergyMeter
-from bench.measure.power.nvml_power import NvmlPowerMeter
-from bench.measure.power.protocol import MeterError
-from bench.measure.unavailable import Unavailable
+from inflor_bench.measure.power.nvml import explain, load
+from inflor_bench.measure.power.nvml_energy import NvmlEnergyMeter
+from inflor_bench.measure.power.nvml_power import NvmlPowerMeter
+from inflor_bench.measure.power.protocol import MeterError
+from inflor_bench.measure.unavailable import Unavailable
 
 
 @dataclass(frozen=True)

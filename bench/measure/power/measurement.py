@@ -14,13 +14,13 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Protocol
 
-from bench.measure.errors import MeasureInputError
-from bench.measure.power.observation import Observation
-from bench.measure.power.profile import FULL, Profile
-from bench.measure.power.protocol import Meter
-from bench.measure.power.result import PowerMeasurement, summarise
-from bench.measure.power.separate import SeparateProcess
-from bench.measure.unavailable import Unavailable
+from inflor_bench.errors import MeasureInputError
+from inflor_bench.measure.power.observation import Observation
+from inflor_bench.measure.power.profile import FULL, Profile
+from inflor_bench.measure.power.protocol import Meter
+from inflor_bench.measure.power.result import PowerMeasurement, summarise
+from inflor_bench.measure.power.separate import SeparateProcess
+from inflor_bench.measure.unavailable import Unavailable
 
 LOGGER = logging.getLogger(__name__)
 

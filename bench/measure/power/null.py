@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from bench.measure.power.protocol import Clock, MeterError
-from bench.measure.unavailable import Unavailable
+from inflor_bench.measure.power.protocol import Clock, MeterError
+from inflor_bench.measure.unavailable import Unavailable
 
 
 class NullMeter:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from bench.measure.power.protocol import Conditions, MeterError
+from inflor_bench.measure.power.protocol import Conditions, MeterError
 
 T = TypeVar("T")
 

@@ -5,9 +5,9 @@ It moves in ticks of 20 to 100 ms and is exact on each: the best there is, if wi
 
 from __future__ import annotations
 
-from bench.measure.power.nvml import GPU_SCOPE, RELATIVE_UNCERTAINTY, NvmlDevice
-from bench.measure.power.protocol import Clock, Conditions, MeterError
-from bench.measure.unavailable import Unavailable
+from inflor_bench.measure.power.nvml import GPU_SCOPE, RELATIVE_UNCERTAINTY, NvmlDevice
+from inflor_bench.measure.power.protocol import Clock, Conditions, MeterError
+from inflor_bench.measure.unavailable import Unavailable
 
 
 class NvmlEnergyMeter:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bench.measure.power.nvml import GPU_SCOPE, RELATIVE_UNCERTAINTY, NvmlDevice
-from bench.measure.power.protocol import Clock, Conditions, MeterError
-from bench.measure.unavailable import Unavailable
+from inflor_bench.measure.power.nvml import GPU_SCOPE, RELATIVE_UNCERTAINTY, NvmlDevice
+from inflor_bench.measure.power.protocol import Clock, Conditions, MeterError
+from inflor_bench.measure.unavailable import Unavailable
 
 
 class NvmlPowerMeter:

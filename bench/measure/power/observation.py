@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Protocol, TypeVar
 
-from bench.measure.power.profile import Profile
-from bench.measure.power.progress import Progress
-from bench.measure.power.protocol import Clock, Conditions, Meter, MeterError, Reader
-from bench.measure.power.window import Watch, Window
-from bench.measure.unavailable import Unavailable
+from inflor_bench.measure.power.profile import Profile
+from inflor_bench.measure.power.progress import Progress
+from inflor_bench.measure.power.protocol import Clock, Conditions, Meter, MeterError, Reader
+from inflor_bench.measure.power.window import Watch, Window
+from inflor_bench.measure.unavailable import Unavailable
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from bench.measure.unavailable import Unavailable
+from inflor_bench.measure.unavailable import Unavailable
 
 Clock = Callable[[], float]
 

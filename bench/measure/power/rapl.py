@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.measure.power.protocol import Clock, Conditions, MeterError
-from bench.measure.unavailable import Unavailable
+from inflor_bench.measure.power.protocol import Clock, Conditions, MeterError
+from inflor_bench.measure.unavailable import Unavailable
 
 POWERCAP = Path("/sys/class/powercap")
 

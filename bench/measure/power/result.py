@@ -6,10 +6,10 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.measure.power.observation import Observation
-from bench.measure.power.profile import FULL, Profile
-from bench.measure.power.protocol import Conditions
-from bench.measure.unavailable import Unavailable
+from inflor_bench.measure.power.observation import Observation
+from inflor_bench.measure.power.profile import FULL, Profile
+from inflor_bench.measure.power.protocol import Conditions
+from inflor_bench.measure.unavailable import Unavailable
 
 # Clock-event reasons that mean the device ran slower than it could (NVML's names).
 THROTTLING = {

@@ -20,11 +20,11 @@ from random import Random
 from tempfile import TemporaryFile
 from typing import IO
 
-from bench.measure.power.observation import Observation, no_meter
-from bench.measure.power.profile import Profile
-from bench.measure.power.progress import Completions
-from bench.measure.power.protocol import Meter
-from bench.measure.unavailable import Unavailable
+from inflor_bench.measure.power.observation import Observation, no_meter
+from inflor_bench.measure.power.profile import Profile
+from inflor_bench.measure.power.progress import Completions
+from inflor_bench.measure.power.protocol import Meter
+from inflor_bench.measure.unavailable import Unavailable
 
 # What the watching process says besides its result, a line each.
 LOAD, COMPLETED = "load", "completed"
@@ -64,7 +64,7 @@ class SeparateProcess:
 def _watching_process(errors: IO[bytes]) -> Iterator[subprocess.Popen[str]]:
     """The process that watches; it is stopped in any case. It finds its modules where this one does."""
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "bench.measure.power"],
+        [sys.executable, "-P", "-m", "inflor_bench.measure.power"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=errors,

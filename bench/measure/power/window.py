@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from bench.measure.power.progress import Progress
-from bench.measure.power.protocol import Conditions, MeterError, Reader
+from inflor_bench.measure.power.progress import Progress
+from inflor_bench.measure.power.protocol import Conditions, MeterError, Reader
 
 EDGE_POLL_SECONDS = 0.001
 # A tick that fell into a longer gap between two readings (the thread was held up) is left for the next one.

@@ -1,0 +1,36 @@
+"""From what measuring returns to the sections of a record. Where there is no value there is a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+from inflor_bench.errors import MeasureInputError
+from inflor_bench.measure.unavailable import Unavailable
+from inflor_bench.record.schema import Absent, Section
+
+S = TypeVar("S", bound=Section)
+
+
+def section(kind: type[S], value: Any) -> S | Absent:
+    """The section that holds a measured dataclass of the same field names, or the reason why there is none."""
+    if isinstance(value, Unavailable):
+        return Absent(status="unavailable", reason=value.reason)
+    return kind.model_validate({key: _plain(item) for key, item in asdict(value).items()})
+
+
+def attempt(kind: type[S], measure: Callable[[], Any]) -> S | Absent:
+    """`section` of what `measure` returns; a measurement that refuses its input is absent as failed, and says why."""
+    try:
+        return section(kind, measure())
+    except MeasureInputError as error:
+        return Absent(status="failed", reason=str(error))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value

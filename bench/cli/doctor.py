@@ -1,0 +1,38 @@
+"""The command `inflor-bench doctor`."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+
+def doctor() -> None:
+    """Say what can be measured on this machine, why not the rest, and what to change."""
+    from inflor_bench.doctor.check import careful
+    from inflor_bench.doctor.checks import quick_checks
+    from inflor_bench.doctor.slow import Probe
+
+    console = Console(highlight=False, emoji=False, markup=False)
+    probe = Probe()
+    try:
+        for check in quick_checks():
+            console.print(_row(check.name, check.verdict, check.text, check.remedy))
+        with Console(stderr=True).status("asking torch and the data sets"):
+            slow = careful("torch", probe.checks)
+        for check in slow:
+            console.print(_row(check.name, check.verdict, check.text, check.remedy))
+    finally:
+        probe.close()
+
+
+def _row(name: str, verdict: str, text: str, remedy: str) -> Table:
+    row = Table.grid(padding=(0, 2))
+    row.add_column(width=4)
+    row.add_column(width=10)
+    row.add_column(overflow="fold")
+    said = Text(text)
+    if remedy:
+        said.append(f"\n-> {remedy}", style="bold")
+    row.add_row(Text(verdict, style={"yes": "green", "no": "red", "mind": "yellow"}[verdict]), name, said)
+    return row

@@ -1,0 +1,684 @@
+"""Exact synaptic operations of any torch.nn.Module.
+
+A synaptic operation is one pair of a non-zero input element and a non-zero weight element that an operator multiplies
+or accumulates. Zero padding never counts. Bias, normalisation, pooling and elementwise arithmetic are not synaptic (an
+elementwise product has no fan-in, unless it is summed: `synop_sums`); they have a ledger of their own, as have the
+neuron updates. Nor is a product of weights alone, into which nothing came (`synop_weights`).
+
+    with SynOpCounter(model) as counter:
+        for x in batches:
+            model(x)
+    counter.result(samples=n).total.ac
+
+Accumulates (`ac`) are the operations of a site whose input held only -1, 0 and 1 in every call of the run, multiply-
+accumulates (`mac`) those of every other site. A site is a weight, or a place in the code, in one module; so the class
+depends neither on the batch size nor on how time is laid out.
+
+What the numbers do not say: the backward pass is not counted, and what runs outside torch's dispatcher (a hand-written
+kernel called from Python) is invisible. A module that ran with a weight which no operator ever received is therefore
+listed as uncounted, as is every operator that no formula covers. torch.compile steps aside under a counter: compiled
+modules run eagerly, with the same operators, and are counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any, Self, cast, get_args
+
+import torch
+from torch import Tensor, nn
+from torch._ops import OpOverload
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from inflor_bench.errors import MeasureInputError
+from inflor_bench.measure.neurons.operations import Ledger, NeuronOps, OtherOps, Rule
+from inflor_bench.measure.neurons.protocol import SpikingNeuron, spiking_neurons
+from inflor_bench.measure.running.calls import Called, ModuleCalls
+from inflor_bench.measure.synops.counting import Counting, Place, place_in_code
+from inflor_bench.measure.synops.elementwise import Factors, Sums
+from inflor_bench.measure.synops.formulas import (
+    Contraction,
+    Formula,
+    Product,
+    formula_of,
+    is_not_synaptic,
+    is_view,
+    operands,
+    with_operands,
+)
+from inflor_bench.measure.synops.formulas.attention import attention
+from inflor_bench.measure.synops.formulas.registry import FormulaError, NotCoveredError
+from inflor_bench.measure.synops.modes import CONDITIONS, remove
+from inflor_bench.measure.synops.result import UNRECEIVED, OperationCounts, SynOpResult, UncountedOperator
+from inflor_bench.measure.synops.sites import Policy, SpikeClass
+from inflor_bench.measure.synops.time_and_samples import Rows, TimeAxis
+from inflor_bench.measure.synops.weights import Origin, Weights, nothing_yet, why_uncountable, written_by
+
+
+@dataclass(frozen=True)
+class _Operator:
+    """What is known of an operator, looked up once."""
+
+    name: str
+    formula: Formula | None
+    known: bool
+    composite: bool
+    mutable: bool
+    views: bool
+    makes: bool
+    pads: bool
+    follows: bool
+    rule: Rule | None
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """A product with a buffer of which it is not known yet whether it is state, or else a weight."""
+
+    names: frozenset[str]
+    as_state: Product
+    as_weight: Product | None
+    index: int
+    shape: torch.Size
+    module: str
+    place: Place
+
+
+class SynOpCounter(TorchDispatchMode):
+    """Count the synaptic operations of every call of `module` inside the `with` block.
+
+    Args:
+        module: the model. Modules that it shares between several places are one site each.
+        timesteps: T; gives operations per time step for the sites that have a time axis.
+        time_axis: where time is. "inside": the model takes [N, ...] and makes the steps itself; "leading": it takes
+            [T, N, ...]; "flattened": [T*N, ...], time outermost; "calls": it takes one step [N, ...] a call, T calls in
+            a row. Inside the model a site may see [T, N, ...] or [T*N, ...] at once, or [N, ...] once a step.
+        per_sample: also keep the operations of each sample.
+        scaled_spikes: class of inputs that are 0, s or -s with one s over the whole run: "ac" folds s into the weights.
+        integer_spikes: class of other whole-numbered inputs: "ac" makes an input of k (times a weight) k accumulates.
+
+    Raises:
+        MeasureInputError: the arguments do not fit.
+        FormulaError: a formula failed; the forward pass stops there and `result` refuses.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        timesteps: int | None = None,
+        time_axis: TimeAxis = "inside",
+        per_sample: bool = False,
+        scaled_spikes: SpikeClass = "mac",
+        integer_spikes: SpikeClass = "mac",
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        if not isinstance(module, nn.Module):
+            raise MeasureInputError(f"{type(module).__name__} is not a torch.nn.Module: give the model itself.")
+        rows = Rows(timesteps, time_axis, per_sample=per_sample)
+        for name, policy in (("scaled_spikes", scaled_spikes), ("integer_spikes", integer_spikes)):
+            if policy not in get_args(SpikeClass):
+                raise MeasureInputError(f"{name} is {policy!r}: give 'mac' or 'ac'.")
+        if isinstance(module, torch.jit.ScriptModule) and (timesteps is not None or per_sample):
+            raise MeasureInputError("A scripted module gives totals only: leave out timesteps and per_sample.")
+        if integer_spikes == "ac" and (timesteps is not None or per_sample):
+            raise MeasureInputError("integer_spikes='ac' gives totals only: leave out timesteps and per_sample.")
+        self._module = module
+        self._policy, self._rows = Policy(scaled_spikes, integer_spikes), rows
+        self._weights = Weights(module)
+        self._sums = Sums(self._weights)
+        self._waiting: list[_Waiting] = []
+        # Buffers that a product was left out for, which had no other input, and the module that it is in.
+        self._left_out: dict[str, str] = {}
+        self._counting = Counting(self._weights, self._policy, rows)
+        self._ledger = Ledger()
+        self._uncounted: dict[tuple[str, str], int] = {}
+        self._known: dict[OpOverload, _Operator] = {}
+        self._failed: str | None = None
+        self._operators = 0
+        self._ran: dict[str, int] = {}
+        # Neurons, in training or not: the pass in which one first held no synaptic operation, and those that held any.
+        self._quiet: dict[tuple[str, bool], int] = {}
+        self._synaptic: set[tuple[str, bool]] = set()
+        self._passes = 0
+        self._function_mode: _FunctionMode | None = None
+        self._nested = _Nested(self)
+        self._undo: ExitStack | None = None
+        self._calls = ModuleCalls(self._call)
+        self._stack: list[str] = []
+        self._neurons: list[_NeuronCall] = []
+        self._paused = 0
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Do without torch's guard around every dispatched operator: while counting nothing is compiled anyway."""
+        return False
+
+    # Context
+
+    def __enter__(self) -> Self:
+        """Start counting: watch the calls of modules and take over dispatch.
+
+        Raises:
+            MeasureInputError: the counter is at work already.
+        """
+        if self._undo is not None:
+            raise MeasureInputError("This counter is at work already: leave it before it is entered again.")
+        with ExitStack() as undo:
+            self._weights.learn(self._ran)
+            neurons = {id(neuron) for neuron in spiking_neurons(self._module).values()}
+            undo.callback(self._calls.stop)
+            # What a scripted module calls inside does not come by here: its sites are named after their weights.
+            self._calls.watch(
+                (module, self._called(name, module, neurons))
+                for name, module in self._module.named_modules()
+                if not isinstance(module, torch.jit.ScriptModule)
+            )
+            if not isinstance(self._module, torch.jit.ScriptModule):
+                begin = self._module.register_forward_pre_hook(self._begin_of_forward, with_kwargs=True)
+                undo.callback(begin.remove)
+                end = self._module.register_forward_hook(self._end_of_forward, always_call=True)
+                undo.callback(end.remove)
+            undo.enter_context(CONDITIONS.set())
+            # Under inference mode linear layers and attention arrive whole, and a second mode would only cost time.
+            self._function_mode = None if torch.is_inference_mode_enabled() else _FunctionMode(self)
+            undo.callback(self._look_away)
+            self._watch()
+            self._undo = undo.pop_all()
+        return self
+
+    def _called(self, name: str, module: nn.Module, neurons: set[int]) -> Called:
+        neuron = cast(SpikingNeuron, module) if id(module) in neurons else None
+        return Called(name, neuron)
+
+    def _watch(self) -> None:
+        if self._function_mode is not None:
+            self._function_mode.__enter__()  # type: ignore[no-untyped-call]
+        TorchDispatchMode.__enter__(self)  # type: ignore[no-untyped-call]
+
+    def _look_away(self) -> None:
+        remove(self)
+        if self._function_mode is not None:
+            remove(self._function_mode)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop counting and leave everything as it was.
+
+        Raises:
+            MeasureInputError: a weight changed while counting in a way that torch does not record.
+        """
+        if self._undo is None:
+            return
+        self._undo.close()
+        self._undo = None
+        for transient in (self._stack, self._neurons, self._counting.linear):
+            transient.clear()
+        self._counting.forget()
+        self._sums.forget(all_of_them=True)
+        self._paused = 0
+        if error is None:
+            with _aside():
+                self._decide()
+                self._check_weights()
+
+    def _check_weights(self) -> None:
+        """Count the zeros of cached weights again: a change through NumPy or a foreign pointer leaves no trace."""
+        for site in self._counting.sites.values():
+            if not site.unchanged():
+                self._failed = f"The weight of {site.name!r} changed while counting without torch recording it"
+                raise MeasureInputError(f"{self._failed}: change weights through torch, or outside the counter.")
+
+    def _call(self, called: Called, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run a call of one of the modules, by its name."""
+        name = called.name
+        self._stack.append(name)
+        self._ran[name] = self._ran.get(name, 0) + 1
+        try:
+            if called.neuron is not None:
+                return self._call_neuron(name, called.neuron, module, args, kwargs)
+            return self._calls.run(module, *args, **kwargs)
+        finally:
+            if self._stack:
+                self._stack.pop()
+
+    def _only_mode(self) -> bool:
+        modes = torch._C._len_torch_dispatch_stack(), torch._C._len_torch_function_stack()
+        return modes == (1, 0 if self._function_mode is None else 1)
+
+    def _call_neuron(
+        self, name: str, neuron: SpikingNeuron, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        alone = self._is_trusted(name, module) and not self._needs((*args, *kwargs.values()))
+        given = args[0] if args and isinstance(args[0], Tensor) else None
+        call = _NeuronCall(name, neuron, given, suspended=alone and self._suspend())
+        self._neurons.append(call)
+        output = None
+        try:
+            output = self._calls.run(module, *args, **kwargs)
+        finally:
+            if self._neurons:
+                self._neurons.pop()
+            self._end_of_neuron(call, module, output)
+        return output
+
+    def _end_of_neuron(self, call: _NeuronCall, module: nn.Module, output: Any) -> None:
+        try:
+            if isinstance(output, Tensor) and (reason := why_uncountable((output,))):
+                self._list_uncounted(f"a spiking neuron ({reason})", (output,), {})
+            elif isinstance(output, Tensor) and not self._neurons:
+                with nullcontext() if call.suspended else _aside():
+                    _, found = self._counting.occupancy_of(output, 1)
+                self._ledger.neuron(call.name or type(module).__name__, call.neuron, output, found.nonzero)
+        finally:
+            if call.suspended:
+                CONDITIONS.stay_eager()
+                self._watch()
+                self._counting.forget()  # it may have written into what it was given
+                if self._rows.wanted and isinstance(output, Tensor) and call.given is not None:
+                    self._rows.layouts.same(call.given, output)
+            elif call.synaptic:
+                self._synaptic.add((call.name, module.training))
+            else:
+                self._quiet.setdefault((call.name, module.training), self._passes - (module is self._module))
+
+    def _is_trusted(self, name: str, module: nn.Module) -> bool:
+        """Whether a neuron held no synaptic operation in a whole pass, and nothing that could be a weight later."""
+        key = (name, module.training)
+        whole = self._quiet.get(key, self._passes) < self._passes
+        return whole and key not in self._synaptic and not _holds_weights(module)
+
+    def _needs(self, values: Iterable[Any]) -> bool:
+        """Whether what happens to these has to be seen: they are made of weights, or products not summed yet."""
+        return self._sums.waits_for(values) or self._weights.origin_of_all(values) is not None
+
+    def _suspend(self) -> bool:
+        """Leave a neuron alone, so that its fused kernels run."""
+        if not self._only_mode():
+            return False
+        self._look_away()
+        CONDITIONS.compile_again()
+        return True
+
+    def _begin_of_forward(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._weights.came_in((*args, *kwargs.values()))
+        self._rows.begin(args)
+
+    def _end_of_forward(self, module: nn.Module, args: Any, output: Any) -> None:
+        self._passes += 1
+        with _aside():
+            self._decide()
+            self._sums.forget()
+            self._rows.end(self._counting.sites.values())
+
+    def _decide(self) -> None:
+        """A forward pass has ended: now it is known which buffers are state."""
+        self._weights.end_of_forward()
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            product = one.as_weight if one.names.isdisjoint(self._weights.state) else one.as_state
+            if product is not None:
+                self._counting.count(product, one.index, one.shape, one.module, one.place)
+            else:
+                self._left_out.update(dict.fromkeys(one.names, one.module))
+
+    # Dispatch
+
+    def __torch_dispatch__(
+        self, func: OpOverload, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run one operator and count what it multiplies."""
+        kwargs = kwargs or {}
+        operator = self._known.get(func) or self._look_up(func)
+        if operator.composite:
+            return self._decompose(func, args, kwargs)
+        if self._function_mode is None and not torch.is_inference_mode_enabled():
+            self._failed = "Inference mode was left inside a counter that was entered under it"
+            raise MeasureInputError(f"{self._failed}: enter the counter outside of inference mode.")
+        output = self._write(func, args, kwargs) if operator.mutable else func(*args, **kwargs)
+        if self._weights.unseen and not operator.views:
+            self._weights.received((*args, *kwargs.values()))
+        if operator.makes:
+            self._weights.made(func, args, kwargs, output, constants=bool(self._stack))
+        if self._rows.wanted and (operator.makes or operator.mutable):
+            self._rows.follow(func, args, kwargs, output, self._where())
+        if operator.known and not (operator.rule or operator.pads or operator.follows):
+            return output
+        if torch._C._current_graph_task_id() != -1:
+            return output
+        if operator.pads:
+            self._counting.padding(args, output)
+        if operator.rule and not self._neurons and not self._paused and not getattr(output, "is_nested", False):
+            self._ledger.operator(self._where(), operator.rule, args, kwargs, output)
+        if self._paused or (operator.follows and self._follow(operator, func, args, kwargs, output)):
+            return output
+        if not operator.known:
+            if operator.formula is None:
+                self._list_uncounted(operator.name, args, kwargs)
+            else:
+                self._apply(operator.formula, operator.name, output, args, kwargs)
+        return output
+
+    def _write(self, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run an operator that writes into some of its arguments."""
+        self._counting.forget()
+        targets = written_by(func, args, kwargs)
+        product = self._sums.before_writing(func, args, targets)
+        output = func(*args, **kwargs)
+        self._weights.written(func, args, kwargs, targets)
+        for term in self._sums.written(func, args, targets, product):
+            self._count_sum(term, None, output)
+        return output
+
+    def _follow(
+        self, operator: _Operator, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
+    ) -> bool:
+        """Follow elementwise products; return whether the operator was their sum, which is counted then."""
+        try:
+            found = self._sums.summed(func, args, kwargs)
+        except NotCoveredError as reason:
+            self._list_uncounted(f"{operator.name} ({reason})", args, kwargs)
+            return True
+        counted = [] if found is None else [self._count_sum(term, found[1], output) for term in found[0]]
+        if any(counted):
+            return True
+        if not operator.mutable:
+            for term in self._sums.follow(func, args, kwargs, output):
+                self._count_sum(term, None, output)
+        return False
+
+    def _look_up(self, func: OpOverload) -> _Operator:
+        formula = formula_of(func)
+        known = formula is None and is_not_synaptic(func)
+        is_composite = func.namespace not in ("prim", "profiler") and torch._C._dispatch_has_kernel_for_dispatch_key(
+            func.name(), "CompositeImplicitAutograd"
+        )
+        self._known[func] = _Operator(
+            name=str(func),
+            formula=formula,
+            known=known,
+            composite=is_composite and formula is None and not known,
+            mutable=func._schema.is_mutable,
+            views=is_view(func),
+            # What arrives whole, `to` and `reshape` say, may give a view or a copy.
+            makes=not func._schema.is_mutable and (is_composite or not is_view(func)),
+            pads=func is torch.ops.aten.constant_pad_nd.default,
+            follows=Sums.follows(func),
+            rule=Ledger.rule_of(func),
+        )
+        return self._known[func]
+
+    def _decompose(self, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run what a composite operator is made of; they arrive whole under inference mode alone."""
+        if func is torch.ops.aten.scaled_dot_product_attention.default:
+            return self.run_attention(lambda: self._parts(func, args, kwargs), args, kwargs)
+        return self._parts(func, args, kwargs)
+
+    def _parts(self, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        with self._nested:
+            return func.decompose(*args, **kwargs)
+
+    def run_linear(self, run: Callable[[], Any], bias: bool) -> Any:
+        """Run a linear layer: the matrix product in it has a weight, and maybe a bias."""
+        self._counting.linear.append(bias)
+        try:
+            return run()
+        finally:
+            if self._counting.linear:
+                self._counting.linear.pop()
+
+    def run_uncounted(
+        self, run: Callable[[], Any], operator: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Run something whole that cannot be counted, and list it."""
+        self._paused += 1
+        try:
+            output = run()
+        finally:
+            self._paused -= 1
+        self._list_uncounted(f"{operator} ({why_uncountable((*args, *kwargs.values()))})", args, kwargs)
+        return output
+
+    def run_attention(self, run: Callable[[], Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run attention and count it by its definition, whatever it is made of. With dropout its parts are counted."""
+        dropout = kwargs.get("dropout_p", args[4] if len(args) > 4 else 0.0)
+        self._paused += not dropout
+        try:
+            output = run()
+        finally:
+            self._paused -= not dropout
+        if not dropout and not self._paused and torch._C._current_graph_task_id() == -1:
+            with _aside():
+                self._apply(attention, "scaled_dot_product_attention", output, args, kwargs)
+        return output
+
+    def _apply(
+        self, formula: Formula, operator: str, output: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        if reason := why_uncountable((*args, *kwargs.values())):
+            self._list_uncounted(f"{operator} ({reason})", args, kwargs)
+            return
+        try:
+            for index, product in enumerate(formula(output, *args, **kwargs)):
+                self._consider(self._counting.resolve(product), index, output)
+        except NotCoveredError as reason:
+            self._list_uncounted(f"{operator} ({reason})", args, kwargs)
+        except Exception as error:
+            self._failed = (
+                f"The formula of {operator} failed in module {self._where()!r}: {type(error).__name__}: {error}"
+            )
+            raise FormulaError(self._failed) from error
+
+    def _consider(self, product: Product, index: int, output: Any) -> None:
+        """Count a product that an input came into; what was made of weights alone is none.
+
+        A constant that is made on the way and meets a parameter is an input that the model makes itself.
+        """
+        tensors = operands(product)
+        origins = [self._weights.origin(tensor) for tensor in tensors]
+        # In a product of matrices it is the buffer that may be either; a layer says which of its arguments is which.
+        open_roles = isinstance(product, Contraction) or (product.kind == "linear" and not self._counting.linear)
+        if None in origins and not (open_roles and any(map(self._either, origins))):
+            self._count(product, index, output)
+            return
+        if any(nothing_yet(origin, tensor) for origin, tensor in zip(origins, tensors, strict=True)) or (
+            frozenset() in origins and any(origin and self._weights.has_parameter(origin) for origin in origins)
+        ):
+            self._count(product, index, output)
+            return
+        if any(origin is not None and self._weights.undecided(origin) for origin in origins):
+            kept = [
+                tensor if origin is not None and self._weights.has_parameter(origin) else tensor.clone()
+                for tensor, origin in zip(tensors, origins, strict=True)
+            ]
+            as_weight = None
+            if None in origins:
+                given = [
+                    one if origin is None else tensor
+                    for one, origin, tensor in zip(kept, origins, tensors, strict=True)
+                ]
+                as_weight = with_operands(product, given)
+            self._wait(with_operands(product, kept), as_weight, index, output, origins)
+
+    def _count_sum(self, factors: Factors, axes: list[int] | None, output: Any) -> bool:
+        """Count a sum of elementwise products; False where it is none that weighs anything."""
+        found = self._sums.contraction(factors, axes)
+        undecided = [self._either(factor.origin) for factor in factors]
+        if any(undecided):
+            as_state = self._sums.contraction(
+                tuple(
+                    replace(one, origin=None) if either else one for one, either in zip(factors, undecided, strict=True)
+                ),
+                axes,
+            )
+            kept = [
+                None if one is None else with_operands(one, [tensor.clone() for tensor in operands(one)])
+                for one in (as_state, found)
+            ]
+            if kept[0] is not None:
+                came_in = any(factor.origin is None for factor in factors)
+                self._wait(kept[0], kept[1] if came_in else None, 0, output, [factor.origin for factor in factors])
+            return as_state is not None or found is not None
+        if found is None:
+            return False
+        if any(factor.origin is None for factor in factors):
+            self._count(found, 0, output)
+        return True
+
+    def _either(self, origin: Origin) -> bool:
+        """Whether this may be state or a weight, which the forward pass has not shown yet."""
+        return origin is not None and self._weights.undecided(origin) and not self._weights.has_parameter(origin)
+
+    def _count(self, product: Product, index: int, output: Any) -> None:
+        self._note_synaptic()
+        self._weights.came_in((output,))
+        self._counting.count(product, index, _shape(output), self._where())
+
+    def _wait(
+        self, as_state: Product, as_weight: Product | None, index: int, output: Any, origins: list[Origin]
+    ) -> None:
+        self._note_synaptic()
+        names = frozenset().union(*(origin for origin in origins if origin is not None))
+        self._waiting.append(
+            _Waiting(names, as_state, as_weight, index, _shape(output), self._where(), place_in_code())
+        )
+
+    def _note_synaptic(self) -> None:
+        for neuron in self._neurons:
+            neuron.synaptic = True
+        self._operators += 1
+
+    def _list_uncounted(self, operator: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """List an operator, unless it works on weights alone."""
+        if self._weights.origin_of_all((*args, *kwargs.values())) is not None:
+            return
+        self._note_synaptic()
+        key = (self._where(), operator)
+        self._uncounted[key] = self._uncounted.get(key, 0) + 1
+
+    def _where(self) -> str:
+        return self._stack[-1] if self._stack else ""
+
+    # Result
+
+    def result(self, samples: int | None = None) -> SynOpResult:
+        """Return what was counted so far, over all calls. `samples` is recorded with it and gives `mean()`.
+
+        Raises:
+            MeasureInputError: nothing ran inside the counter.
+            FormulaError: a formula failed earlier, also where the caller went on.
+        """
+        if self._failed:
+            raise FormulaError(self._failed)
+        if samples is not None and samples < 1:
+            raise MeasureInputError(f"samples is {samples}: give at least 1.")
+        uncounted = [UncountedOperator(name, operator, calls) for (name, operator), calls in self._uncounted.items()]
+        unseen = self._weights.unseen.values()
+        for name in dict.fromkeys(name for names in unseen for name in sorted(names)):
+            if name in self._ran:
+                uncounted.append(UncountedOperator(name, UNRECEIVED, self._ran[name]))
+        for name in sorted(self._weights.state & self._left_out.keys()):
+            reason = f"products with the buffer {name!r}, taken for a constant before the run wrote into it"
+            uncounted.append(UncountedOperator(self._left_out[name], reason, 1))
+        if not self._operators and not self._ran:
+            raise MeasureInputError("The module was never called inside the counter: call it in the `with` block.")
+        layers = {
+            site.name: site.layer(
+                self._policy, by_step=self._rows.timesteps is not None, by_sample=self._rows.per_sample
+            )
+            for site in self._counting.sites.values()
+        }
+        total = OperationCounts(
+            ac=sum(layer.ac for layer in layers.values()),
+            mac=sum(layer.mac for layer in layers.values()),
+            dense=sum(layer.dense for layer in layers.values()),
+            dense_padded=sum(layer.dense_padded for layer in layers.values()),
+        )
+        return SynOpResult(total, layers, uncounted, samples)
+
+    def neuron_ops(self) -> list[NeuronOps]:
+        """Return the updates of every spiking neuron layer so far."""
+        return self._ledger.neurons()
+
+    def other_ops(self) -> list[OtherOps]:
+        """Return what else is not synaptic: normalisation, pooling, bias, residual and other elementwise arithmetic."""
+        return self._ledger.others()
+
+
+class _FunctionMode(TorchFunctionMode):
+    """Sees whole linear layers and attention: below autograd they can no longer be told from other products."""
+
+    def __init__(self, counter: SynOpCounter) -> None:
+        self._counter = counter
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func is nn.functional.linear:
+            bias = args[2] if len(args) > 2 else kwargs.get("bias")
+            return self._counter.run_linear(lambda: func(*args, **kwargs), bias is not None)
+        if func is nn.functional.scaled_dot_product_attention:
+            return self._counter.run_attention(lambda: func(*args, **kwargs), args, kwargs)
+        if func in _CONVOLUTIONS and args and isinstance(args[0], Tensor) and args[0].is_complex():
+            return self._counter.run_uncounted(lambda: func(*args, **kwargs), func.__name__, args, kwargs)
+        return func(*args, **kwargs)
+
+
+# Of complex numbers they arrive as several real ones.
+_CONVOLUTIONS = frozenset(
+    {
+        *(torch.conv1d, torch.conv2d, torch.conv3d),
+        *(torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d),
+    }
+)
+
+
+class _Nested:
+    """Dispatches what an operator is made of through the counter again."""
+
+    def __init__(self, counter: SynOpCounter) -> None:
+        self._counter = counter
+
+    def __enter__(self) -> None:
+        TorchDispatchMode.__enter__(self._counter)
+
+    def __exit__(self, *error: Any) -> None:
+        TorchDispatchMode.__exit__(self._counter, *error)
+
+
+@dataclass
+class _NeuronCall:
+    """A spiking neuron that is running. `synaptic` says that a possibly synaptic operator was seen inside it."""
+
+    name: str
+    neuron: SpikingNeuron
+    given: Tensor | None
+    suspended: bool
+    synaptic: bool = False
+
+
+@contextmanager
+def _aside() -> Iterator[None]:
+    """Arithmetic on what has been computed: neither autograd nor any counter may see it."""
+    with torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch(), torch.no_grad():
+        yield
+
+
+def _shape(output: Any) -> torch.Size:
+    first = output[0] if isinstance(output, (tuple, list)) else output
+    return cast(Tensor, first).shape
+
+
+def _holds_weights(module: nn.Module) -> bool:
+    """Whether a neuron, or what it is built of, has something that could be a weight or a state of two axes."""
+    for part in module.modules():
+        own = (*part._parameters.values(), *part._buffers.values(), *vars(part).values())
+        if any(isinstance(value, Tensor) and value.ndim > 1 for value in own):
+            return True
+    return False

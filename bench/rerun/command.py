@@ -1,0 +1,148 @@
+"""`inflor-bench rerun`: repeats what a run file says was measured, and says what differs and why.
+
+A run file is untrusted: the command line in it is never run. The work is rebuilt from cells, settings and recipes, each
+checked as if it stood in a suite. Networks that were trained are trained anew.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from inflor_bench.cell.name import Cell
+from inflor_bench.errors import SuiteInputError
+from inflor_bench.text import one_line
+
+if TYPE_CHECKING:
+    from inflor_bench.record.run_file import Run
+    from inflor_bench.record.schema import Record
+    from inflor_bench.run.suite import Suite, TrainingSettings
+
+
+def rerun(
+    run: Annotated[Path, typer.Argument(help="Run file that `inflor-bench run` wrote.")],
+    out: Annotated[Path, typer.Option(help="Where the new run and what is trained go.")] = Path(".bench/rerun"),
+    data_root: Annotated[
+        Path | None, typer.Option(help="Folder that holds the data sets (or INFLOR_BENCH_DATA).")
+    ] = None,
+    download: Annotated[bool, typer.Option("--download", help="Let torchvision fetch data that is not here.")] = False,
+) -> None:
+    """Repeat a run: the same cells, recipes and settings, trained anew. Exit 1 if weights or exact figures differ."""
+    from inflor_bench.record.run_file import read_run
+    from inflor_bench.rerun.differences import differences
+    from inflor_bench.run.suite import check_names, plan
+
+    before = read_run(run)
+    suite, left_out = suite_of(before)
+    planned = plan(suite)
+    check_names(planned)
+
+    from inflor_bench.cell.prepare import Sources
+    from inflor_bench.run.run import run_suite
+
+    errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+    for sentence in left_out:
+        errors.print(one_line(sentence), markup=False)
+    sources = Sources(out / "cache", data_root, download)
+    outcome = run_suite(suite, planned, out / "runs", sources, ["inflor-bench", "rerun", str(run)])
+    if outcome.interrupted:
+        raise KeyboardInterrupt
+    for sentence in outcome.bad_input:
+        errors.print(one_line(sentence), markup=False)
+    if outcome.path is None:
+        raise typer.Exit(2)
+    typer.echo(f"run     {outcome.path}")
+    found = differences(before, read_run(outcome.path))
+    for line in found.lines:
+        typer.echo(one_line(line))
+    raise typer.Exit(2 if outcome.bad_input else int(found.exact_differ))
+
+
+def suite_of(run: Run) -> tuple[Suite, list[str]]:
+    """The suite that measures what a run measured, and a sentence for each cell that cannot be repeated.
+
+    Raises:
+        SuiteInputError: no cell can be repeated, or the settings or recipes are none of this program's.
+    """
+    from pydantic import ValidationError
+
+    from inflor_bench.run.suite import Suite
+
+    cells: list[dict[str, Any]] = []
+    training: dict[str, TrainingSettings] = {}
+    left_out: list[str] = []
+    settings = next(iter(run.cells.values())).record.provenance.settings
+    if settings is None:
+        left_out.append(
+            f"{run.path}: was written before settings were kept: those of a suite without [measure] are taken."
+        )
+    for name, result in run.cells.items():
+        record = result.record
+        weights = record.provenance.weights
+        if weights is None:
+            left_out.append(f"{name}: was not measured in {run.path}: it is left out.")
+            continue
+        if weights.source == "user":
+            left_out.append(f"{name}: is a model of a user's own, whose code a run does not hold: use `measure`.")
+            continue
+        cell = Cell.parse(name)
+        cells.append(
+            {
+                "dataset": cell.dataset,
+                "network": cell.network,
+                "neurons": [cell.neuron],
+                "timesteps": [cell.timesteps],
+                "seeds": [cell.seed],
+                "weights": "zoo" if weights.source == "shipped" else "train",
+                "form": record.model.form,
+            }
+        )
+        if weights.source == "shipped":
+            continue
+        recipe = recipe_of(run.path, record)
+        trained = f"{cell.dataset}/{cell.network}"
+        if training.setdefault(trained, recipe) != recipe:
+            raise SuiteInputError(f"{run.path}: cells of {trained!r} were trained by different recipes: rerun one.")
+    if not cells:
+        raise SuiteInputError(f"{run.path}: no cell can be repeated ({left_out[-1]}) Give another run file.")
+    try:
+        suite = Suite.model_validate(
+            {"name": run.common("suite") or "rerun", "cells": cells, "measure": settings or {}, "training": training},
+            strict=True,
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise SuiteInputError(f"{run.path}: {key}: {first['msg']}: it was written by another version.") from None
+    return suite, left_out
+
+
+def recipe_of(path: Path, record: Record) -> TrainingSettings:
+    """A recipe of ours with the values that the record's weights were trained by.
+
+    Raises:
+        SuiteInputError: there is none.
+    """
+    from dataclasses import replace
+
+    from pydantic import ValidationError
+
+    from inflor_bench.errors import ModelInputError
+    from inflor_bench.models.recipe import RECIPES
+    from inflor_bench.run.suite import TrainingSettings
+
+    values: dict[str, Any] = record.provenance.weights.recipe if record.provenance.weights else {}
+    given = {name: values[name] for name in TrainingSettings.model_fields if name in values and name != "recipe"}
+    for name, recipe in RECIPES.items():
+        try:
+            settings = TrainingSettings(recipe=name, **given)
+            if replace(recipe, **settings.overrides()).values() == values:
+                return settings
+        except (ValidationError, ModelInputError):
+            break
+    raise SuiteInputError(
+        f"{path}: {record.name}: was trained by a recipe that this version does not have: check its commit out."
+    )

@@ -1,0 +1,134 @@
+"""pytest-benchmark as the harness: what every benchmark of ours shares. Imports no models, also not indirectly."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+
+import inflor_bench
+from inflor_bench.cell.derived import derive
+from inflor_bench.cell.device_lock import no_lock
+from inflor_bench.record.provenance import git_state, machine, versions
+from inflor_bench.record.run_file import cell_document
+from inflor_bench.record.schema import Absent, Latency, ModelDescription, Provenance, Record, Section
+from inflor_bench.terminal import terminal
+
+
+def run_benchmarks(test_file: str, *plugins: object) -> int:
+    """Run one file of `benchmarks/` by pytest with the plugins that give it its work; return pytest's exit code."""
+    path = Path(inflor_bench.__file__ or "").parent / "benchmarks" / test_file
+    arguments = [
+        str(path),
+        *("-c", os.devnull, "--rootdir", str(path.parent), "--import-mode=importlib"),
+        *("-p", "no:cacheprovider", "-p", "no:logging", "-p", "no:warnings", "-s", "--tb=short"),
+    ]
+    return int(pytest.main(arguments, plugins=[_Defects(), *plugins]))
+
+
+class _Defects:
+    """The pytest plugin in the place of its terminal: it prints what nobody meant to raise, and nothing else."""
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.pluginmanager.unregister(name="terminalreporter")
+
+    def pytest_exception_interact(
+        self, node: pytest.Item | pytest.Collector, call: pytest.CallInfo[Any], report: pytest.TestReport
+    ) -> None:
+        if call.excinfo is not None and not call.excinfo.errisinstance(pytest.fail.Exception):
+            terminal().print(f"{node.name} failed by a defect:\n{report.longreprtext}", markup=False, highlight=False)
+
+    def pytest_internalerror(self, excrepr: object) -> None:
+        terminal().print(str(excrepr), markup=False, highlight=False)
+
+
+def time_rounds(
+    benchmark: BenchmarkFixture, call: Callable[[], object], rounds: int, before: Callable[[], object] | None = None
+) -> list[float]:
+    """Time a call by pytest-benchmark, once a round and without its own warm-up; return the seconds of each round.
+
+    `before` is called before each round and is not timed.
+    """
+    harness: Any = benchmark
+    harness.pedantic(call, setup=before, rounds=rounds, iterations=1, warmup_rounds=0)
+    return list(harness.stats.stats.data)
+
+
+def make_record(
+    cell: str, description: ModelDescription, provenance: Provenance, sections: Mapping[str, Section]
+) -> Record:
+    """Build the record of a cell from its sections by name, and derive what follows from them."""
+    values: dict[str, Any] = dict(sections)
+    values["derived"] = derive(sections.get("power"), sections.get("energy"))
+    return Record(name=cell, model=description, provenance=provenance, **values)
+
+
+def run_document(record: Record, request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Return the run document of one cell, which the test of `request` has measured.
+
+    Where its latency was measured it is a benchmark with the rounds that pytest-benchmark timed, else it has no time.
+    """
+    config: Any = request.config
+    timed: Any = request.getfixturevalue("benchmark").stats if isinstance(record.latency, Latency) else None
+    header = {
+        "machine_info": config._benchmarksession.get_machine_info(),
+        "commit_info": _commit_info(record.provenance),
+        "datetime": datetime.now(UTC).isoformat(),
+        "version": version("pytest-benchmark"),
+    }
+    return cell_document(header, record, timed and timed.as_dict(include_data=True, flat=False, stats=True))
+
+
+def run_provenance(out: Path, command: Sequence[str], device: str = "cpu") -> Provenance:
+    """What is known of a run before anything is measured; files under `out` do not make the tree dirty."""
+    threads = torch.get_num_threads()
+    return Provenance(
+        run_id=uuid.uuid4().hex[:12],
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=list(command),
+        git=git_state(Path.cwd(), ignore=[out]),
+        machine=machine(threads, shared=beside()),
+        versions=versions(),
+        threads=threads,
+        device=device,
+    )
+
+
+def beside() -> str | None:
+    """What else of ours may run on this machine meanwhile, where devices cannot be locked, which is then said."""
+    unlocked = no_lock()
+    if unlocked is None:
+        return None
+    terminal().print(f"Another measurement may run beside this one: {unlocked}.", markup=False, highlight=False)
+    return f"perhaps: {unlocked}"
+
+
+def _commit_info(provenance: Provenance) -> dict[str, Any]:
+    """The keys that readers of pytest-benchmark's file look for."""
+    git = provenance.git
+    if isinstance(git, Absent):
+        return {
+            "id": "unversioned",
+            "time": None,
+            "author_time": None,
+            "dirty": False,
+            "project": None,
+            "branch": "(unknown)",
+        }
+    return {
+        "id": git.sha,
+        "time": git.committed,
+        "author_time": git.committed,
+        "dirty": git.dirty,
+        "project": Path.cwd().name,
+        "branch": git.branch or "(detached head)",
+    }

@@ -1,0 +1,47 @@
+"""Starts the measuring process. Imports no torch unless the inputs need it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inflor_bench.errors import SuiteInputError
+from inflor_bench.user_model.request import Answer, Request
+
+if TYPE_CHECKING:
+    from inflor_bench.user_model.inputs import Inputs
+
+
+def measure_own(request: Request, inputs: Inputs, seconds: float | None = None) -> Answer:
+    """Measure a model in a process of its own, where the user's directory comes first on the path.
+
+    Raises:
+        SuiteInputError: the process ended without an answer, killed by the model's own code or from outside, or it took
+            longer than so many seconds.
+    """
+    from safetensors.torch import save_file
+
+    with tempfile.TemporaryDirectory(prefix="inflor-bench-") as name:
+        directory = Path(name)
+        files = [str(directory / file) for file in ("request.json", "answer.json")]
+        save_file(inputs.tensors, directory / "inputs.safetensors")
+        replace(request, inputs=str(directory / "inputs.safetensors")).write(Path(files[0]))
+        try:
+            done = subprocess.run(
+                [sys.executable, "-P", "-m", "inflor_bench.user_model", *files], check=False, timeout=seconds
+            )
+        except subprocess.TimeoutExpired:
+            raise SuiteInputError(
+                f"{request.target}: it took longer than --timeout {seconds:g} (s) and was stopped: give it more time."
+            ) from None
+        if Path(files[1]).exists():
+            return Answer.read(Path(files[1]))
+    if done.returncode in (130, -signal.SIGINT):
+        raise KeyboardInterrupt
+    how = f"by {signal.Signals(-done.returncode).name}" if done.returncode < 0 else f"with code {done.returncode}"
+    raise SuiteInputError(f"The process that measured {request.target} ended {how} before it had written a result.")

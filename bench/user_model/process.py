@@ -1,0 +1,176 @@
+"""The measuring process: makes the model, finds out how it is run, measures it into one run file. No models of ours.
+
+`launch` starts it, as `python -P -m inflor_bench.user_model REQUEST ANSWER`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from inflor_bench.cell.device_lock import DeviceBusyError, device_lock
+from inflor_bench.cell.timing import not_timed
+from inflor_bench.errors import MeasureInputError, SuiteInputError, TrackInputError
+from inflor_bench.measure.energy import energy_models
+from inflor_bench.measure.neurons.adapters import library_of
+from inflor_bench.measure.neurons.unregistered import neurons_of
+from inflor_bench.measure.running.drive import Drive
+from inflor_bench.measure.running.recognise import recognise
+from inflor_bench.record.open_run import OpenRun, open_run, recover_unfinished
+from inflor_bench.record.schema import (
+    Absent,
+    DatasetProvenance,
+    ModelDescription,
+    Provenance,
+    Section,
+    WeightsProvenance,
+)
+from inflor_bench.run.harness import make_record, run_benchmarks, run_document, run_provenance
+from inflor_bench.run.watch import watching
+from inflor_bench.terminal import terminal, waited_for
+from inflor_bench.user_model.counting import count
+from inflor_bench.user_model.request import Answer, Request
+from inflor_bench.user_model.target import load_target, weights_hash
+from inflor_bench.user_model.timing import time_own
+
+
+def main(request_file: str, answer_file: str) -> None:
+    """Do what a request asks and write the answer, also where the input is refused."""
+    request = Request.read(Path(request_file))
+    try:
+        answer = measure(request)
+    except (MeasureInputError, SuiteInputError, TrackInputError) as error:
+        answer = Answer(None, [str(error)], [])
+    answer.write(Path(answer_file))
+
+
+def measure(request: Request) -> Answer:
+    """Measure one model into one run file.
+
+    Raises:
+        SuiteInputError, MeasureInputError: the target, or how it is to be run, is refused; nothing was measured.
+        TrackInputError: the run file cannot be written.
+    """
+    torch.manual_seed(request.seed)
+    model = load_target(request.target, Path.cwd())
+    floating = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
+    tensors = load_file(request.inputs)
+    inputs = tensors["inputs"].to(floating.device)
+    if inputs.is_floating_point():
+        inputs = inputs.to(floating.dtype)
+    few = inputs[:, :2] if request.timed else inputs[:2]
+    plan = recognise(model, few, request.said, timed_input=request.timed)
+    out = Path(request.out)
+    recovered = [str(path) for path in recover_unfinished(out)]
+    provenance = run_provenance(out, request.command, str(floating.device))
+    provenance = provenance.model_copy(
+        update={
+            "counted_on": provenance.device,
+            "versions": {**provenance.versions, **_library_versions(model)},
+            "dataset": DatasetProvenance.model_validate(request.dataset),
+            "weights": WeightsProvenance(source="user", sha256=weights_hash(model)),
+        }
+    )
+    with open_run(out, provenance) as run:
+        own = OwnRun(request, Drive(model, plan), inputs, tensors.get("labels"), provenance, run)
+        exit_code = run_benchmarks("test_own.py", own, *watching(request.watch, own.device))
+        path = run.finish() if own.stored else None
+    if exit_code == pytest.ExitCode.INTERRUPTED:
+        raise KeyboardInterrupt
+    if path is None:
+        own.bad_input.append(f"{request.target} was not measured: what stands above is a defect of this program.")
+    return Answer(str(path) if path else None, own.bad_input, recovered)
+
+
+def _library_versions(model: torch.nn.Module) -> dict[str, str]:
+    found = {}
+    for library in {library_of(module) for module in model.modules()} - {None}:
+        try:
+            found[str(library)] = version(str(library))
+        except PackageNotFoundError:  # its own source tree on the path
+            found[str(library)] = "unknown"
+    return found
+
+
+class OwnRun:
+    """The pytest plugin that gives test_own.py the model and its inputs, and stores what was measured."""
+
+    def __init__(
+        self,
+        request: Request,
+        drive: Drive,
+        inputs: Tensor,
+        labels: Tensor | None,
+        provenance: Provenance,
+        run: OpenRun,
+    ) -> None:
+        self.drive, self._settings, self._inputs = drive, request.measure, inputs
+        self.batches = inputs.split(request.measure.batch_size, dim=int(request.timed))
+        self.device = inputs.device
+        self.bad_input: list[str] = []
+        self.stored = False
+        self._labels, self._name = labels, request.name
+        self._total = inputs.shape[int(request.timed)]
+        self._dataset, self._provenance, self._run = request.dataset["name"], provenance, run
+        self._console = terminal()
+        self._request: Any = None
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """One test, with the parameter name that all our benchmarks have."""
+        if "cell" in metafunc.fixturenames:
+            metafunc.parametrize("cell", [self._name])
+
+    @pytest.fixture(name="own")
+    def own_fixture(self, request: pytest.FixtureRequest) -> OwnRun:
+        """This object, to the test."""
+        self._request = request
+        return self
+
+    def count(self) -> dict[str, Section]:
+        """Run all inputs once. Sections that could not be had say why; what failed is told to the user."""
+        with self._progress() as show:
+            return count(self.drive, self.batches, self._labels, energy_models(), show)
+
+    @contextmanager
+    def _progress(self) -> Iterator[Callable[[int], None]]:
+        with self._console.status(f"{self._name}: measuring") as status:
+            yield lambda done: status.update(f"{self._name}: measured {done} of {self._total} samples")
+
+    def time(self) -> dict[str, Section]:
+        """Latency, memory and power, by section."""
+        try:
+            with device_lock(self.device, lambda: waited_for(self.device)):
+                return time_own(self._request.getfixturevalue("benchmark"), self.drive, self._inputs, self._settings)
+        except DeviceBusyError as error:
+            return not_timed(Absent(status="unavailable", reason=str(error)))
+
+    def store(self, sections: dict[str, Section]) -> None:
+        """Write the record."""
+        failed = (section for section in sections.values() if isinstance(section, Absent))
+        reasons = dict.fromkeys(section.reason for section in failed if section.status == "failed")
+        self.bad_input += [f"{self._name}: {reason}" for reason in reasons]
+        record = make_record(self._name, self._description(), self._provenance, sections)
+        self._run.write_cell(run_document(record, self._request))
+        self.stored = True
+
+    def _description(self) -> ModelDescription:
+        model, plan = self.drive.model, self.drive.plan
+        neurons = [adapted for _, adapted in neurons_of(model, plan).values()]
+        constants: dict[str, Any] = {}
+        for name in ("decay", "threshold", "reset", "mpr"):
+            values = {getattr(neuron, name) for neuron in neurons}
+            constants[name] = values.pop() if len(values) == 1 else None
+        return ModelDescription(
+            dataset=self._dataset,
+            timesteps=plan.timesteps,
+            parameters=sum(parameter.numel() for parameter in model.parameters()),
+            **constants,
+        )

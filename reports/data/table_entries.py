@@ -1,0 +1,97 @@
+"""Table entries for the figures of a cell: how each is printed, sorted, and named as missing."""
+
+from __future__ import annotations
+
+from inflor_bench.record.schema import Absent
+from inflor_bench.reports.data.cells import Cell, Missing, absent
+from inflor_bench.reports.data.format import THIN, percent, si, significant
+from inflor_bench.reports.data.tables import Datum, missing
+
+_LABELS = {"unavailable": "not measured", "skipped": "skipped", "failed": "failed"}
+
+
+def none(why: Missing) -> Datum:
+    """The entry of a value that is not there."""
+    return missing(why.reason, _LABELS[why.status])
+
+
+def accuracy(cell: Cell) -> Datum:
+    """Accuracy in per cent, with its Wilson interval."""
+    value = cell.accuracy
+    if isinstance(value, Missing):
+        return none(value)
+    interval = f"{100 * value.low:.2f} to {100 * value.high:.2f}"
+    return Datum(percent(value.value, 2), value.value, detail=interval)
+
+
+def firing_rate(cell: Cell) -> Datum:
+    """Spikes per neuron and step."""
+    value = cell.figure("firing_rate")
+    return none(value) if isinstance(value, Missing) else Datum(significant(value), value)
+
+
+def operations(cell: Cell, kind: str) -> Datum:
+    """Operations per inference of one kind."""
+    return count(cell.figure(kind))
+
+
+def count(value: float | Missing) -> Datum:
+    """A number of operations."""
+    return none(value) if isinstance(value, Missing) else Datum(si(value), value)
+
+
+def energy(cell: Cell, model: str | None, largest: float | None = None) -> Datum:
+    """Estimated J per inference; a bar where the largest of the column is given."""
+    if model is None:
+        return missing("no model of energy was evaluated", "not estimated")
+    value = cell.energy(model)
+    if isinstance(value, Missing):
+        return missing(value.reason, "not estimated")
+    share = value.joules / largest if largest else None
+    return Datum(si(value.joules, "J"), value.joules, share=share)
+
+
+def latency(cell: Cell, quantile: str) -> Datum:
+    """A latency quantile in s per forward pass: `median`, `p90`, `p95` or `p99`."""
+    section = cell.record.latency
+    if isinstance(section, Absent):
+        return none(absent(section))
+    value: float | None = getattr(section, quantile)
+    if value is None:
+        return missing(f"{quantile} needs more rounds than the {section.rounds} that were timed")
+    if quantile != "median":
+        return Datum(si(value, "s"), value)
+    interval = ""
+    if section.median_low is not None and section.median_high is not None:
+        interval = f"{si(section.median_low, 's')} to {si(section.median_high, 's')}"
+    return Datum(si(value, "s"), value, detail=f"{interval} {section.doubt}".rstrip())
+
+
+def measured_energy(cell: Cell) -> Datum:
+    """Measured J per inference, and the part above idle."""
+    section = cell.record.power
+    if isinstance(section, Absent):
+        return none(absent(section))
+    above = f"{si(section.joules_per_inference_above_idle, 'J')} above idle"
+    return Datum(si(section.joules_per_inference, "J"), section.joules_per_inference, detail=above)
+
+
+def reset_loss(cell: Cell) -> Datum:
+    """Mean |u - v - o| per spike."""
+    value = cell.figure("reset_loss")
+    return none(value) if isinstance(value, Missing) else Datum(loss(value), value)
+
+
+def quantisation(cell: Cell) -> tuple[Datum, Datum]:
+    """Quantisation error before and after MPR."""
+    value = cell.quantisation
+    if isinstance(value, Missing):
+        return none(value), none(value)
+    before, after = value
+    rectified = missing("a neuron offers no rectifier") if after is None else Datum(loss(after), after)
+    return Datum(loss(before), before), rectified
+
+
+def loss(value: float) -> str:
+    """A mean error of a membrane: below 1e-6 it is rounding of floating-point numbers."""
+    return "0" if value == 0 else f"<{THIN}10⁻⁶" if value < 1e-6 else significant(value)

@@ -1,0 +1,166 @@
+"""The comparison page: a base and a head side by side, model by model and layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from inflor_bench.metrics import METRICS, Metric
+from inflor_bench.record.run_file import CellResult, Run
+from inflor_bench.record.schema import Record
+from inflor_bench.reports.data import changes, layers, provenance, table_entries
+from inflor_bench.reports.data.cells import Cell, Interval, Missing
+from inflor_bench.reports.data.format import points, relative
+from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, text
+from inflor_bench.reports.data.text import clean
+from inflor_bench.reports.draw import figures
+from inflor_bench.reports.draw.plots import Plot
+from inflor_bench.reports.pages.overview import label
+from inflor_bench.verdict.compare import Comparison
+from inflor_bench.verdict.findings import Finding
+
+_LAYERS = 200
+
+
+@dataclass(frozen=True)
+class ComparePage:
+    """Everything the page shows."""
+
+    title: str
+    sentence: str
+    strip: Sequence[changes.Tile]
+    notes: Sequence[str]
+    models: Table
+    plots: Sequence[Plot]
+    moved: Table
+    undecided: Table
+    layers: Table | None
+    differences: Table | None
+    gone: Sequence[str]
+
+
+def pairs(comparison: Comparison, cells: Sequence[Cell]) -> list[tuple[Cell, Record]]:
+    """The cells that the base has as well, each with the base's record."""
+    base = comparison.base.cells if comparison.base else {}
+    return [(c, base[c.record.name].record) for c in cells if c.run is comparison.head and c.record.name in base]
+
+
+def compare_page(comparison: Comparison, base: Run, cells: Sequence[Cell], energy_model: str | None) -> ComparePage:
+    """Compute the page of a comparison with a base; `cells` are those of the report that it stands in."""
+    mine = [c for c in cells if c.run is comparison.head]
+    gone = [clean(name) for name in base.cells if name not in comparison.head.cells]
+    return ComparePage(
+        f"{provenance.commit(base)} → {provenance.commit(comparison.head)}",
+        changes.sentence(comparison),
+        changes.strip(comparison),
+        comparison.notes,
+        _models(comparison, base, mine, energy_model),
+        _plots(base, mine, energy_model),
+        changes.moved_table(comparison, cells),
+        changes.undecided_table(comparison, cells),
+        layers.moved_table(pairs(comparison, cells), _LAYERS),
+        _differences(base, comparison.head),
+        gone,
+    )
+
+
+def _base_cell(base: Run, cell: Cell) -> Cell | None:
+    found: CellResult | None = base.cells.get(cell.record.name)
+    return None if found is None else Cell(base, found, cell.slug)
+
+
+def _models(comparison: Comparison, run: Run, cells: Sequence[Cell], energy_model: str | None) -> Table:
+    """A row a model: what the base had, what the head has, and the joint verdict."""
+    columns = [Column("Model", numeric=False)]
+    sides: dict[str, Callable[[Cell], Datum]] = {
+        "accuracy": _accuracy,
+        "firing_rate": table_entries.firing_rate,
+        "operations": lambda c: table_entries.operations(c, "operations"),
+        "energy": lambda c: table_entries.energy(c, energy_model),
+    }
+    for metric in (METRICS[name] for name in sides):
+        group = f"{metric.title}, {energy_model or 'no model'}" if metric.name == "energy" else metric.title
+        columns += [Column(side, metric.unit, group) for side in ("base", "head")] + [Column("change", "", group)]
+    found = {(f.cell, f.metric): f for f in comparison.findings}
+    rows = []
+    for cell in cells:
+        base = _base_cell(run, cell)
+        joint = comparison.sentences.get(cell.record.name)
+        said = f"{cell.dataset}; {clean(joint, 300)}" if joint else f"{cell.dataset}; not in the base"
+        data = [Datum(label(cell), cell.name, detail=said, href=f"models/{cell.slug}.html", tone=cell.neuron)]
+        for name, entry in sides.items():
+            head = entry(cell)
+            if base is None:
+                data += [missing("the base has no such model", "new"), head, Datum("–", None)]
+            else:
+                before = entry(base)
+                data += [before, head, _change(before, head, METRICS[name], found.get((cell.record.name, name)))]
+        rows.append(Row(data, mark=cell.slug))
+    return Table("compared-models", "Base and head, model by model, per inference", columns, rows, sortable=True)
+
+
+def _accuracy(cell: Cell) -> Datum:
+    whole = table_entries.accuracy(cell)
+    return Datum(whole.text, whole.value, reason=whole.reason)
+
+
+def _change(before: Datum, head: Datum, metric: Metric, finding: Finding | None) -> Datum:
+    if not isinstance(before.value, float | int) or not isinstance(head.value, float | int):
+        return Datum("–", None)
+    difference = head.value - before.value
+    if metric.unit == "share":
+        return Datum(points(difference), difference, detail=changes.test(finding) if finding else "")
+    return Datum(relative(difference / before.value), difference / before.value) if before.value else Datum("–", None)
+
+
+def _plots(run: Run, cells: Sequence[Cell], energy_model: str | None) -> list[Plot]:
+    if energy_model is None:
+        return []
+    groups: dict[str, list[tuple[figures.Point, figures.Point]]] = {}
+    for cell in cells:
+        base = _base_cell(run, cell)
+        here = None if base is None else (_point(base, energy_model), _point(cell, energy_model))
+        if here is not None and here[0] is not None and here[1] is not None:
+            groups.setdefault(cell.dataset, []).append((here[0], here[1]))
+    return [
+        Plot(
+            f"movement-{number}",
+            dataset,
+            "Pale: at the base. Full: now. Up is more accurate, left is cheaper; a model that did not move has no "
+            "arrow. The numbers stand in the table above.",
+            figures.movement(
+                moved,
+                energy_model,
+                f"Accuracy and estimated energy at the base and now, {dataset}",
+                f"How {len(moved)} models moved between the runs.",
+            ),
+            None,
+        )
+        for number, (dataset, moved) in enumerate(groups.items(), 1)
+    ]
+
+
+def _point(cell: Cell, energy_model: str) -> figures.Point | None:
+    accuracy, energy = cell.accuracy, cell.energy(energy_model)
+    if not isinstance(accuracy, Interval) or isinstance(energy, Missing) or energy.joules <= 0:
+        return None
+    named = f"{cell.neuron} T{cell.timesteps}" if cell.model.neuron else cell.name
+    return figures.Point(cell.slug, named, cell.neuron, accuracy.value, accuracy.low, accuracy.high, energy.joules)
+
+
+def _differences(*runs: Run) -> Table | None:
+    """What else is different about base and head: code, machine, versions, threads; None where nothing is."""
+    base, head = map(_facts, runs)
+    rows = [
+        Row([text(key), text(base.get(key, "none")), text(head.get(key, "none"))])
+        for key in dict.fromkeys([*head, *base])
+        if base.get(key) != head.get(key)
+    ]
+    columns = [Column(name, numeric=False) for name in ("What", "Base", "Head")]
+    return Table("run-differences", "Where the runs themselves differ", columns, rows) if rows else None
+
+
+def _facts(run: Run) -> Mapping[str, str]:
+    return {
+        f"{facts.title.lower()}: {label}": value for facts in provenance.of_run(run) for label, value in facts.items
+    }

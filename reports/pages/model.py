@@ -1,0 +1,247 @@
+"""What a model's page says: its key figures, its layers, its energy by every model of energy, where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from inflor_bench.record.schema import Absent, EnergyModel, InformationLayer, SpikeLayer, Spikes
+from inflor_bench.reports.data import table_entries
+from inflor_bench.reports.data.cells import Cell, Missing, absent
+from inflor_bench.reports.data.format import integer, share, si, significant
+from inflor_bench.reports.data.instruments import conditions_table, power_table
+from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, text
+from inflor_bench.reports.draw.plots import Plot
+from inflor_bench.reports.pages.model_plots import figures_of, layer_mark
+
+
+@dataclass(frozen=True)
+class ModelPage:
+    """Everything a model's page shows."""
+
+    cell: Cell
+    facts: Sequence[tuple[str, Datum]]
+    figures: Sequence[Plot]
+    sites: Table | None
+    neurons: Table | None
+    energy: Table | None
+    memory: Table | None
+    power: Table | None
+    conditions: Table | None
+    uncounted: Sequence[str]
+
+
+def model_page(cell: Cell, energy_model: str | None) -> ModelPage:
+    """Compute a model's page from its record."""
+    estimates, failed = energy_estimates(cell)
+    headline = next((m for m in estimates if m.name == energy_model), None)
+    synops = cell.record.synops
+    uncounted = (
+        [] if isinstance(synops, Absent) else [f"{u.name}: {u.operator}, {u.calls} calls" for u in synops.uncounted]
+    )
+    return ModelPage(
+        cell,
+        facts(cell, energy_model),
+        figures_of(cell),
+        sites_table(cell, headline),
+        neurons_table(cell),
+        energy_table(estimates, failed) if estimates or failed else None,
+        _memory(cell),
+        power_table(cell),
+        conditions_table(cell),
+        uncounted,
+    )
+
+
+def energy_estimates(cell: Cell) -> tuple[Sequence[EnergyModel], Mapping[str, str]]:
+    """All estimates of a cell, and why models gave none; empty where there is nothing."""
+    section = cell.record.energy
+    return ([], {}) if isinstance(section, Absent) else (section.models, section.failed)
+
+
+def facts(cell: Cell, energy_model: str | None) -> list[tuple[str, Datum]]:
+    """The key figures at the head of the page."""
+    return [
+        ("Accuracy", table_entries.accuracy(cell)),
+        ("Firing rate", table_entries.firing_rate(cell)),
+        ("AC per inference", table_entries.operations(cell, "ac")),
+        ("MAC per inference", table_entries.operations(cell, "mac")),
+        (f"Estimated energy, {energy_model or 'no model'}", table_entries.energy(cell, energy_model)),
+        ("Measured energy", table_entries.measured_energy(cell)),
+        ("Median latency", table_entries.latency(cell, "median")),
+        ("Parameters", _parameters(cell)),
+    ]
+
+
+def _parameters(cell: Cell) -> Datum:
+    count = cell.model.parameters
+    return missing("the number of parameters was not recorded") if count is None else Datum(integer(count), count)
+
+
+def sites_table(cell: Cell, energy: EnergyModel | None) -> Table | None:
+    """Synaptic operations by layer, per inference."""
+    section = cell.record.synops
+    if isinstance(section, Absent):
+        return None
+    shares = energy_shares(energy)
+    columns = [
+        Column("Layer", numeric=False),
+        Column("Operator", numeric=False),
+        Column("Output", numeric=False, meaning="shape of one sample at one step"),
+        Column("AC", "1", "Operations per inference", meaning="accumulates"),
+        Column("MAC", "1", "Operations per inference", meaning="multiply-accumulates"),
+        Column("dense", "1", "Operations per inference", meaning="in-bounds pairs, zeros included"),
+        Column(
+            "dense, padded", "1", "Operations per inference", meaning="what FLOP counters report: padding taps included"
+        ),
+        Column("active", "share", meaning="share of the dense pairs that were really computed"),
+        Column("Share", "share", f"Estimated energy, {energy.name if energy else 'no model'}"),
+    ]
+    rows = []
+    for layer in section.layers:
+        done = layer.ac + layer.mac
+        active = (
+            Datum(share(done / layer.dense), done / layer.dense) if layer.dense else missing("no dense pairs", "none")
+        )
+        part = shares.get(layer.name)
+        rows.append(
+            Row(
+                [
+                    Datum(layer.name, layer.name, detail="mixed input" if layer.mixed else ""),
+                    text(layer.kind),
+                    text(shape(layer.output_shape)),
+                    *(
+                        Datum(si(v), v)
+                        for v in (getattr(layer, k) / section.samples for k in ("ac", "mac", "dense", "dense_padded"))
+                    ),
+                    active,
+                    missing("this model of energy has no estimate by layer", "not estimated")
+                    if part is None
+                    else Datum(share(part), part, share=part),
+                ],
+                mark=layer_mark(layer.name),
+            )
+        )
+    return Table("synaptic-layers", "Synaptic operations by layer", columns, rows, sortable=True)
+
+
+def neurons_table(cell: Cell) -> Table | None:
+    """Spiking layers: rates, information loss and neuron updates."""
+    spikes, information, updates = cell.record.spikes, cell.record.information, cell.record.neuron_ops
+    by_spikes = {} if isinstance(spikes, Absent) else {x.name: x for x in spikes.layers}
+    by_loss = {} if isinstance(information, Absent) else {x.name: x for x in information.layers}
+    by_updates = {} if isinstance(updates, Absent) else {x.name: x for x in updates.layers}
+    names = list(dict.fromkeys([*by_spikes, *by_loss, *by_updates]))
+    if not names:
+        return None
+    columns = [
+        Column("Layer", numeric=False),
+        Column("Shape", numeric=False, meaning="of one sample at one step"),
+        Column("Neurons", "1"),
+        Column("Firing rate", "1", meaning="spikes per neuron and step"),
+        Column("as is", "1", "Quantisation error", meaning="mean (o − u)²"),
+        Column("after φ", "1", "Quantisation error", meaning="mean (o − φ(u))²"),
+        Column("Reset loss", "1", meaning="mean |u − v − o| per spike"),
+        Column("updates", "1", "Neuron operations per inference", meaning="one per neuron and step"),
+        Column("resets", "1", "Neuron operations per inference"),
+    ]
+    rows = []
+    for name in names:
+        layer, loss, done = by_spikes.get(name), by_loss.get(name), by_updates.get(name)
+        rows.append(
+            Row(
+                [
+                    text(name),
+                    *_spiking(layer, spikes),
+                    *_losses(loss, cell.record.information),
+                    *(
+                        table_entries.none(
+                            absent(updates) if isinstance(updates, Absent) else Missing("not counted here")
+                        )
+                        if done is None or isinstance(updates, Absent)
+                        else Datum(si(v / updates.samples), v / updates.samples)
+                        for v in ((done.updates, done.reset_operations) if done else (0, 0))
+                    ),
+                ],
+                mark=layer_mark(name),
+            )
+        )
+    return Table("spiking-layers", "Spiking layers", columns, rows, sortable=True)
+
+
+def _spiking(layer: SpikeLayer | None, spikes: Spikes | Absent) -> list[Datum]:
+    if layer is None or isinstance(spikes, Absent):
+        gone = table_entries.none(
+            absent(spikes) if isinstance(spikes, Absent) else Missing("no spikes were counted in this layer")
+        )
+        return [gone] * 3
+    rate = spikes.firing_rate(layer) if layer.neurons and layer.spikes_per_step else None
+    return [
+        text(shape(layer.shape)),
+        Datum(integer(layer.neurons), layer.neurons),
+        missing("the layer has no neurons", "none")
+        if rate is None
+        else Datum(significant(rate), rate, share=min(rate, 1)),
+    ]
+
+
+def _losses(layer: InformationLayer | None, section: object) -> list[Datum]:
+    if layer is None:
+        why = (
+            absent(section)
+            if isinstance(section, Absent)
+            else Missing("information loss was not measured in this layer")
+        )
+        return [table_entries.none(why)] * 3
+    before, after, loss = layer.quantisation_error, layer.quantisation_error_rectified, layer.reset_loss
+    return [
+        Datum(table_entries.loss(before), before),
+        missing("the neuron offers no rectifier", "none") if after is None else Datum(table_entries.loss(after), after),
+        missing("no neuron of this layer fired", "none fired")
+        if loss is None
+        else Datum(table_entries.loss(loss), loss),
+    ]
+
+
+def energy_table(estimates: Sequence[EnergyModel], failed: Mapping[str, str]) -> Table:
+    """Every estimate with its source and what it does not cover; a model that failed with the reason."""
+    columns = [
+        Column("Model of energy", numeric=False),
+        Column("Energy", "J", "Estimated", meaning="J per inference"),
+        Column("Version", numeric=False),
+        Column("Source", numeric=False),
+    ]
+    rows = [
+        Row([text(m.name), Datum(si(m.joules, "J"), m.joules), text(m.version), text("; ".join([m.source, *m.notes]))])
+        for m in estimates
+    ]
+    rows += [
+        Row([text(name), missing(reason, "not estimated"), text(""), text(reason)]) for name, reason in failed.items()
+    ]
+    return Table("energy-models", "Estimated energy per inference, by model of energy", columns, rows)
+
+
+def energy_shares(energy: EnergyModel | None) -> Mapping[str, float]:
+    """Each layer's share of the estimate, whatever unit the parts are in."""
+    whole = sum(energy.layers.values()) if energy else 0.0
+    return {name: value / whole for name, value in energy.layers.items()} if energy and whole > 0 else {}
+
+
+def shape(dimensions: Sequence[int]) -> str:
+    """16 × 28 × 28, on one line."""
+    return "\u00a0×\u00a0".join(str(d) for d in dimensions) or "scalar"
+
+
+def _memory(cell: Cell) -> Table | None:
+    section = cell.record.memory
+    if isinstance(section, Absent):
+        return None
+    values = (
+        ("peak", section.peak_bytes),
+        ("above what stood before", section.above_baseline_bytes),
+        ("parameters", section.parameter_bytes),
+    )
+    kind = {"host_peak_rss": "host memory", "cuda_peak_allocated": "GPU memory"}[section.kind]
+    rows = [Row([text(label), Datum(si(value, "B"), value)]) for label, value in values]
+    columns = [Column("Quantity", numeric=False), Column("Size", "B")]
+    return Table("memory", f"Peak {kind} while a batch of {section.batch_size} runs", columns, rows)

@@ -1,0 +1,261 @@
+"""The figures of a model's page, each with its caption and its data, from the model's record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from inflor_bench.record.schema import Absent, Histogram, InformationLayer, Synops
+from inflor_bench.reports.data.cells import Cell, absent
+from inflor_bench.reports.data.format import percent, si, significant
+from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, text
+from inflor_bench.reports.data.text import digest
+from inflor_bench.reports.draw import figures, model_figures, palette
+from inflor_bench.reports.draw.plots import Plot, no_plot
+
+
+def figures_of(cell: Cell) -> list[Plot]:
+    """The figures of one model."""
+    steps = cell.model.timesteps is not None and cell.model.timesteps > 1
+    return [
+        _operations(cell),
+        _rates(cell),
+        _membranes(cell),
+        _information(cell),
+        _latency(cell),
+        _energy(cell),
+        *([_anytime(cell)] if steps else []),
+    ]
+
+
+def layer_mark(name: str) -> str:
+    """What ties a layer's rows and its marks in figures together."""
+    return f"layer-{digest(name)}"
+
+
+def _operations(cell: Cell) -> Plot:
+    name, heading = "operations", "Synaptic operations by layer"
+    section: Synops | Absent = cell.record.synops
+    if isinstance(section, Absent):
+        return no_plot(name, heading, f"Not counted: {absent(section).reason}")
+    if not section.layers:
+        return no_plot(name, heading, "The model has no layer with synaptic operations.")
+    n = section.samples
+    layers = [
+        model_figures.LayerOperations(layer_mark(x.name), x.name, x.ac / n, x.mac / n, x.dense / n)
+        for x in section.layers
+    ]
+    drawing = model_figures.operations_by_layer(
+        layers, heading, f"Accumulates and multiply-accumulates of {len(layers)} layers."
+    )
+    caption = (
+        "Accumulates and multiply-accumulates that were really computed, against a dense pass over the same layer. "
+        "The numbers stand in the table of synaptic operations."
+    )
+    return Plot(name, heading, caption, drawing, None)
+
+
+def _rates(cell: Cell) -> Plot:
+    name, heading = "rates", "Firing rate by layer and time step"
+    section = cell.record.spikes
+    if isinstance(section, Absent):
+        return no_plot(name, heading, f"Not measured: {absent(section).reason}")
+    layers = [x for x in section.layers if x.neurons and x.spikes_per_step]
+    steps = max((len(x.spikes_per_step) for x in layers), default=0)
+    layers = [x for x in layers if len(x.spikes_per_step) == steps]
+    if not layers:
+        return no_plot(name, heading, "The network has no spiking neurons.")
+    rates = [[section.firing_rate(x, step) for step in range(steps)] for x in layers]
+    columns = [Column("Layer", numeric=False)] + [Column(f"step {t + 1}", "1") for t in range(steps)]
+    rows = [Row([text(x.name), *(Datum(significant(r), r) for r in row)]) for x, row in zip(layers, rates, strict=True)]
+    drawing = model_figures.firing_rates(
+        [x.name for x in layers],
+        rates,
+        [layer_mark(x.name) for x in layers],
+        heading,
+        f"Spikes per neuron of {len(layers)} layers at {steps} time steps.",
+    )
+    caption = "Spikes per neuron at each time step, over all measured samples. The deeper the colour, the more spikes."
+    return Plot(name, heading, caption, drawing, Table("rates-data", heading, columns, rows))
+
+
+def _membranes(cell: Cell) -> Plot:
+    name, heading = "membranes", "Membrane potential before and after MPR"
+    section = cell.record.information
+    if isinstance(section, Absent):
+        return no_plot(name, heading, f"Not measured: {absent(section).reason}")
+    if not section.layers:
+        return no_plot(name, heading, "The network has no spiking neurons.")
+    layers = [(x.name, _density(x.membrane), _density(x.rectified) if x.rectified else None) for x in section.layers]
+    level = (
+        "each has its own firing level"
+        if section.firing_level is None
+        else f"the firing level is {section.firing_level}"
+    )
+    drawing = model_figures.membranes(
+        layers,
+        [x.firing_level if section.firing_level is None else section.firing_level for x in section.layers],
+        palette.neuron_colour(cell.neuron) if cell.neuron != "relu" else palette.SOFT_MPR,
+        heading,
+        f"Distribution of the membrane potential in {len(layers)} layers; {level}.",
+    )
+    used = (
+        "This network was trained with MPR."
+        if cell.model.mpr
+        else "This network was trained without MPR; φ is applied to its membranes here only to show what it would do."
+    )
+    caption = (
+        "Each layer's membrane potential u (filled) and the same values after the rectifier φ (line), each to its own "
+        f"height. A neuron fires above its dashed level, and φ never moves a value across it. {used}"
+    )
+    return Plot(name, heading, caption, drawing, _membrane_table(section.layers))
+
+
+def _density(histogram: Histogram) -> model_figures.Density:
+    whole = max(sum(histogram.counts) + histogram.below + histogram.above, 1)
+    return model_figures.Density(histogram.low, histogram.high, [c / whole for c in histogram.counts])
+
+
+def _membrane_table(layers: Sequence[InformationLayer]) -> Table:
+    """Shares of the membranes in 25 bins at most: the figure's data at a size one can read."""
+    columns = [Column("Layer", numeric=False), Column("of", numeric=False)]
+    rows: list[Row] = []
+    edges: np.ndarray | None = None
+    for layer in layers:
+        for kind, histogram in (("u", layer.membrane), ("φ(u)", layer.rectified)):
+            if histogram is None:
+                continue
+            step = max(1, -(-len(histogram.counts) // 25))
+            here = np.linspace(histogram.low, histogram.high, len(histogram.counts) + 1)[::step]
+            if edges is None:
+                edges = here
+                columns.append(Column(f"below {significant(float(here[0]))}", "share"))
+                columns += [
+                    Column(f"from {significant(float(edge))}", "share")
+                    for edge in here[: -(-len(histogram.counts) // step)]
+                ]
+                columns.append(Column(f"from {significant(histogram.high)}", "share"))
+            elif len(here) != len(edges) or not np.array_equal(here, edges):
+                continue  # another binning does not fit these columns; the run's JSON holds it
+            counts = [sum(histogram.counts[i : i + step]) for i in range(0, len(histogram.counts), step)]
+            whole = max(sum(counts) + histogram.below + histogram.above, 1)
+            values = [count / whole for count in (histogram.below, *counts, histogram.above)]
+            rows.append(Row([text(layer.name), text(kind), *(Datum(percent(v), round(v, 6)) for v in values)]))
+    return Table("membranes-data", "Shares of the membrane potential", columns, rows)
+
+
+def _information(cell: Cell) -> Plot:
+    name, heading = "information", "Information loss by layer"
+    section = cell.record.information
+    if isinstance(section, Absent):
+        return no_plot(name, heading, f"Not measured: {absent(section).reason}")
+    if not section.layers:
+        return no_plot(name, heading, "The network has no spiking neurons.")
+    layers = section.layers
+    profile = figures.LossProfile(
+        cell.slug,
+        cell.neuron,
+        cell.neuron,
+        [x.reset_loss for x in layers],
+        [x.quantisation_error for x in layers],
+        [x.quantisation_error_rectified for x in layers],
+    )
+    drawing = figures.loss_by_layer(
+        [x.name for x in layers],
+        [profile],
+        heading,
+        f"Reset loss and quantisation error of {len(layers)} layers.",
+        [layer_mark(x.name) for x in layers],
+    )
+    caption = (
+        "Left: mean |u − v − o| over the neurons that fired. Right: mean squared distance of spike and membrane, "
+        "as it is (solid) and after φ (dashed). The numbers stand in the table of spiking layers."
+    )
+    return Plot(name, heading, caption, drawing, None)
+
+
+def _latency(cell: Cell) -> Plot:
+    name, heading = "latency", "Latency"
+    section = cell.record.latency
+    if isinstance(section, Absent):
+        return no_plot(name, heading, f"Not measured: {absent(section).reason}")
+    marks = [("median", section.median)] + ([("p95", section.p95)] if section.p95 is not None else [])
+    doubts = {
+        "disturbed": " Other processes took the processors meanwhile: read with care.",
+        "not steady": " The warm-up never became steady: read with care.",
+    }
+    caption = (
+        f"{section.rounds} rounds of a batch of {section.batch_size}, after {section.warmup_iterations} warm-up "
+        f"passes, on {cell.record.provenance.device} with {cell.record.provenance.threads} threads."
+        f"{doubts.get(section.doubt, '')}"
+    )
+    quantities = [
+        ("minimum", section.minimum),
+        ("median", section.median),
+        ("interquartile range", section.iqr),
+        ("p90", section.p90),
+        ("p95", section.p95),
+        ("p99", section.p99),
+        ("CPU time per inference", section.cpu_seconds_per_inference),
+    ]
+    if section.inferences_per_second:
+        quantities.append(("time per inference, sustained", 1 / section.inferences_per_second))
+    rows = [
+        Row(
+            [
+                text(label),
+                missing("needs more rounds" if label[0] == "p" else "not recorded")
+                if v is None
+                else Datum(si(v, "s"), v),
+            ]
+        )
+        for label, v in quantities
+    ]
+    table = Table("latency-data", "Latency", [Column("Quantity", numeric=False), Column("Time", "s")], rows)
+    if len(cell.result.rounds) < 2:
+        return Plot(
+            name, heading, caption + " The single rounds are not in the run, so there is no curve.", None, table
+        )
+    drawing = model_figures.latency_distribution(
+        cell.result.rounds, marks, "Latency distribution", f"Share of {len(cell.result.rounds)} rounds over time."
+    )
+    return Plot(name, heading, caption, drawing, table)
+
+
+def _energy(cell: Cell) -> Plot:
+    name, heading = "energy", "Estimated energy by model of energy"
+    section = cell.record.energy
+    if isinstance(section, Absent):
+        return no_plot(name, heading, f"Not estimated: {absent(section).reason}")
+    estimates = section.models
+    if not estimates:
+        return no_plot(name, heading, "No model of energy was evaluated.")
+    drawing = model_figures.energy_models(
+        [(m.name, m.joules) for m in estimates], heading, f"Estimates of {len(estimates)} models of energy."
+    )
+    caption = (
+        "The same operations, priced by different models of energy. The spread says how much an estimate depends on "
+        "its model. None of these was measured. Once the movement of data counts, a spiking network of 5 time steps "
+        "needs a mean firing rate below roughly 6 % to beat an equally precise quantised ANN (Yan et al., arXiv "
+        "2409.08290, abstract)."
+    )
+    return Plot(name, heading, caption, drawing, None)
+
+
+def _anytime(cell: Cell) -> Plot:
+    name, heading = "anytime", "Anytime accuracy"
+    weights = cell.record.provenance.weights
+    shares = weights.card_anytime if weights else []
+    if not shares:
+        return no_plot(name, heading, "Not known: the weights were made without a record of it.")
+    columns = [Column("Time steps used", "1"), Column("Accuracy", "share")]
+    rows = [Row([Datum(str(t), t), Datum(percent(value, 2), value)]) for t, value in enumerate(shares, 1)]
+    drawing = model_figures.anytime(
+        shares,
+        palette.neuron_colour(cell.neuron),
+        heading,
+        f"Accuracy of the answer after 1 to {len(shares)} time steps.",
+    )
+    caption = "How accurate an answer after fewer time steps is: one pass over the test set after training."
+    return Plot(name, heading, caption, drawing, Table(f"{name}-data", heading, columns, rows))

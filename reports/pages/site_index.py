@@ -1,0 +1,135 @@
+"""The pages that hold a site of many runs together: the index, the trends, and the addresses of commits."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from inflor_bench.reports.data.cells import NEURONS
+from inflor_bench.reports.data.changes import SYMBOLS, WORDS
+from inflor_bench.reports.data.summaries import Moment
+from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, text
+from inflor_bench.reports.data.text import clean
+from inflor_bench.reports.pages import trends
+from inflor_bench.reports.pages.downloads import as_files
+from inflor_bench.reports.pages.report import environment, trend_files
+from inflor_bench.verdict.findings import VERDICTS
+
+_LEVELS = 12
+_SHA = re.compile(r"[0-9a-f]{7,64}")
+
+Listed = tuple[str, Moment, Mapping[str, int] | None]
+
+
+def files(runs: Sequence[Listed], damaged: Sequence[str]) -> dict[str, str | bytes]:
+    """Index, trends and redirects. `runs` are (place, what is kept, verdicts against the base), oldest first."""
+    pages = environment()
+    history = [moment for _, moment, _ in runs]
+    places = {id(moment): place for place, moment, _ in runs}
+    subjects = trends.of_history(history, lambda moment, page: f"runs/{places[id(moment)]}/models/{page}.html")
+    drawn = trends.trends(history, subjects)
+    neurons = [n for n in NEURONS if any(s.neuron == n for s in subjects)]
+    table = _table(runs)
+    made: dict[str, str | bytes] = {
+        "index.html": pages.get_template("site.html").render(
+            title="All runs",
+            trends=drawn,
+            runs=table,
+            levels=trends.event_table(history, drawn.events, {s.name: s for s in subjects}, _LEVELS)
+            if drawn.events
+            else None,
+            newest=runs[-1][0],
+            damaged=damaged,
+            facets={
+                "verdict": ("Verdict", list(dict.fromkeys(r.facets["verdict"] for r in table.rows))),
+                "branch": ("Branch", sorted({r.facets["branch"] for r in table.rows})),
+                "machine": ("Machine", sorted({r.facets["machine"] for r in table.rows})),
+            },
+            root="",
+        )
+    }
+    made |= trend_files(pages, drawn, neurons, "index.html", "All runs", damaged)
+    made |= as_files("runs", table)
+    made["data/runs.json"] = json.dumps([_listed(*run) for run in reversed(runs)], indent=1) + "\n"
+    redirect = pages.get_template("redirect.html")
+    for place, moment, _ in runs:  # the newest run of a commit comes last, and stays
+        if moment.sha and _SHA.fullmatch(moment.sha):
+            made[f"commits/{moment.sha}/index.html"] = redirect.render(
+                title=moment.commit, target=f"../../runs/{place}/index.html", what=f"the newest run of {moment.commit}"
+            )
+    made["latest/index.html"] = redirect.render(
+        title="Newest run", target=f"../runs/{runs[-1][0]}/index.html", what="the newest run"
+    )
+    return made
+
+
+def _listed(place: str, moment: Moment, counts: Mapping[str, int] | None) -> dict[str, Any]:
+    return {
+        "address": f"runs/{place}/index.html",
+        "run_id": moment.run_id,
+        "created": moment.created,
+        "sha": moment.sha,
+        "branch": moment.branch,
+        "machine": moment.machine,
+        "counts": counts,
+    }
+
+
+def _table(runs: Sequence[Listed]) -> Table:
+    columns = [
+        Column("Commit", numeric=False),
+        Column("Measured", numeric=False),
+        Column("Branch", numeric=False),
+        Column("Machine", numeric=False),
+        Column("Models", meaning="models that were measured; below, how many were not"),
+        Column("Against its base", numeric=False, meaning="the most serious verdicts against an earlier run"),
+    ]
+    rows = []
+    for place, moment, counts in reversed(runs):
+        skipped = sum(figures.skipped is not None for figures in moment.cells.values())
+        verdict = _verdict(counts)
+        branch = clean(moment.branch or "none", 60)
+        rows.append(
+            Row(
+                [
+                    Datum(
+                        moment.commit,
+                        moment.commit,
+                        detail=clean(moment.message, 120),
+                        href=f"runs/{place}/index.html",
+                    ),
+                    text(clean(moment.created, 40)[:16].replace("T", " ")),
+                    text(branch),
+                    text(clean(moment.machine, 40)),
+                    Datum(
+                        str(len(moment.cells) - skipped),
+                        len(moment.cells) - skipped,
+                        detail=f"{skipped} not measured" if skipped else "",
+                    ),
+                    verdict,
+                ],
+                anchor=f"run-{place}",
+                facets={
+                    "verdict": WORDS.get(verdict.tone, "no base"),
+                    "branch": branch,
+                    "machine": clean(moment.machine, 40),
+                },
+            )
+        )
+    return Table("runs", "All runs, newest first", columns, rows, sortable=True)
+
+
+def _verdict(counts: Mapping[str, int] | None) -> Datum:
+    if counts is None:
+        return missing("no earlier run has a model of it, so nothing was judged", "no base")
+    given = [v for v in VERDICTS if counts.get(v)]
+    if not given:
+        return missing("the runs have no metric in common", "not judged")
+    worst = given[0]
+    # What could not be judged is no verdict as long as something could.
+    if worst in ("too_noisy", "not_comparable") and "same" in given:
+        worst = "same"
+    more = ", ".join(f"{counts[v]} {WORDS[v]}" for v in given if v not in ("same", "not_comparable"))
+    return Datum(f"{SYMBOLS[worst]} {WORDS[worst]}", WORDS[worst], detail=more, tone=worst)
