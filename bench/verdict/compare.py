@@ -32,7 +32,7 @@ from inflor_bench.verdict.counts import (
     name_reclassified,
 )
 from inflor_bench.verdict.findings import VERDICTS, Finding, Pair, Verdict, percent
-from inflor_bench.verdict.instruments import Interleaved, compare_reading
+from inflor_bench.verdict.instruments import Interleaved, compare_pairs, compare_reading
 from inflor_bench.verdict.seeds import compare_seeds
 from inflor_bench.verdict.significance import decide
 
@@ -166,10 +166,18 @@ def _compare_cell(pair: Pair, interleaved: Interleaved | None) -> list[Finding]:
         if section == "energy" and isinstance(pair.head.record.synops, Absent):
             continue  # estimates follow from what is missing already
         sides = pair.sections(section)
-        findings += (
-            [sides] if isinstance(sides, Finding) else _compare_section(pair, section, sides, findings, interleaved)
-        )
+        if isinstance(sides, Finding):
+            timed = _pairs_of(pair, section, interleaved)
+            findings += timed if timed and sides.verdict != "regressed" else [*timed, sides]
+        else:
+            findings += _compare_section(pair, section, sides, findings, interleaved)
     return findings
+
+
+def _pairs_of(pair: Pair, section: str, interleaved: Interleaved | None) -> list[Finding]:
+    """What pairs measured of a section that the runs do not have: `ab` asks them to count only."""
+    mine = (metric for metric in METRICS.values() if metric.section == section)
+    return [finding for metric in mine for finding in compare_pairs(pair, metric, interleaved)]
 
 
 def _compare_section(

@@ -45,14 +45,20 @@ def compare_reading(
     pair: Pair, metric: Metric, base: Any, head: Any, interleaved: Interleaved | None = None
 ) -> list[Finding]:
     """Return the findings on what an instrument read: those of pairs can gate, separate runs never do."""
-    if metric.judged == "timed" and interleaved is not None:
-        if interleaved.failed is not None:
-            verdict: Verdict = "too_noisy" if interleaved.stopped else "not_comparable"
-            return [pair.finding(metric.name, verdict, interleaved.failed)]
-        mine = [name for name in interleaved.pairs if name.partition("/")[0] == metric.name]
-        found = [_of_pairs(pair, name, interleaved) for name in mine]
-        return found if metric.name in mine else [*found, _of_runs(pair, metric, base, head)]
-    return [_of_runs(pair, metric, base, head)]
+    found = compare_pairs(pair, metric, interleaved)
+    whole = any(finding.metric == metric.name for finding in found)
+    return found if whole else [*found, _of_runs(pair, metric, base, head)]
+
+
+def compare_pairs(pair: Pair, metric: Metric, interleaved: Interleaved | None) -> list[Finding]:
+    """Return the findings on what interleaved pairs measured; they stand whether the runs were timed or not."""
+    if metric.judged != "timed" or interleaved is None:
+        return []
+    if interleaved.failed is not None:
+        verdict: Verdict = "too_noisy" if interleaved.stopped else "not_comparable"
+        return [pair.finding(metric.name, verdict, interleaved.failed)]
+    mine = [name for name in interleaved.pairs if name.partition("/")[0] == metric.name]
+    return [_of_pairs(pair, name, interleaved) for name in mine]
 
 
 def _of_pairs(pair: Pair, metric: str, interleaved: Interleaved) -> Finding:

@@ -115,6 +115,20 @@ def test_verdicts_with_their_reason_and_interval(tmp_path, ratio, noise, floor, 
     assert "signed-rank" in found.reason
 
 
+@pytest.mark.parametrize(("ratio", "verdict"), [(1.1, "regressed"), (1.0, "same")])
+def test_pairs_of_runs_that_only_counted_are_judged_all_the_same(tmp_path, ratio, verdict):
+    """As `ab` asks for them: time is a matter of the pairs alone."""
+    measured = Interleaved({"latency": pairs(14, ratio)}, {"latency": 0.03})
+    counted = [
+        write_run(tmp_path / f"{side}.json", [make_record(CELL, latency=None, provenance={"run_id": side})])
+        for side in ("base", "head")
+    ]
+    comparison = judge(*map(read_run, counted), Rules(interleaved={CELL: measured}))
+    (found,) = [finding for finding in comparison.findings if finding.metric == "latency"]
+    assert (found.verdict, comparison.exit_code) == (verdict, int(verdict == "regressed"))
+    assert "14 interleaved pairs" in found.reason
+
+
 def test_the_layer_whose_time_moved_most_is_named(tmp_path):
     layers = {"latency/neurons": [("stem.lif", 1e-3, 1.01e-3), ("layer2.lif", 1e-3, 1.3e-3)]}
     slower, same = pairs(14, 1.1), pairs(14, 1.0, seed=3)
