@@ -34,7 +34,7 @@ DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [README, *DOCS, ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", ROOT / "CHANGELOG.md"]
 COMMANDS = typer.main.get_command(app).commands
 # Options of other programs than ours that a page may name without the program.
-OF_OTHERS = {"--benchmark-only", "--dependency", "--signal", "--group-by"}
+OF_OTHERS = {"--benchmark-only", "--dependency", "--signal", "--group-by", "--efficiency-out", "--efficiency-base"}
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)

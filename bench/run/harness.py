@@ -78,9 +78,10 @@ def run_document(record: Record, request: pytest.FixtureRequest) -> dict[str, An
     Where its latency was measured it is a benchmark with the rounds that pytest-benchmark timed, else it has no time.
     """
     config: Any = request.config
+    session = getattr(config, "_benchmarksession", None)  # there is none where somebody's own tests run without it
     timed: Any = request.getfixturevalue("benchmark").stats if isinstance(record.latency, Latency) else None
     header = {
-        "machine_info": config._benchmarksession.get_machine_info(),
+        "machine_info": session.get_machine_info() if session else {},
         "commit_info": _commit_info(record.provenance),
         "datetime": datetime.now(UTC).isoformat(),
         "version": version("pytest-benchmark"),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -20,25 +19,22 @@ from inflor_bench.cell.device_lock import DeviceBusyError, device_lock
 from inflor_bench.cell.timing import not_timed
 from inflor_bench.errors import MeasureInputError, SuiteInputError, TrackInputError
 from inflor_bench.measure.energy import energy_models
-from inflor_bench.measure.neurons.adapters import library_of
-from inflor_bench.measure.neurons.unregistered import neurons_of
 from inflor_bench.measure.running.drive import Drive
 from inflor_bench.measure.running.recognise import recognise
 from inflor_bench.record.open_run import OpenRun, open_run, recover_unfinished
 from inflor_bench.record.schema import (
     Absent,
     DatasetProvenance,
-    ModelDescription,
     Provenance,
     Section,
-    WeightsProvenance,
 )
 from inflor_bench.run.harness import make_record, run_benchmarks, run_document, run_provenance
 from inflor_bench.run.watch import watching
 from inflor_bench.terminal import terminal, waited_for
 from inflor_bench.user_model.counting import count
+from inflor_bench.user_model.description import describe_model, provenance_of
 from inflor_bench.user_model.request import Answer, Request
-from inflor_bench.user_model.target import load_target, weights_hash
+from inflor_bench.user_model.target import load_target
 from inflor_bench.user_model.timing import time_own
 
 
@@ -70,15 +66,8 @@ def measure(request: Request) -> Answer:
     plan = recognise(model, few, request.said, timed_input=request.timed)
     out = Path(request.out)
     recovered = [str(path) for path in recover_unfinished(out)]
-    provenance = run_provenance(out, request.command, str(floating.device))
-    provenance = provenance.model_copy(
-        update={
-            "counted_on": provenance.device,
-            "versions": {**provenance.versions, **_library_versions(model)},
-            "dataset": DatasetProvenance.model_validate(request.dataset),
-            "weights": WeightsProvenance(source="user", sha256=weights_hash(model)),
-        }
-    )
+    dataset = DatasetProvenance.model_validate(request.dataset)
+    provenance = provenance_of(run_provenance(out, request.command, str(floating.device)), model, dataset)
     with open_run(out, provenance) as run:
         own = OwnRun(request, Drive(model, plan), inputs, tensors.get("labels"), provenance, run)
         exit_code = run_benchmarks("test_own.py", own, *watching(request.watch, own.device))
@@ -88,16 +77,6 @@ def measure(request: Request) -> Answer:
     if path is None:
         own.bad_input.append(f"{request.target} was not measured: what stands above is a defect of this program.")
     return Answer(str(path) if path else None, own.bad_input, recovered)
-
-
-def _library_versions(model: torch.nn.Module) -> dict[str, str]:
-    found = {}
-    for library in {library_of(module) for module in model.modules()} - {None}:
-        try:
-            found[str(library)] = version(str(library))
-        except PackageNotFoundError:  # its own source tree on the path
-            found[str(library)] = "unknown"
-    return found
 
 
 class OwnRun:
@@ -157,20 +136,6 @@ class OwnRun:
         failed = (section for section in sections.values() if isinstance(section, Absent))
         reasons = dict.fromkeys(section.reason for section in failed if section.status == "failed")
         self.bad_input += [f"{self._name}: {reason}" for reason in reasons]
-        record = make_record(self._name, self._description(), self._provenance, sections)
+        record = make_record(self._name, describe_model(self.drive, self._dataset), self._provenance, sections)
         self._run.write_cell(run_document(record, self._request))
         self.stored = True
-
-    def _description(self) -> ModelDescription:
-        model, plan = self.drive.model, self.drive.plan
-        neurons = [adapted for _, adapted in neurons_of(model, plan).values()]
-        constants: dict[str, Any] = {}
-        for name in ("decay", "threshold", "reset", "mpr"):
-            values = {getattr(neuron, name) for neuron in neurons}
-            constants[name] = values.pop() if len(values) == 1 else None
-        return ModelDescription(
-            dataset=self._dataset,
-            timesteps=plan.timesteps,
-            parameters=sum(parameter.numel() for parameter in model.parameters()),
-            **constants,
-        )
