@@ -6,6 +6,7 @@ import pytest
 from hypothesis import settings
 
 from tests.needs import need
+from tests.repository import Repository
 
 # Imports of scipy and a busy machine are no failures: nothing here asserts on seconds.
 settings.register_profile("untimed", deadline=None)
@@ -34,3 +35,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for mark in item.iter_markers("needs"):
         need(*mark.args)
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """An empty git repository; git asks for no configuration of the user's."""
+    home = tmp_path / "home"
+    home.mkdir()
+    for variable in ("HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(variable, str(home))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    return Repository(tmp_path / "repository", home)

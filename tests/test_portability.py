@@ -17,7 +17,7 @@ from inflor_bench.errors import TrackInputError
 from inflor_bench.history.cache import load_tables
 from inflor_bench.history.directory import HistoryDirectory
 from inflor_bench.record.open_run import open_run, recover_unfinished
-from tests.track.builders import make_provenance, make_record, write_run
+from tests.record.builders import make_provenance, make_record, write_run
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = {"bench": "inflor_bench", "models": "inflor_bench.models", "reports": "inflor_bench.reports"}

@@ -17,8 +17,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.track.builders import make_git, make_record, write_run
-from tests.track.repository import Repository
+from tests.record.builders import make_git, make_record, write_run
+from tests.repository import Repository
 
 pytestmark = pytest.mark.long
 

@@ -7,7 +7,7 @@ import pytest
 from inflor_bench.ab.from_history import measured_before
 from inflor_bench.record.run_file import read_run
 from inflor_bench.record.schema import Absent, DatasetProvenance, WeightsProvenance
-from tests.track.builders import make_git, make_machine, make_record, sha, write_run
+from tests.record.builders import make_git, make_machine, make_record, sha, write_run
 
 CELLS = ("digits/resnet8/soft/T4/s0", "digits/resnet8/soft-mpr/T4/s0")
 BASE = make_git("base")

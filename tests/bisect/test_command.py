@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from inflor_bench.cli.app import main
-from tests.track.builders import LAYERS, make_git, make_record, write_run
+from tests.record.builders import LAYERS, make_git, make_record, write_run
 
 CELL = "digits/resnet8/soft-mpr/T4/s0"
 RUN = """

@@ -12,7 +12,7 @@ from inflor_bench.record.run_file import read_run
 from inflor_bench.verdict.export import bencher_metric_format, github_action_benchmark
 from inflor_bench.verdict.render import MARKER
 from tests.command import call
-from tests.track.builders import make_record, write_run
+from tests.record.builders import make_record, write_run
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from inflor_bench.record.run_file import read_run, run_path
 from inflor_bench.record.schema import Git
 from inflor_bench.reports.pages.comment import MARKER
 from tests.needs import need
-from tests.track.builders import make_git, make_provenance, make_record, write_run
+from tests.record.builders import make_git, make_provenance, make_record, write_run
 
 ROOT = Path(__file__).parents[2]
 GITHUB, GITLAB = (YAML(typ="safe", pure=True).load(template(name)) for name in ("github", "gitlab"))

@@ -15,7 +15,7 @@ from inflor_bench.reports.pages.report import build
 from inflor_bench.run.shards import Shard
 from inflor_bench.run.suite import Suite, plan
 from inflor_bench.verdict.compare import judge
-from tests.track.builders import make_record, make_run_document, write_run
+from tests.record.builders import make_record, make_run_document, write_run
 
 CELLS = (50, 100, 200, 400)
 REPORTED = (10, 20, 40, 80)

@@ -15,7 +15,7 @@ from inflor_bench.models.networks.vgg import VGG
 from inflor_bench.models.neurons import LIF, activation_factory
 from inflor_bench.models.released import convert
 from inflor_bench.run.suite import PlannedCell, check_names
-from tests.measure import oracle
+from tests.measure.synops import oracle
 from tests.models import released as plain
 
 PARAMETERS = {  # as the paper's code has them, with 10 classes, for ImageNet 1000

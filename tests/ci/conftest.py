@@ -1,3 +1,0 @@
-from tests.track.conftest import repository
-
-__all__ = ["repository"]
