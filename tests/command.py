@@ -8,13 +8,17 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import pty
+import select
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Mapping
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 FORKS = multiprocessing.get_context("forkserver")
@@ -86,19 +90,77 @@ def start(
     directory: Path, *arguments: object, fresh: bool = False, **environment: str
 ) -> Running | subprocess.Popen[str]:
     """Start `inflor-bench` in a directory, with further variables; its output is read by `communicate`."""
-    words = [str(argument) for argument in arguments]
-    variables = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
-    if not fresh:
-        return Running(directory, words, variables)
+    if fresh:
+        return start_python("-m", "inflor_bench", *arguments, cwd=directory, env=environment)
+    return Running(directory, [str(argument) for argument in arguments], {**os.environ, **environment})
+
+
+def start_python(
+    *words: object, prefix: tuple[str, ...] = (), env: Mapping[str, str] | None = None, **options: Any
+) -> subprocess.Popen[str]:
+    """Start a Python with further variables, where our `tests` are if no `cwd` is given."""
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     return subprocess.Popen(
-        [sys.executable, "-m", "inflor_bench", *words],
-        cwd=directory,
-        env=variables,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        [*prefix, sys.executable, *map(str, words)],
         text=True,
-        preexec_fn=hear_ctrl_c,
+        env={**os.environ, **(env or {})},
+        **{"cwd": ROOT, "preexec_fn": hear_ctrl_c, **pipes, **options},
     )
+
+
+def python(
+    *words: object, given: str | None = None, check: int | None = 0, cwd: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a Python to its end, which must have the code `check` where that is not None."""
+    process = start_python(*words, env=environment, cwd=cwd or ROOT)
+    out, err = process.communicate(given)
+    assert check is None or process.returncode == check, out + err
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def at_once(program: str, calls: Iterable[Iterable[object]]) -> list[str]:
+    """Run a program once for each list of arguments, all beginning together; return what each printed.
+
+    It prints `ready` and reads a line before it begins.
+    """
+    processes = [start_python("-c", program, *words) for words in calls]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n", process.communicate()
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    outputs = [process.communicate(timeout=300) for process in processes]
+    assert [process.returncode for process in processes] == [0] * len(processes), outputs
+    return [out for out, _ in outputs]
+
+
+def on_a_terminal(directory: Path, *arguments: object, shared: bool = True, **environment: str) -> tuple[int, str, str]:
+    """Run `inflor-bench` on a terminal; return its code, what the terminal showed, and what was printed elsewhere.
+
+    Standard output is the terminal, too, unless it is not `shared`.
+    """
+    own, other = pty.openpty()
+    process = start_python(
+        *("-m", "inflor_bench", *arguments),
+        cwd=directory,
+        env={"TERM": "xterm", **environment},
+        stdin=other,
+        stdout=other if shared else subprocess.PIPE,
+        stderr=other,
+    )
+    os.close(other)
+    seen, end = b"", time.monotonic() + 600
+    while time.monotonic() < end and (process.poll() is None or select.select([own], [], [], 0)[0]):
+        if select.select([own], [], [], 0.1)[0]:
+            try:
+                seen += os.read(own, 65536)
+            except OSError:
+                break
+    out, _ = process.communicate(timeout=60)
+    os.close(own)
+    return process.returncode, seen.decode(), out or ""
 
 
 def call(
@@ -135,7 +197,7 @@ def _main(directory: str, words: list[str], environment: dict[str, str], files: 
     os.chdir(directory)
     os.environ.clear()
     os.environ.update(environment)
-    sys.path[:0] = [directory, *environment["PYTHONPATH"].split(os.pathsep)]
+    sys.path[:0] = [directory, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
     sys.argv = ["inflor-bench", *words]
     from inflor_bench.cli.app import main
 

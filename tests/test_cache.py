@@ -1,13 +1,10 @@
 """Where things are kept, also for a user whom passwd does not know."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 from inflor_bench.cache import cache_directory
+from tests.command import python
 
-ROOT = Path(__file__).parents[1]
 # A job that runs under a number of its own, as in a container.
 HOMELESS = """
 import os, subprocess, sys
@@ -35,16 +32,10 @@ def test_the_users_own_choice_comes_first(tmp_path, monkeypatch):
     assert cache_directory() == tmp_path / "home/.cache/inflor-bench"
 
 
-def test_without_a_home_a_process_and_its_children_share_a_place_that_goes_with_it():
-    variables = {k: v for k, v in os.environ.items() if k not in ("HOME", "XDG_CACHE_HOME", "INFLOR_BENCH_CACHE")}
-    done = subprocess.run(
-        [sys.executable, "-c", HOMELESS],
-        env={**variables, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    count, place, of_child = done.stdout.split()
+def test_without_a_home_a_process_and_its_children_share_a_place_that_goes_with_it(monkeypatch):
+    for name in ("HOME", "XDG_CACHE_HOME", "INFLOR_BENCH_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    count, place, of_child = python("-c", HOMELESS).stdout.split()
     assert int(count) == 10 * 4
     assert place == of_child
     assert not Path(place).exists()

@@ -2,11 +2,8 @@
 
 import ast
 import configparser
-import os
 import re
 import shlex
-import subprocess
-import sys
 import tomllib
 from contextlib import suppress
 from importlib import import_module
@@ -25,10 +22,10 @@ from inflor_bench.measure.energy.user import GROUP, read_models
 from inflor_bench.record.run_file import UNTIMED
 from inflor_bench.run.suite import Suite
 from inflor_bench.verdict.budgets import parse_budgets
+from tests.command import ROOT, call
 
 pytestmark = pytest.mark.long
 
-ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [README, *DOCS, ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", ROOT / "CHANGELOG.md"]
@@ -205,14 +202,8 @@ def test_the_example_of_readme_prints_what_readme_shows(tmp_path):
     (command,) = [block for block in blocks(README, "sh") if "measure" in block]
     (shown,) = blocks(README, "")
     (tmp_path / "net.py").write_text(module, "utf-8")
-    printed = subprocess.run(
-        [sys.executable, "-m", "inflor_bench", *shlex.split(command)[1:], "--quick", "--rounds", "1"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "INFLOR_BENCH_EAGER": "1", "COLUMNS": "80"},
-        capture_output=True,
-        text=True,
-    )
-    assert printed.returncode == 0, printed.stderr
+    words = (*shlex.split(command)[1:], "--quick", "--rounds", 1)
+    printed = call(tmp_path, *words, check=0, fresh=True, INFLOR_BENCH_EAGER="1", COLUMNS="80")
     for exact in (("layer", "kind"), ("MAC", "dense")):
         assert columns(shown, *exact) == columns(printed.stdout, *exact) != []
     # A current beside the firing level may be rounded to the other side of it on another machine.

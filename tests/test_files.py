@@ -2,7 +2,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from inflor_bench import files
 from inflor_bench.errors import TrackInputError
 from inflor_bench.files import read_json, write_json
+from tests.command import start_python
 
 
 def test_a_document_comes_back(tmp_path):
@@ -107,7 +107,7 @@ def test_a_reader_never_sees_half_a_file_of_a_writer_that_is_killed(tmp_path):
         "    n += 1; write_json(Path(sys.argv[1]), {'size': n, 'data': [0.5] * n * 1000})\n"
     )
     for _ in range(3):
-        writer = subprocess.Popen([sys.executable, "-c", code, str(path)])
+        writer = start_python("-c", code, path)
         try:
             deadline = time.monotonic() + 30
             while read_json(path, "x")["size"] < 20 and time.monotonic() < deadline:

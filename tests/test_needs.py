@@ -1,15 +1,10 @@
 """What is missing is a skip with its reason, and a failure where nothing may be left out; in a pytest of its own."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
+from tests.command import ROOT, python
 from tests.needs import COMPLETE, NEEDS, need
 
-ROOT = Path(__file__).parents[1]
 TESTS = """
 import pytest
 from tests.needs import need
@@ -37,13 +32,9 @@ def outcome(directory, **environment):
     (directory / "conftest.py").write_text((ROOT / "tests/conftest.py").read_text("utf-8"))
     empty = directory / "no programs"
     empty.mkdir(exist_ok=True)
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "-rsE", "-p", "no:cacheprovider", "-p", "no:warnings", "test_it.py"],
-        cwd=directory,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "PATH": str(empty), COMPLETE: "", **environment},
-        capture_output=True,
-        text=True,
-    )
+    words = ("-m", "pytest", "-rsE", "-p", "no:cacheprovider", "-p", "no:warnings", "test_it.py")
+    variables = {"PYTHONPATH": str(ROOT), "PATH": str(empty), COMPLETE: "", **environment}
+    return python(*words, cwd=directory, check=None, **variables)
 
 
 def test_what_needs_it_is_skipped_with_the_reason_and_the_rest_passes(tmp_path):

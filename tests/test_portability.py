@@ -3,10 +3,8 @@
 import importlib.util
 import json
 import os
-import subprocess
 import sys
 from contextlib import nullcontext
-from pathlib import Path
 
 import pytest
 import torch
@@ -17,9 +15,9 @@ from inflor_bench.errors import TrackInputError
 from inflor_bench.history.cache import load_tables
 from inflor_bench.history.directory import HistoryDirectory
 from inflor_bench.record.open_run import open_run, recover_unfinished
+from tests.command import ROOT, python
 from tests.record.builders import make_provenance, make_record, write_run
 
-ROOT = Path(__file__).parent.parent
 FOLDERS = {"bench": "inflor_bench", "models": "inflor_bench.models", "reports": "inflor_bench.reports"}
 # Takes from our modules alone what Windows lacks: other packages have ways of their own there, which are not tried.
 IMPORTER = """
@@ -76,10 +74,7 @@ def modules():
 def test_every_module_is_imported_without_what_windows_lacks():
     names = list(modules())
     assert len(names) > 200
-    done = subprocess.run(
-        [sys.executable, "-c", IMPORTER, "inflor_bench", *names], cwd=ROOT, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
+    done = python("-c", IMPORTER, "inflor_bench", *names)
     failed = json.loads(done.stdout.splitlines()[-1])
     assert failed.pop("inflor_bench.breach").startswith("AttributeError"), "the importer would not see a breach"
     if importlib.util.find_spec("ray") is None:  # the only package of an extra that is imported with a module of ours

@@ -1,12 +1,11 @@
 """The import rule: records, verdicts and histories answer quickly, so they import nothing heavy."""
 
 import pkgutil
-import subprocess
-import sys
 
 import pytest
 
 import inflor_bench
+from tests.command import python
 
 PACKAGES = ("git", "history", "record", "verdict")
 MODULES = sorted(
@@ -20,8 +19,7 @@ QUICK = ("inflor_bench.verdict.compare", "inflor_bench.history.history", "inflor
 
 def imported_by(*modules: str) -> set[str]:
     code = f"import sys; import {', '.join(modules)}; print('\\n'.join(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return set(done.stdout.split())
+    return set(python("-c", code).stdout.split())
 
 
 def test_they_import_neither_torch_nor_what_measures_or_reports():

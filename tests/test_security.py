@@ -1,11 +1,11 @@
 """What SECURITY.md promises of our source: nothing that runs what it reads."""
 
 import ast
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.command import ROOT
+
 SOURCES = [path for package in ("bench", "models", "reports") for path in sorted((ROOT / package).rglob("*.py"))]
 
 MODULES = ("pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "yaml", "telnetlib")

@@ -7,22 +7,20 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 import tomllib
 import venv
 from importlib import metadata
-from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.command import ROOT, python
 from tests.record.builders import make_git, make_record, write_run
 from tests.repository import Repository
 
 pytestmark = pytest.mark.long
 
-ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 TOX = configparser.ConfigParser(interpolation=None)
 TOX.read_string((ROOT / "tox.ini").read_text("utf-8"))
@@ -108,16 +106,8 @@ def hidden_from(environment):
 def bare(environment, asked, directory=ROOT, **variables):
     """Run commands without what the environment lacks; gives exit code, output and errors of each."""
     assert all(command[:2] == ["python", "-m"] for command in asked)
-    done = subprocess.run(
-        [sys.executable, "-c", HIDE],
-        input=json.dumps([hidden_from(environment), [command[2:] for command in asked]]),
-        cwd=directory,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return json.loads(done.stdout)
+    given = json.dumps([hidden_from(environment), [command[2:] for command in asked]])
+    return json.loads(python("-c", HIDE, given=given, cwd=directory, **variables).stdout)
 
 
 def history_commands(directory):
@@ -217,11 +207,7 @@ def test_what_a_command_names_is_there(environment):
     for program, *rest in commands(environment):
         if program == "inflor-bench":
             assert program in scripts
-            done = subprocess.run(
-                [sys.executable, "-m", "inflor_bench", rest[0], "--help"], cwd=ROOT, capture_output=True
-            )
-            assert done.returncode == 0
-            known = done.stdout.decode()
+            known = python("-m", "inflor_bench", rest[0], "--help").stdout
             assert all(word in known for word in rest if word.startswith("--"))
         elif program == "python":
             assert rest[0] == "-m"

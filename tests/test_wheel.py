@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.command import ROOT, python
+
 FOLDERS = {"bench": "inflor_bench", "models": "inflor_bench/models", "reports": "inflor_bench/reports"}
 BUILD = "import sys; from setuptools.build_meta import build_wheel; build_wheel(sys.argv[1])"
 # What a stranger's repository has beside our names: packages, and a folder without `__init__.py`.
@@ -30,8 +31,7 @@ def wheel(tmp_path_factory):
         shutil.copy(ROOT / name, source)
     for name in FOLDERS:
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    done = subprocess.run([sys.executable, "-c", BUILD, out], cwd=source, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    python("-c", BUILD, out, cwd=source)
     (path,) = out.glob("*.whl")
     return path
 
@@ -63,8 +63,7 @@ def test_the_licence_of_the_data_is_told_as_ours_is(content):
 
 
 def test_an_index_would_take_it(wheel):
-    done = subprocess.run([sys.executable, "-m", "twine", "check", "--strict", wheel], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    python("-m", "twine", "check", "--strict", wheel)
 
 
 def measures_the_model_of_a_stranger(directory: Path, python: str, **environment: str) -> None:
@@ -100,8 +99,7 @@ def measures_the_model_of_a_stranger(directory: Path, python: str, **environment
 
 def test_as_a_wheel_it_leaves_the_names_of_its_folders_to_others(wheel, tmp_path):
     place, theirs = tmp_path / "installed", tmp_path / "theirs"
-    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", place, wheel]
-    subprocess.run(pip, check=True, capture_output=True)
+    python("-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", place, wheel)
     assert sorted(path.name for path in place.iterdir() if path.is_dir() and "dist-info" not in path.name) == [
         "bin",
         "inflor_bench",

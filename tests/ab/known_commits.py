@@ -22,33 +22,17 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.checkout import inflor_bench
+from tests.command import ROOT
+from tests.place import cells, suite, table
 
-ROOT = Path(__file__).parents[2]
 TIMED = "digits/resnet8/soft/T4/s0"
-COUNTED = """
-name = "counted"
-[[cells]]
-dataset = "fashion-mnist"
-network = "resnet8"
-neurons = ["soft"]
-timesteps = [2]
-seeds = [0]
-weights = "zoo"
-[[cells]]
-dataset = "digits"
-network = "resnet8"
-neurons = ["soft"]
-timesteps = [2]
-seeds = [0]
-weights = "train"
-[training.digits]
-epochs = 4
-[measure]
-rounds = 5
-profile = "quick"
-[ab]
-timed = []
-"""
+COUNTED = suite(
+    cells("fashion-mnist", "soft", weights="zoo"),
+    cells("digits", "soft"),
+    training={"epochs": 4},
+    measure={"rounds": 5},
+    name="counted",
+) + table("ab", timed=[])
 
 _LOADED = "    return model.eval().to(memory_format=torch.channels_last)\n"
 _FORWARD = "            return functional.lif(over_time, mpr=self.mpr, **self._constants()).flatten(0, 1)\n"

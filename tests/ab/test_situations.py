@@ -14,21 +14,13 @@ from inflor_bench.git.repository import git_state
 from inflor_bench.record.run_file import read_run
 from inflor_bench.reports.pages.comment import MARKER
 from tests.command import ROOT, call
+from tests.place import cells, suite
 
 pytestmark = pytest.mark.long
 
-SUITE = """
-name = "small"
-[[cells]]
-dataset = "{}"
-network = "resnet8"
-neurons = ["{}"]
-timesteps = [1]
-seeds = [0]
-weights = "{}"
-[training.digits]
-epochs = 1
-"""
+
+def small(dataset, neuron):
+    return suite(cells(dataset, neuron, timesteps=1), training={"epochs": 1})
 
 
 def ab(directory, *arguments, **environment):
@@ -92,8 +84,8 @@ def ours(repository):
 @pytest.mark.slow
 def test_a_base_of_another_version_of_the_schema_is_named_with_the_versions(ours, tmp_path):
     (tmp_path / "empty").mkdir()
-    suite = tmp_path / "suite.toml"
-    suite.write_text(SUITE.format("fashion-mnist", "hard", "train"))
+    path = tmp_path / "suite.toml"
+    path.write_text(small("fashion-mnist", "hard"))
     records = ours.path / "bench/record/schema.py"
     now = records.read_text("utf-8")
     records.write_text(now.replace("SCHEMA_VERSION: Final = 1", "SCHEMA_VERSION: Final = 0").replace("[1]", "[0]", 1))
@@ -101,7 +93,7 @@ def test_a_base_of_another_version_of_the_schema_is_named_with_the_versions(ours
     base = ours.commit("records as they were")
     records.write_text(now)
     ours.commit("records as they are")
-    done = ab(ours.path, base, "--suite", suite, "--data-root", tmp_path / "empty", "--out", tmp_path / "out")
+    done = ab(ours.path, base, "--suite", path, "--data-root", tmp_path / "empty", "--out", tmp_path / "out")
     assert done.returncode == 2, done.stdout + done.stderr
     assert "schema_version is 0, and this program reads 1" in done.stderr
     assert len(ours.git("worktree", "list").splitlines()) == 1
@@ -114,11 +106,11 @@ def test_a_pull_request_that_changes_nothing_of_the_code_is_compared_with_its_ba
     main = of_a_pull_request(ours, b="1")
     (ours.path / "note.txt").write_text("not committed")
     before = ours.git("status", "--porcelain")
-    suite, summary = tmp_path / "suite.toml", tmp_path / "summary.md"
-    suite.write_text(SUITE.format("digits", "relu", "train"))
+    path, summary = tmp_path / "suite.toml", tmp_path / "summary.md"
+    path.write_text(small("digits", "relu"))
     done = ab(
         ours.path,
-        *("HEAD^1", "--suite", suite, "--out", tmp_path / "out"),
+        *("HEAD^1", "--suite", path, "--out", tmp_path / "out"),
         INFLOR_BENCH_CACHE=str(tmp_path / "cache"),
         GITHUB_ACTIONS="true",
         GITHUB_STEP_SUMMARY=str(summary),

@@ -1,39 +1,21 @@
 """Sixteen commits on a copy of this repository, one of which makes a layer fire more."""
 
-import subprocess
-import tarfile
 import time
-from io import BytesIO
-from pathlib import Path
 
 import pytest
 
-from tests.checkout import inflor_bench
+from tests.checkout import copy, inflor_bench
+from tests.place import cells, suite
 
-ROOT = Path(__file__).parents[2]
 CELL = "digits/resnet8/soft/T4/s0"
-SUITE = """
-name = "tiny"
-[[cells]]
-dataset = "digits"
-network = "resnet8"
-neurons = ["soft"]
-timesteps = [4]
-seeds = [0]
-weights = "zoo"
-[measure]
-rounds = 5
-profile = "quick"
-"""
+SUITE = suite(cells("digits", "soft", timesteps=4, weights="zoo"), measure={"rounds": 5})
 LOADED = "    return model.eval().to(memory_format=torch.channels_last)\n"
 LOUDER = '    dict(model.named_modules())["stages.1.0.activation1"].threshold = 0.45\n'
 
 
 @pytest.mark.slow
 def test_the_commit_and_the_layer_are_found_in_the_time_of_six_cells(repository, tmp_path):
-    archive = subprocess.run(["git", "-C", ROOT, "archive", "HEAD"], capture_output=True, check=True).stdout
-    with tarfile.TarFile(fileobj=BytesIO(archive)) as files:
-        files.extractall(repository.path, filter="data")
+    copy(repository.path)
     (repository.path / "suite.toml").write_text(SUITE)
     commits = [repository.commit("The start")]
     for number in range(1, 17):

@@ -1,12 +1,8 @@
 """One measurement a device at a time: among processes, and let go of by one that is killed."""
 
-import os
 import signal
-import subprocess
-import sys
 import threading
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 import torch
@@ -15,8 +11,8 @@ from inflor_bench.cell import device_lock as module
 from inflor_bench.cell.device_lock import DeviceBusyError, device_lock, no_lock
 from inflor_bench.record.run_file import read_run
 from inflor_bench.run.harness import run_provenance
+from tests.command import start_python
 
-ROOT = Path(__file__).parents[2]
 HOLD = """
 import sys, time, contextlib, pathlib, torch
 from inflor_bench.cell import device_lock
@@ -36,9 +32,7 @@ def place(tmp_path, monkeypatch):
 
 
 def holder(place, **variables):
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(place)], stdout=subprocess.PIPE, text=True, env={**os.environ, **variables}
-    )
+    process = start_python("-c", HOLD, place, env=variables)
     assert process.stdout.readline() == "held\n"
     return process
 
@@ -125,26 +119,9 @@ def make():
 def test_measure_waits_its_turn_too(tmp_path):
     """By the place that every process has, which is held only until the other one says that it waits."""
     (tmp_path / "mine.py").write_text(MODEL)
-    command = [
-        sys.executable,
-        "-m",
-        "inflor_bench",
-        "measure",
-        "mine.py:make",
-        "--shape",
-        "4",
-        "--quick",
-        "--rounds",
-        "2",
-    ]
     with device_lock(CPU, waiting):
-        process = subprocess.Popen(
-            command,
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stderr=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            text=True,
+        process = start_python(
+            *("-m", "inflor_bench", "measure", "mine.py:make", "--shape", 4, "--quick", "--rounds", 2), cwd=tmp_path
         )
         try:
             line = next((line for line in process.stderr if "waiting until another measurement" in line), "")

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -16,10 +15,10 @@ from inflor_bench.ci.templates import template
 from inflor_bench.record.run_file import read_run, run_path
 from inflor_bench.record.schema import Git
 from inflor_bench.reports.pages.comment import MARKER
+from tests.command import ROOT
 from tests.needs import need
 from tests.record.builders import make_git, make_provenance, make_record, write_run
 
-ROOT = Path(__file__).parents[2]
 GITHUB, GITLAB = (YAML(typ="safe", pure=True).load(template(name)) for name in ("github", "gitlab"))
 # `tox run -e history -- ARGUMENTS`, without an environment of its own, which would take a network.
 TOX = f"""#!/bin/bash

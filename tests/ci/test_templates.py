@@ -13,8 +13,8 @@ from ruamel.yaml import YAML
 from inflor_bench.ci.templates import PLACES, template
 from inflor_bench.reports.pages.comment import MARKER
 from inflor_bench.run.suite import load_suite, plan
+from tests.command import ROOT
 
-ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 CHECKOUT = "actions/checkout"
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))

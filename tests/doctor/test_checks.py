@@ -1,19 +1,16 @@
 """`inflor-bench doctor` on machines that are made of files, against stubs, and in a real process."""
 
 import os
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from inflor_bench.doctor.check import Check, careful
 from inflor_bench.doctor.checks import gpu_checks, quick_checks
 from inflor_bench.doctor.slow import Probe
-from tests.measure.power.fake_nvml import Gpu, Library, World, install
-from tests.needs import c_compiler
+from tests.command import python
+from tests.measure.power.fake_nvml import Gpu, Library, World, install, stub_driver
 
-ROOT = Path(__file__).parents[2]
 UUID = "GPU-0f1e2d3c-0000-1111-2222-333344445555"
 
 
@@ -156,52 +153,35 @@ def test_data_to_measure_and_not_to_train_on_are_told_apart_from_what_is_not_her
 
 
 def run_doctor(**environment):
-    return subprocess.run(
-        [sys.executable, "-m", "inflor_bench", "doctor"],
-        cwd=ROOT,
-        env={**os.environ, "COLUMNS": "100", **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = python("-m", "inflor_bench", "doctor", COLUMNS="100", **environment)
+    assert "Traceback" not in done.stdout + done.stderr
+    return done
 
 
 def test_the_command_fits_on_one_screen_and_ends_well():
-    done = run_doctor()
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stdout + done.stderr
-    lines = done.stdout.splitlines()
+    lines = run_doctor().stdout.splitlines()
     assert len(lines) <= 40
     names = [line[6:16].strip() for line in lines if line[:4].strip()]
     assert names[0].startswith("GPU")
     assert {"CPU energy", "CPU time", "CPU clock", "compiler", "chromium", "torch", "data sets"} <= set(names)
-    assert " 0 W" not in done.stdout
+    assert " 0 W" not in "\n".join(lines)
 
 
 def test_the_command_finds_fashion_mnist_everywhere_and_says_where_it_cannot_be_trained_on(tmp_path):
-    done = run_doctor(INFLOR_BENCH_DATA=str(tmp_path))
-    assert done.returncode == 0, done.stderr
-    said = " ".join(done.stdout.split())
+    said = " ".join(run_doctor(INFLOR_BENCH_DATA=str(tmp_path)).stdout.split())
     assert "yes data sets digits, fashion-mnist, digits-dvs" in said
     assert "mind data sets without their training split: fashion-mnist;" in said
 
 
 @pytest.mark.needs("c compiler")
 def test_the_command_sees_a_real_driver_library(tmp_path):
-    source = ROOT / "tests" / "measure" / "stub_nvml.c"
-    subprocess.run([c_compiler(), "-shared", "-fPIC", "-o", tmp_path / "libnvidia-ml.so.1", source], check=True)
-    done = run_doctor(LD_LIBRARY_PATH=str(tmp_path))
-    assert done.returncode == 0, done.stderr
-    said = " ".join(done.stdout.split())
+    driver = stub_driver(tmp_path)
+    said = " ".join(run_doctor(**driver).stdout.split())
     assert "yes GPU energy Stub 200 (GPU-stub), driver 999.9: by the energy counter, checked by polled power" in said
     assert "persistence mode is off" in said
     (tmp_path / "libnvidia-ml.so.1").write_text("no library")
     code = "from inflor_bench.doctor.checks import gpu_checks; print([check.text for check in gpu_checks()])"
-    environment = {**os.environ, "LD_LIBRARY_PATH": str(tmp_path)}
-    damaged = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
-    )
-    assert "nvml_library_not_found" in damaged.stdout
+    assert "nvml_library_not_found" in python("-c", code, **driver).stdout
 
 
 def test_the_first_lines_need_no_torch():
@@ -209,5 +189,4 @@ def test_the_first_lines_need_no_torch():
         "import sys; from inflor_bench.doctor.checks import quick_checks; from inflor_bench.doctor.slow import Probe;"
         "list(quick_checks()); print({'torch', 'pandas', 'scipy', 'numpy', 'sklearn'} & set(sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
+    assert python("-c", code).stdout == "set()\n"

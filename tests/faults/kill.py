@@ -27,25 +27,14 @@ from pathlib import Path
 from inflor_bench.errors import ModelInputError, TrackInputError
 from inflor_bench.models.checkpoints import read_tensors
 from inflor_bench.record.run_file import read_run
+from tests.command import start_python
+from tests.place import EXACT, Place, cells, suite
 
-ROOT = Path(__file__).parents[2]
-SUITE = """
-name = "small"
-[[cells]]
-dataset = "digits"
-network = "resnet8"
-neurons = ["relu", "soft"]
-timesteps = [1]
-seeds = [0]
-weights = "train"
-[training.digits]
-epochs = 1
-batch_size = 256
-[measure]
-batch_size = 2
-rounds = 5
-profile = "quick"
-"""
+SUITE = suite(
+    cells("digits", "relu", "soft", timesteps=1),
+    training={"epochs": 1, "batch_size": 256},
+    measure={"batch_size": 2, "rounds": 5},
+)
 COMMANDS = {
     "run": ("run", "--suite", "suite.toml", "--out", "out"),
     "train": ("train", "--suite", "suite.toml", "--out", "out"),
@@ -55,27 +44,22 @@ PROGRAM = (
     "import inflor_bench.models.training.loop as loop; loop.CHECKPOINT_SECONDS = 0.0\n"
     "from inflor_bench.cli.app import main; main()"
 )
-EXACT = ("accuracy", "spikes", "synops", "neuron_ops", "information")
 KILLS_A_CHAIN = 5
 
 
-class Place:
-    """A directory with a suite in it, and a command that is started there."""
+class Victim(Place):
+    """A directory with the suite in it, and a command that is started there."""
 
     def __init__(self, directory: Path, command: str) -> None:
-        self.directory, self.command = directory, command
-        directory.mkdir(parents=True)
-        (directory / "suite.toml").write_text(SUITE)
+        super().__init__(directory, SUITE)
+        self.command = command
 
     def start(self) -> subprocess.Popen:
-        environment = {"PYTHONPATH": str(ROOT), "INFLOR_BENCH_EAGER": "1", "INFLOR_BENCH_CACHE": "cache"}
-        return subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, *COMMANDS[self.command]],
+        return start_python(
+            *("-c", PROGRAM, *COMMANDS[self.command]),
             cwd=self.directory,
-            env={**os.environ, **environment},
-            stdout=subprocess.PIPE,
+            env={"INFLOR_BENCH_EAGER": "1", "INFLOR_BENCH_CACHE": "cache"},
             stderr=subprocess.STDOUT,
-            text=True,
             start_new_session=True,
         )
 
@@ -130,7 +114,7 @@ def half_written(path: Path) -> str | None:
     return None
 
 
-def measured(place: Place) -> dict[str, list[str]]:
+def measured(place: Victim) -> dict[str, list[str]]:
     """What every record that is on disk says that must be the same each time, by cell; one entry a record."""
     found: dict[str, list[str]] = {}
     for path in place.files():
@@ -149,14 +133,14 @@ def without_run(exact_text: str) -> list:
     return json.loads(exact_text)[1:]
 
 
-def phase(place: Place) -> str:
+def phase(place: Victim) -> str:
     """What the command was at, told by what there is."""
     names = [path.name for path in place.files()]
     if place.command == "run" and any(name == "index.html" for name in names):
         return "reported"
     if list((place.directory / "out").rglob("*.cells")):
-        cells = list((place.directory / "out").rglob("*.cells/*.json"))
-        return "measuring" if cells else "training the first cell"
+        counted = list((place.directory / "out").rglob("*.cells/*.json"))
+        return "measuring" if counted else "training the first cell"
     if any("unfinished" in name for name in names):
         return "training"
     if any(path.suffix == ".json" and "runs" in path.parts for path in place.files()):
@@ -164,7 +148,7 @@ def phase(place: Place) -> str:
     return "between trainings" if names else "starting"
 
 
-def kill_at(place: Place, rng: random.Random, seconds: float, changes: int) -> bool:
+def kill_at(place: Victim, rng: random.Random, seconds: float, changes: int) -> bool:
     """Start the command and kill it at a random moment; False where it was done before."""
     process = place.start()
     try:
@@ -186,7 +170,7 @@ def kill_at(place: Place, rng: random.Random, seconds: float, changes: int) -> b
     return not done
 
 
-def chain(place: Place, rng: random.Random, kills: int, seconds: float, changes: int, tally: Tally) -> int:
+def chain(place: Victim, rng: random.Random, kills: int, seconds: float, changes: int, tally: Tally) -> int:
     """Kill the command so many times, let it finish, and look; returns the kills that there were."""
     there: dict[str, list[str]] = {}
     trained: dict[Path, bytes] = {}
@@ -219,7 +203,7 @@ def chain(place: Place, rng: random.Random, kills: int, seconds: float, changes:
     return killed
 
 
-def compare(place: Place, undisturbed: Place, tally: Tally) -> None:
+def compare(place: Victim, undisturbed: Victim, tally: Tally) -> None:
     """Hold the end of a chain against the undisturbed command."""
     if place.command == "train":
         ours, theirs = (
@@ -243,7 +227,7 @@ def kill_often(moments: int, seed: int, directory: Path, commands: tuple[str, ..
     """Kill each command at its share of the moments."""
     tally, told = Tally(), 0
     for index, command in enumerate(commands):
-        undisturbed = Place(directory / command / "undisturbed", command)
+        undisturbed = Victim(directory / command / "undisturbed", command)
         began = time.monotonic()
         code, said = undisturbed.finish()
         seconds = time.monotonic() - began
@@ -255,7 +239,7 @@ def kill_often(moments: int, seed: int, directory: Path, commands: tuple[str, ..
         share = moments // len(commands) + (index < moments % len(commands))
         done = 0
         while done < share:
-            place = Place(directory / command / str(done), command)
+            place = Victim(directory / command / str(done), command)
             rng = random.Random(f"{seed}/{command}/{done}")
             killed = chain(place, rng, min(KILLS_A_CHAIN, share - done), seconds, changes, tally)
             compare(place, undisturbed, tally)

@@ -8,8 +8,6 @@ import os
 import resource
 import shutil
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
@@ -17,74 +15,37 @@ import pytest
 from inflor_bench.models.datasets.fashion_mnist import FILES
 from inflor_bench.record.run_file import read_run
 from inflor_bench.record.schema import Absent
-from tests.faults.kill import EXACT, ROOT
+from tests.command import call, finish, start_python
 from tests.needs import need
+from tests.place import EXACT, Place, cells, suite, table
 
 pytestmark = pytest.mark.slow
 
-CELLS = """
-[[cells]]
-dataset = "{dataset}"
-network = "{network}"
-neurons = ["{neuron}"]
-timesteps = [1]
-seeds = [0]
-weights = "{weights}"
-"""
-MEASURE = """
-[training.digits]
-epochs = 1
-batch_size = {batch}
-[training.digits-dvs]
-epochs = 1
-batch_size = 256
-learning_rate = 1e30
-[measure]
-batch_size = 2
-rounds = 5
-profile = "quick"
-"""
+DIGITS, OTHER, EVENTS, FASHION = (
+    cells(*about, timesteps=1)
+    for about in (("digits", "relu"), ("digits", "soft"), ("digits-dvs", "soft"), ("fashion-mnist", "soft"))
+)
+NO_NUMBER = table("training.digits-dvs", epochs=1, batch_size=256, learning_rate=1e30)
 
 
-def suite(*cells, batch=256):
-    keys = ("dataset", "network", "neuron", "weights")
-    tables = [CELLS.format(**dict(zip(keys, cell, strict=True))) for cell in cells]
-    return 'name = "small"\n' + "".join(tables) + MEASURE.format(batch=batch)
+class Disturbed(Place):
+    """Where a suite of some cells is run, after a program and below a command."""
 
+    def __init__(self, directory, *tables, batch_size=256):
+        training, measure = {"epochs": 1, "batch_size": batch_size}, {"batch_size": 2, "rounds": 5}
+        super().__init__(directory, suite(*tables, training=training, measure=measure) + NO_NUMBER)
 
-DIGITS = ("digits", "resnet8", "relu", "train")
-OTHER = ("digits", "resnet8", "soft", "train")
-EVENTS = ("digits-dvs", "resnet8", "soft", "train")
-FASHION = ("fashion-mnist", "resnet8", "soft", "train")
-
-
-class Place:
-    def __init__(self, directory, text):
-        self.directory = directory
-        (directory / "suite.toml").write_text(text)
-
-    def start(self, *more, before="", prefix=(), **options):
-        environment = {
-            "PYTHONPATH": str(ROOT),
-            "INFLOR_BENCH_EAGER": "1",
-            "INFLOR_BENCH_CACHE": str(self.directory / "cache"),
-        }
-        return subprocess.Popen(
-            [
-                *prefix,
-                *(sys.executable, "-c", f"{before}\nfrom inflor_bench.cli.app import main; main()"),
-                *("run", "--suite", "suite.toml", "--out", "out", *map(str, more)),
-            ],
+    def start(self, *more, before="", **options):
+        return start_python(
+            *("-c", f"{before}\nfrom inflor_bench.cli.app import main; main()"),
+            *("run", "--suite", "suite.toml", "--out", "out", *more),
             cwd=self.directory,
-            env={**os.environ, **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+            env={"INFLOR_BENCH_EAGER": "1", "INFLOR_BENCH_CACHE": str(self.directory / "cache")},
             **options,
         )
 
     def call(self, *more, **options):
-        return finished(self.start(*more, **options))
+        return finish(self.start(*more, **options))
 
     def cells(self):
         """All records that lie here, by name."""
@@ -93,12 +54,6 @@ class Place:
             for name, cell in read_run(path).cells.items():
                 found.setdefault(name, []).append(cell.record)
         return found
-
-
-def finished(process):
-    said, complained = process.communicate()
-    assert "Traceback" not in said + complained, said + complained
-    return subprocess.CompletedProcess(process.args, process.returncode, said, complained)
 
 
 def measured(records):
@@ -110,7 +65,7 @@ def reasons(records):
 
 
 def test_a_loss_that_is_no_number_and_data_that_were_cut_or_swapped_cost_their_own_cells(tmp_path):
-    place = Place(tmp_path, suite(EVENTS, FASHION, DIGITS))
+    place = Disturbed(tmp_path, EVENTS, FASHION, DIGITS)
     for kind in ("cut", "swapped"):
         (tmp_path / kind).mkdir()
         for images, labels, count in FILES.values():
@@ -124,12 +79,12 @@ def test_a_loss_that_is_no_number_and_data_that_were_cut_or_swapped_cost_their_o
         shutil.rmtree(tmp_path / "out", ignore_errors=True)
         done = place.call("--data-root", kind)
         assert done.returncode == 2, done.stderr
-        cells = place.cells()
-        (why,) = reasons(cells["digits-dvs/resnet8/soft/T1/s0"])
+        found = place.cells()
+        (why,) = reasons(found["digits-dvs/resnet8/soft/T1/s0"])
         assert "The loss is not finite at step" in why
-        (why,) = reasons(cells["fashion-mnist/resnet8/soft/T1/s0"])
+        (why,) = reasons(found["fashion-mnist/resnet8/soft/T1/s0"])
         assert said in why
-        assert measured(cells["digits/resnet8/relu/T1/s0"])
+        assert measured(found["digits/resnet8/relu/T1/s0"])
         assert "loss is not finite" in done.stderr
         assert said in done.stderr
 
@@ -140,12 +95,12 @@ def limited_files():
 
 def test_a_disk_that_takes_no_more(tmp_path):
     """No file may grow beyond 100 kB: the run file can be written, weights cannot."""
-    place = Place(tmp_path, suite(DIGITS, OTHER))
+    place = Disturbed(tmp_path, DIGITS, OTHER)
     done = place.call(preexec_fn=limited_files)
     assert done.returncode == 2, done.stderr
-    cells = place.cells()
-    assert len(cells) == 2
-    for records in cells.values():
+    found = place.cells()
+    assert len(found) == 2
+    for records in found.values():
         (why,) = reasons(records)
         assert "cannot be written (File too large)" in why
     left = [path for path in tmp_path.rglob(".*") if path.is_file()]
@@ -156,7 +111,7 @@ def test_a_disk_that_takes_no_more(tmp_path):
 
 def test_a_disk_that_takes_no_record(tmp_path):
     """All are trained; then no file may grow beyond 2 kB. What cannot be kept is said to be lost, cell by cell."""
-    place = Place(tmp_path, suite(DIGITS, OTHER))
+    place = Disturbed(tmp_path, DIGITS, OTHER)
     assert place.call().returncode == 0
     shutil.rmtree(tmp_path / "out")
     done = place.call(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)))
@@ -170,7 +125,7 @@ def test_a_directory_that_must_not_be_written(tmp_path):
     root = os.getuid() == 0
     if root:
         need("setpriv")
-    place = Place(tmp_path, suite(DIGITS))
+    place = Disturbed(tmp_path, DIGITS)
     (tmp_path / "out").mkdir(mode=0o555)
     done = place.call(prefix=("setpriv", "--bounding-set", "-dac_override") if root else ())
     assert done.returncode == 2, done.stdout + done.stderr
@@ -180,13 +135,13 @@ def test_a_directory_that_must_not_be_written(tmp_path):
 
 def test_cells_that_are_removed_under_our_feet(tmp_path):
     """What somebody removes is gone; the other cell is kept, and the run ends in order."""
-    place = Place(tmp_path, suite(DIGITS, OTHER))
+    place = Disturbed(tmp_path, DIGITS, OTHER)
     process = place.start()
     while process.poll() is None and not list((tmp_path / "out").rglob("*.cells/*.json")):
         time.sleep(0.01)
     for folder in (tmp_path / "out").rglob("*.cells"):
         shutil.rmtree(folder)
-    done = finished(process)
+    done = finish(process)
     assert done.returncode == 0, done.stderr
     assert measured(place.cells()["digits/resnet8/soft/T1/s0"])
 
@@ -205,7 +160,7 @@ harness.datetime = Clock
 
 def test_a_clock_that_goes_backwards(tmp_path):
     """Each time that is asked for is a day before the last one; a run of a later time is there already."""
-    place = Place(tmp_path, suite(DIGITS))
+    place = Disturbed(tmp_path, DIGITS)
     for before in ("", BACKWARDS, BACKWARDS):
         done = place.call(before=before)
         assert done.returncode == 0, done.stderr
@@ -215,8 +170,8 @@ def test_a_clock_that_goes_backwards(tmp_path):
 
 
 def test_two_runs_in_one_directory(tmp_path):
-    place = Place(tmp_path, suite(DIGITS, OTHER))
-    done = [finished(process) for process in [place.start(), place.start()]]
+    place = Disturbed(tmp_path, DIGITS, OTHER)
+    done = [finish(process) for process in [place.start(), place.start()]]
     assert [process.returncode for process in done] == [0, 0], [process.stderr for process in done]
     for records in place.cells().values():
         assert len({record.provenance.run_id for record in records}) == 2
@@ -230,14 +185,14 @@ def test_two_runs_in_one_directory(tmp_path):
 @pytest.mark.parametrize("pause", [0.0, 0.05, 0.5])
 def test_ctrl_c_twice(tmp_path, pause):
     """The first cell is kept, no traceback is seen, and the next run finishes what was stopped."""
-    place = Place(tmp_path, suite(DIGITS, OTHER))
+    place = Disturbed(tmp_path, DIGITS, OTHER)
     process = place.start(preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # as in a terminal
     while process.poll() is None and not list((tmp_path / "out").rglob("*.cells/*.json")):
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     time.sleep(pause)
     process.send_signal(signal.SIGINT)
-    done = finished(process)
+    done = finish(process)
     assert done.returncode in (130, -signal.SIGINT), done.stderr
     again = place.call()
     assert again.returncode == 0, again.stderr
@@ -256,14 +211,13 @@ resource.setrlimit(resource.RLIMIT_AS, (mapped + 2400 * 2**20,) * 2)
 
 def test_a_network_that_does_not_fit_into_memory_costs_its_own_cell(tmp_path):
     """The small one has far more than it takes, the large one less than a third of it: on a busy machine as well."""
-    large = ("digits", "resnet19", "soft", "train")
-    place = Place(tmp_path, suite(large, DIGITS, batch=1024).replace("timesteps = [1]", "timesteps = [8]", 1))
+    place = Disturbed(tmp_path, cells("digits", "soft", network="resnet19", timesteps=8), DIGITS, batch_size=1024)
     done = place.call(before=SMALL_MEMORY)
     assert done.returncode == 2, done.stdout + done.stderr
-    cells = place.cells()
-    (why,) = reasons(cells["digits/resnet19/soft/T8/s0"])
+    found = place.cells()
+    (why,) = reasons(found["digits/resnet19/soft/T8/s0"])
     assert "memory did not suffice" in why
-    assert measured(cells["digits/resnet8/relu/T1/s0"])
+    assert measured(found["digits/resnet8/relu/T1/s0"])
 
 
 OWN = """
@@ -295,26 +249,9 @@ def build():
 def test_a_model_that_gives_something_else(tmp_path, what, code, said):
     """What is no logits costs the accuracy alone, with the reason; what cannot be right is bad input."""
     (tmp_path / "net.py").write_text(OWN.format(what=what))
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "inflor_bench",
-            "measure",
-            "net.py:build",
-            "--dataset",
-            "digits",
-            "--quick",
-            "--out",
-            "out",
-        ],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
+    done = call(
+        tmp_path, *["measure", "net.py:build", "--dataset", "digits", "--quick", "--out", "out"], check=code, fresh=True
     )
-    assert "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
-    assert done.returncode == code, done.stdout + done.stderr
     assert said in done.stdout + done.stderr
     for path in (tmp_path / "out").rglob("*.json"):
         for cell in read_run(path).cells.values():

@@ -5,31 +5,23 @@ The slow tests try more than 50,000 of them: `python -m pytest tests/fuzz -m slo
 """
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.command import python
 from tests.fuzz.targets import TARGETS, content
 
 pytestmark = pytest.mark.long
 
 SEED = 0
-ROOT = Path(__file__).parents[2]
 
 
 def read_damaged(directory: Path, *parts: str) -> dict:
     """What the reading process found of TARGET:FIRST:LAST..., by target."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.fuzz.worker", str(directory), str(SEED), *parts],
-        cwd=ROOT,
-        env={**os.environ, "INFLOR_BENCH_EAGER": "1", "INFLOR_BENCH_CACHE": str(directory / "cache")},
-        capture_output=True,
-        text=True,
-    )
+    variables = {"INFLOR_BENCH_EAGER": "1", "INFLOR_BENCH_CACHE": str(directory / "cache")}
+    done = python("-m", "tests.fuzz.worker", directory, SEED, *parts, check=None, **variables)
     reading = directory / "reading"
     last = reading.read_text() if reading.exists() else "no file"
     assert done.returncode == 0, f"ended by {done.returncode} while it read {last}: {done.stderr[-2000:]}"
@@ -92,13 +84,10 @@ def test_the_watch_sees_a_reader_that_does_what_none_may_do(tmp_path):
     )
     directory = tmp_path / "inside"
     directory.mkdir()
-    call = [sys.executable, "-c", program, str(directory), "0"]
-    done = subprocess.run([*call, f"accepted:0:{len(BAD) - 1}"], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    python("-c", program, directory, 0, f"accepted:0:{len(BAD) - 1}")
     finds = json.loads((directory / "answer").read_text())["accepted"]["finds"]
     assert [number for number, _ in finds] == list(range(len(BAD) - 1)), finds
     assert not (tmp_path / "outside").exists()
 
-    done = subprocess.run([*call, f"accepted:{len(BAD) - 1}:{len(BAD)}"], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == -signal.SIGALRM
+    python("-c", program, directory, 0, f"accepted:{len(BAD) - 1}:{len(BAD)}", check=-signal.SIGALRM)
     assert (directory / "reading").read_text() == f"accepted:{len(BAD) - 1}"

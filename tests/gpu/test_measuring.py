@@ -2,8 +2,6 @@
 
 import json
 import statistics
-import subprocess
-import sys
 from contextlib import nullcontext
 
 import pytest
@@ -16,6 +14,7 @@ from inflor_bench.measure.power import FULL, QUICK, PowerMeasurement, measure_po
 from inflor_bench.measure.power.nvml_energy import NvmlEnergyMeter
 from inflor_bench.measure.power.nvml_power import NvmlPowerMeter
 from inflor_bench.models.create import create_model
+from tests.command import python
 
 
 @pytest.fixture
@@ -116,7 +115,7 @@ def test_the_lock_is_named_by_the_uuid(device, tmp_path, monkeypatch):
 
 
 def test_doctor_says_what_can_be_read(device):
-    done = subprocess.run([sys.executable, "-m", "inflor_bench", "doctor"], capture_output=True, text=True)
+    done = python("-m", "inflor_bench", "doctor", check=None)
     assert done.returncode == 0, done.stderr
     print(done.stdout)
     assert torch.cuda.get_device_properties(device).name in done.stdout

@@ -1,7 +1,5 @@
 """Neurons, counts and training on a GPU against the same on the CPU."""
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,8 +19,7 @@ from inflor_bench.models.training.evaluation import evaluate
 from inflor_bench.models.training.loop import train
 from inflor_bench.models.training.processes import Processes
 from inflor_bench.models.zoo import shipped_checkpoint
-
-ROOT = Path(__file__).parents[2]
+from tests.command import python
 
 
 @pytest.mark.parametrize("mpr", [False, True])
@@ -131,10 +128,8 @@ def test_training_on_a_gpu_learns_and_goes_on_where_it_was_stopped(device, tmp_p
 
 
 def test_torchrun_trains_with_nccl(device, tmp_path):
-    started = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=1"]
+    started = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=1"]
     cell = ["--dataset", "digits", "--network", "resnet8", "--neuron", "hard", "--timesteps", "2", "--epochs", "1"]
-    command = [*started, "-m", "inflor_bench.models.training", *cell, "--device", "cuda", "--directory", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    done = python(*started, "-m", "inflor_bench.models.training", *cell, "--device", "cuda", "--directory", tmp_path)
     _, metadata = read_tensors(Path(done.stdout.strip().splitlines()[-1]))
     assert metadata["device"] == "cuda"

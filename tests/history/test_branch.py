@@ -3,10 +3,7 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 import zlib
-from pathlib import Path
 
 import pytest
 
@@ -17,10 +14,10 @@ from inflor_bench.history.directory import HistoryDirectory
 from inflor_bench.history.history import add_run, load_history, newest_comparable, open_history
 from inflor_bench.history.push import push
 from inflor_bench.record.run_file import read_run, run_name
+from tests.command import at_once
 from tests.record.builders import make_git, make_machine, make_record, write_run
 
 BRANCH = "bench-data"
-ROOT = Path(__file__).parents[2]
 ADD = """
 import sys
 from pathlib import Path
@@ -103,33 +100,9 @@ def test_the_same_run_is_added_once_and_another_under_its_name_is_refused(store,
     assert repository.git("rev-parse", BRANCH) == tip
 
 
-def at_once(*arguments):
-    """Run `ADD` in as many processes as there are lists of arguments, which begin together."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", ADD, *map(str, given)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-        for given in arguments
-    ]
-    for process in processes:
-        assert process.stdout.readline() == "ready\n", process.stderr.read()
-    for process in processes:
-        process.stdin.write("\n")
-        process.stdin.flush()
-    for process in processes:
-        _, errors = process.communicate(timeout=300)
-        assert process.returncode == 0, errors
-
-
 def test_writers_at_once_all_land(store, repository, tmp_path):
     files = [run_file(tmp_path, number) for number in range(9)]
-    at_once(*((repository.path, "", *files[start::3]) for start in range(3)))
+    at_once(ADD, [(repository.path, "", *files[start::3]) for start in range(3)])
     assert ids(store) == sorted(f"run{number}" for number in range(9))
     assert repository.git("rev-list", "--count", "--first-parent", BRANCH) == "9", "a commit each, none lost"
 
@@ -153,7 +126,7 @@ def test_writers_that_push_at_once_all_land(store, repository, remote, tmp_path)
     path, clone = remote
     places = [repository.path, clone("one"), clone("shallow", "--depth", "1")]
     files = [run_file(tmp_path, number) for number in range(6)]
-    at_once(*((place, "origin", *files[start::3]) for start, place in enumerate(places)))
+    at_once(ADD, [(place, "origin", *files[start::3]) for start, place in enumerate(places)])
     assert ids(HistoryBranch(path, BRANCH)) == sorted(f"run{number}" for number in range(6))
     repository.git("fsck", "--strict", cwd=path)
     assert repository.git("for-each-ref", "refs/inflor-bench") == "", "nothing is left of a fetch"

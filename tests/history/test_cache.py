@@ -4,9 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pyarrow
 import pyarrow.parquet
@@ -16,10 +13,10 @@ from inflor_bench.history.branch import HistoryBranch
 from inflor_bench.history.cache import load_tables
 from inflor_bench.history.directory import HistoryDirectory
 from inflor_bench.history.history import add_run
+from tests.command import at_once, start_python
 from tests.history.size import onto_branch, write_history
 from tests.record.builders import make_record, write_run
 
-ROOT = Path(__file__).parents[2]
 CELLS = 4
 
 
@@ -304,22 +301,7 @@ sys.stdin.readline()
 same(ours(store.load(Path(sys.argv[2]))), by_hand(store.directory))
 print(len(store.was_read))
 """
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, str(store.directory), str(cache)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )
-        for _ in range(2)
-    ]
-    for process in processes:
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        process.stdin.write("\n")
-        process.stdin.flush()
-    assert sorted(int(process.communicate(timeout=120)[0]) for process in processes) == [0, 6]
+    assert sorted(map(int, at_once(code, [(store.directory, cache)] * 2))) == [0, 6]
     assert {path.suffix for path in cache.rglob("*") if path.is_file()} == {".parquet"}
 
 
@@ -339,17 +321,7 @@ try:
 except KeyboardInterrupt:
     print("stopped")
 """
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path / "runs"), str(cache)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        start_new_session=True,
-        # A test run in the background of a shell ignores Ctrl-C, and hands that down.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
+    process = start_python("-c", code, tmp_path / "runs", cache, start_new_session=True)
     try:
         assert process.stdout.readline() == "reading\n"
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers, too

@@ -4,16 +4,15 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from inflor_bench.cli.app import main
 from inflor_bench.history.check import examine
 from inflor_bench.history.directory import HistoryDirectory
+from tests.command import python
 from tests.record.builders import make_git, make_machine, make_record, sha, write_run
 
-ROOT = Path(__file__).parents[2]
 NEURONS = ("relu", "soft")
 
 
@@ -129,10 +128,7 @@ def test_help_loads_nothing_heavy():
         "try: main()\nexcept SystemExit: pass\n"
         "print(sorted({'torch', 'numpy', 'scipy', 'pyarrow', 'pandas'} & set(sys.modules)), file=sys.stderr)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
-    )
-    assert done.stderr == "[]\n"
+    assert python("-c", code).stderr == "[]\n"
 
 
 def test_the_doctor_names_everything_and_its_kind(tmp_path):

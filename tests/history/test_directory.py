@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,9 +11,9 @@ from inflor_bench.history import directory
 from inflor_bench.history.directory import HistoryDirectory, is_run_file
 from inflor_bench.history.history import add_run, load_history, newest_comparable
 from inflor_bench.record.run_file import read_run, run_path
+from tests.command import at_once
 from tests.record.builders import make_git, make_machine, make_provenance, make_record, sha, write_run
 
-ROOT = Path(__file__).parents[2]
 ADD = """
 import sys
 from pathlib import Path
@@ -103,23 +101,7 @@ def test_a_dirty_run_is_kept_and_is_no_baseline(store, tmp_path):
 
 def test_of_many_who_add_the_same_at_once_one_adds_it_and_all_are_told(store, tmp_path):
     files = [given(tmp_path, f"f{number}", run_id=f"r{number}") for number in range(8)]
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", ADD, str(store.directory), *map(str, files)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )
-        for _ in range(3)
-    ]
-    for process in processes:
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        process.stdin.write("\n")
-        process.stdin.flush()
-    told = [process.communicate(timeout=120)[0].split() for process in processes]
-    assert [process.returncode for process in processes] == [0, 0, 0]
+    told = [out.split() for out in at_once(ADD, [(store.directory, *files)] * 3)]
     assert [[answers[place] for answers in told].count("True") for place in range(8)] == [1] * 8
     assert [run.run_id for run in load_history(store).runs] == [f"r{number}" for number in range(8)]
     assert not list(store.directory.rglob(".*")), "nothing is left of the writing"

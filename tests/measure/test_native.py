@@ -1,11 +1,8 @@
 """The native passes against torch's own operators, at every type and at values that differ from 1 and 0 by one bit."""
 
+import functools
 import logging
 import math
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -18,8 +15,8 @@ from inflor_bench.measure.information import bin_counts
 from inflor_bench.measure.neurons.protocol import map_pieces
 from inflor_bench.measure.synops.formulas.inputs import PositionSums, eager_occupancy, occupancy
 from inflor_bench.models.neurons import LIF
+from tests.command import python
 
-ROOT = Path(__file__).parents[2]
 TYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
 INTEGERS = {torch.float32: torch.int32, torch.float64: torch.int64}
 
@@ -81,11 +78,7 @@ def test_the_same_on_one_thread_and_on_two():
         "x = torch.rand(3001, 997, generator=torch.Generator().manual_seed(0)).round();"
         "counts, nonzero, unit = native.occupancy(x); print(counts.tolist(), nonzero, unit)"
     )
-    outputs = [
-        subprocess.run([sys.executable, "-c", program, threads], capture_output=True, text=True, check=True, cwd=ROOT)
-        for threads in ("1", "2")
-    ]
-    assert outputs[0].stdout == outputs[1].stdout
+    assert python("-c", program, 1).stdout == python("-c", program, 2).stdout
 
 
 VALUES = [0.0, -0.0, 1.0, 0.5, -1e-9, -2.0, -2.0000001, 2.9999998, 3.0, 0.0625, 0.062499996, -7.5, 3e38, -3e38, 1e-45]
@@ -177,13 +170,7 @@ print([f"{loss:.12e}" for loss in (layer.quantisation_error, layer.quantisation_
 def test_without_a_compiler_the_counts_are_the_same(tmp_path):
     empty = tmp_path / "no compilers"
     empty.mkdir()
-
-    def count(**environment):
-        variables = {**os.environ, **environment}
-        return subprocess.run(
-            [sys.executable, "-c", COUNTS], capture_output=True, text=True, check=True, cwd=ROOT, env=variables
-        )
-
+    count = functools.partial(python, "-c", COUNTS)
     built = count(INFLOR_BENCH_CACHE=str(tmp_path))
     assert list(tmp_path.glob("native/*.so"))
     eager = count(INFLOR_BENCH_CACHE=str(tmp_path), INFLOR_BENCH_EAGER="1")

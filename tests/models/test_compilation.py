@@ -1,15 +1,10 @@
 """Compiled and eager kernels give the same spikes, and gradients to rounding; a missing compiler is said once."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 from safetensors.torch import load_file
 
-ROOT = Path(__file__).parent.parent.parent
+from tests.command import python
 
 PROGRAM = """
 import hashlib, logging, sys, torch
@@ -47,14 +42,7 @@ print("compiled", bool(torch._dynamo.utils.counters["stats"].get("unique_graphs"
 
 
 def run(gradients, which, **environment):
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(gradients), which],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = python("-c", PROGRAM, gradients, which, **environment)
     return done.stdout.split("\n"), done.stderr
 
 

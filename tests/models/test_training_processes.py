@@ -1,9 +1,6 @@
 """Training on two processes, started by torchrun, gives what one process gives."""
 
-import os
 import socket
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -13,7 +10,7 @@ from inflor_bench.models.create import ModelConfig
 from inflor_bench.models.datasets import load_dataset
 from inflor_bench.models.recipe import Recipe
 from inflor_bench.models.training import train
-from tests.command import ROOT, fork
+from tests.command import fork, python
 from tests.models.two_processes import train_in_double
 
 pytestmark = pytest.mark.long
@@ -23,20 +20,12 @@ STEPS = 20  # an epoch of digits in batches of 72
 
 def torchrun(directory, *arguments, succeeds=True):
     """Two processes of the command, started as users start them."""
-    launcher = (
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node=2",
-        "-m",
-        "inflor_bench.models.training",
-    )
-    done = subprocess.run(
-        [sys.executable, *launcher, "--dataset", "digits", "--directory", str(directory), *arguments],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "INFLOR_BENCH_EAGER": "1", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
+    done = python(
+        *("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "inflor_bench.models.training"),
+        *("--dataset", "digits", "--directory", directory, *arguments),
+        check=None,
+        INFLOR_BENCH_EAGER="1",
+        OMP_NUM_THREADS="1",
     )
     assert (done.returncode == 0) == succeeds, done.stderr
     return done

@@ -1,15 +1,9 @@
 """Models from the packages of others, measured by the command line in a process of its own."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from inflor_bench.record.run_file import read_run
-
-ROOT = Path(__file__).parents[2]
+from tests import command
 
 
 @pytest.fixture
@@ -18,16 +12,8 @@ def measure(tmp_path):
 
     def call(source, factory, *arguments, check=0):
         (tmp_path / "nets.py").write_text(source)
-        done = subprocess.run(
-            [sys.executable, "-m", "inflor_bench", "measure", f"nets.py:{factory}", "--rounds", "3", "--quick"]
-            + [str(argument) for argument in arguments],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == check, done.stdout + done.stderr
-        assert "Traceback" not in done.stdout + done.stderr
+        words = ("measure", f"nets.py:{factory}", "--rounds", 3, "--quick", *arguments)
+        done = command.call(tmp_path, *words, check=check, fresh=True)
         if check:
             return done.stderr
         (path,) = (tmp_path / ".bench/runs").glob("*/*.json")

@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 from inflor_bench.errors import TrackInputError
 from inflor_bench.record.open_run import DamagedFileWarning, finish_run, open_run, recover_unfinished, write_cell
 from inflor_bench.record.run_file import cell_slug, merge_documents, read_run, run_path
+from tests.command import start_python
 from tests.record.builders import make_provenance, make_record, make_run_document, make_suite
 
 # Opens a run, writes the cells of argv[2:], says so, and waits to be killed.
@@ -42,10 +41,8 @@ def live(tmp_path, documents):
     for index, document in enumerate(documents[:3]):
         files.append(tmp_path / f"document{index}")
         files[-1].write_text(json.dumps(document))
-    arguments = [str(tmp_path / "out"), make_provenance().model_dump_json(), *map(str, files)]
-    process = subprocess.Popen(
-        [sys.executable, "-c", WRITER, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    arguments = [tmp_path / "out", make_provenance().model_dump_json(), *files]
+    process = start_python("-c", WRITER, *arguments)
     process.cells = Path(process.stdout.readline().strip())
     yield process
     process.kill()
@@ -192,7 +189,7 @@ def test_processes_write_cells_of_one_run_at_once(tmp_path, documents):
     with open_run(tmp_path, make_provenance()) as run:
         workers = []
         for document in documents[:3]:
-            worker = subprocess.Popen([sys.executable, "-c", code, str(run.cells)], stdin=subprocess.PIPE, text=True)
+            worker = start_python("-c", code, run.cells)
             worker.stdin.write(json.dumps(document))
             worker.stdin.close()
             workers.append(worker)

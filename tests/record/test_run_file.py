@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 
 import pytest
 from pytest_benchmark.storage.file import FileStorage
@@ -9,6 +7,7 @@ from inflor_bench.errors import TrackInputError
 from inflor_bench.record.run_file import EXTRA_KEY, cell_slug, merge_documents, read_run, run_path, write_json
 from inflor_bench.record.schema import SECTIONS, Absent
 from inflor_bench.verdict.export import bencher_metric_format, github_action_benchmark
+from tests.command import python
 from tests.record.builders import (
     make_benchmark,
     make_git,
@@ -174,14 +173,8 @@ def test_pytest_benchmark_itself_compares_our_file(tmp_path):
     untimed += [absent("skipped", "no data"), absent("failed", "no memory")]
     document = make_run_document([*make_suite(), *untimed], rounds={make_suite()[0].name: [0.0015] * 9 + [0.0016]})
     write_json(tmp_path / "run.json", merge_documents([document]))
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest_benchmark", "compare", str(tmp_path / "run.json"), "--csv", "out.csv",
-         "--group-by", "param:cell", "--columns", "min,median,rounds"],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        check=True,
-    )  # fmt: skip
+    shown = ("--csv", "out.csv", "--group-by", "param:cell", "--columns", "min,median,rounds")
+    done = python("-m", "pytest_benchmark", "compare", tmp_path / "run.json", *shown, cwd=tmp_path)
     for record in make_suite():
         assert record.name in done.stdout
     rows = (tmp_path / "out.csv").read_text().splitlines()

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import urllib.request
 from pathlib import Path
 
 import pytest
 
 from inflor_bench.record.run_file import Run
-from tests.command import call
+from tests.command import call, start_python
 
 
 @pytest.fixture
@@ -43,13 +41,7 @@ def test_publish_and_serve(history: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
     done = call(tmp_path, "publish", history, "--site", site, check=1)  # the newest run lacks a cell of its base
     assert done.stdout == f"{site}/index.html: 4 reports built, 0 were there\n"
-    serving = subprocess.Popen(
-        [sys.executable, "-u", "-m", "inflor_bench", "serve", str(site), "--port", "0"],
-        stdout=subprocess.PIPE,
-        text=True,
-        # A test run in the background of a shell ignores Ctrl-C, and hands that down.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
+    serving = start_python("-u", "-m", "inflor_bench", "serve", site, "--port", 0)
     try:
         assert serving.stdout is not None
         address = serving.stdout.readline().strip()

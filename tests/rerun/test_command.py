@@ -10,42 +10,26 @@ from inflor_bench.record.run_file import read_run
 from inflor_bench.record.schema import Absent
 from inflor_bench.rerun.command import suite_of
 from inflor_bench.rerun.differences import circumstances, differences
-from tests import command
+from tests.place import Place, cells, suite
 from tests.record.builders import make_provenance
 
-SUITE = """
-name = "small"
-[[cells]]
-dataset = "digits"
-network = "resnet8"
-neurons = ["soft"]
-timesteps = [2]
-seeds = [3]
-weights = "train"
-form = "deployed"
-[training.digits]
-epochs = 1
-batch_size = 256
-[measure]
-batch_size = 4
-rounds = 5
-profile = "quick"
-"""
+SUITE = suite(
+    cells("digits", "soft", seeds=[3], form="deployed"),
+    training={"epochs": 1, "batch_size": 256},
+    measure={"batch_size": 4, "rounds": 5},
+)
 CELL = "digits/resnet8/soft/T2/s3"
 
 
 def call(directory, *arguments):
-    variables = {"INFLOR_BENCH_EAGER": "1", "INFLOR_BENCH_CACHE": str(directory / "cache")}
-    return command.call(directory, *arguments, **variables)
+    return Place(directory, "").call(*arguments)
 
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("rerun")
-    (directory / "suite.toml").write_text(SUITE)
-    done = call(directory, "run", "--suite", "suite.toml", "--out", "out")
-    assert done.returncode == 0, done.stderr
-    (path,) = (directory / "out/runs").glob("*/*.json")
+    place = Place(tmp_path_factory.mktemp("rerun"), SUITE)
+    place.run()
+    (path,) = place.runs()
     return path
 
 

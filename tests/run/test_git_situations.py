@@ -13,33 +13,24 @@ import pytest
 from inflor_bench.record.run_file import read_run
 from inflor_bench.record.schema import SCHEMA_VERSION
 from inflor_bench.reports.pages.comment import MARKER
-from tests.command import call
+from tests.place import Place, cells, suite
 from tests.repository import Repository
 
 pytestmark = pytest.mark.long
 
-SUITE = """
-name = "small"
-[[cells]]
-dataset = "fashion-mnist"
-network = "resnet8"
-neurons = ["hard"]
-timesteps = [2]
-seeds = [0]
-weights = "train"
-"""
+SUITE = suite(cells("fashion-mnist", "hard"))
 HERE = "on this machine"
 
 
-class Place:
+class Situation(Place):
     """A repository with a suite, and the runs of it, which lie outside of it."""
 
     def __init__(self, directory: Path) -> None:
-        self.directory, self.out = directory, directory / "out"
+        super().__init__(directory, SUITE)
+        self.out = directory / "out"
         for name in ("home", "empty"):
-            (directory / name).mkdir(parents=True, exist_ok=True)
+            (directory / name).mkdir(exist_ok=True)
         self.repository = Repository(directory / "repository", directory / "home")
-        self.arguments = ["--suite", self.repository.path / "suite.txt", "--data-root", directory / "empty"]
 
     def commit(self, message, **files):
         return self.repository.commit(message, **files)
@@ -50,21 +41,20 @@ class Place:
 
     def run(self, directory=None, **environment):
         """Measure; return the run, the file of the base, why it was chosen, and what was said besides."""
-        before = set(self.out.glob("runs/*/*.json"))
-        environment = {"INFLOR_BENCH_CACHE": str(self.directory / "cache"), "COLUMNS": "300", **environment}
-        done = call(
-            directory or self.repository.path, "run", *self.arguments, "--out", self.out, check=0, **environment
-        )
+        before = set(self.runs())
+        arguments = ("run", "--suite", self.directory / "suite.toml", "--data-root", self.directory / "empty")
+        where = directory or self.repository.path
+        done = self.call(*arguments, "--out", self.out, check=0, directory=where, COLUMNS="300", **environment)
         name, reason = re.search(r"^base    (.*?): (.*)$", done.stdout, re.MULTILINE).groups()
         self.summary = (self.out / "report/comment.md").read_text("utf-8")
-        (path,) = set(self.out.glob("runs/*/*.json")) - before
+        (path,) = set(self.runs()) - before
         return read_run(path), None if name == "none" else Path(name), reason, done.stderr
 
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
     """Two commits, both measured; what the runs said is kept beside them."""
-    place = Place(tmp_path_factory.mktemp("measured"))
+    place = Situation(tmp_path_factory.mktemp("measured"))
     place.commit("one", suite=SUITE)
     place.first = place.run()
     place.first_summary = place.summary
@@ -77,7 +67,7 @@ def measured(tmp_path_factory):
 def place(measured, tmp_path):
     """A copy of that, with the files of the two runs."""
     shutil.copytree(measured.directory, tmp_path, dirs_exist_ok=True)
-    place = Place(tmp_path)
+    place = Situation(tmp_path)
     place.one, place.two = place.file(measured.first[0]), place.file(measured.second[0])
     return place
 

@@ -7,20 +7,11 @@ from inflor_bench.record.schema import Budget
 from inflor_bench.run.judge import judge_here
 from inflor_bench.run.suite import load_suite
 from tests.command import call
+from tests.place import cells, suite
 from tests.record.builders import make_record, write_run
 
 CELL = "digits/resnet8/soft-mpr/T4/s0"
-SUITE = """
-name = "small"
-[[cells]]
-dataset = "digits"
-network = "resnet8"
-neurons = ["soft-mpr"]
-timesteps = [4]
-seeds = [0]
-weights = "train"
-[[budgets]]
-"""
+SUITE = suite(cells("digits", "soft-mpr", timesteps=4)) + "[[budgets]]\n"
 
 
 def read(path, **changes):

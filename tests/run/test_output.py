@@ -1,45 +1,21 @@
 """What `run` prints of a real small suite: in a log, on a terminal, where typography cannot be, and by a defect."""
 
-import os
-import pty
 import re
-import select
-import subprocess
-import sys
-import time
 
 import pytest
 
 from inflor_bench.record.run_file import read_run
-from tests.command import call, told
-from tests.place import Place
+from tests.command import call, on_a_terminal, told
+from tests.place import QUICK, Place, cells, suite
 
 pytestmark = pytest.mark.long
 
-SUITE = """
-name = "small"
-[[cells]]
-dataset = "digits"
-network = "resnet8"
-neurons = ["relu", "soft"]
-timesteps = [2]
-seeds = [0]
-weights = "train"
-[[cells]]
-dataset = "fashion-mnist"
-network = "resnet8"
-neurons = ["hard", "soft-mpr"]
-timesteps = [2]
-seeds = [0]
-weights = "train"
-[training.digits]
-recipe = "quick"
-epochs = 1
-[measure]
-batch_size = 8
-rounds = 3
-profile = "quick"
-"""
+SUITE = suite(
+    cells("digits", "relu", "soft"),
+    cells("fashion-mnist", "hard", "soft-mpr"),
+    training={"recipe": "quick", "epochs": 1},
+    measure=QUICK,
+)
 RELU, SOFT = "digits/resnet8/relu/T1/s0", "digits/resnet8/soft/T2/s0"
 SKIPPED = ("fashion-mnist/resnet8/hard/T2/s0", "fashion-mnist/resnet8/soft-mpr/T2/s0")
 # A user's model of energy, as an installed package brings it; of spiking networks it ends the process, or so it thinks.
@@ -112,28 +88,11 @@ def test_an_encoding_without_typography_gets_plainer_characters(place):
 
 def test_a_terminal_shows_the_same_within_its_width(place):
     """Measured in a process of its own, whose live lines and ours share the terminal."""
-    own, other = pty.openpty()
     command = ("run", "--suite", "suite.toml", "--only", RELU, "--out", "terminal", "--timeout", "600")
-    environment = {"INFLOR_BENCH_CACHE": str(place.directory / "cache"), "TERM": "xterm", "COLUMNS": "100"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "inflor_bench", *command],
-        cwd=place.directory,
-        env={**os.environ, "PYTHONPATH": os.getcwd(), **environment},
-        stdin=other,
-        stdout=other,
-        stderr=other,
-    )
-    os.close(other)
-    seen, end = b"", time.monotonic() + 600
-    while time.monotonic() < end and (process.poll() is None or select.select([own], [], [], 0)[0]):
-        if select.select([own], [], [], 0.1)[0]:
-            try:
-                seen += os.read(own, 65536)
-            except OSError:
-                break
-    os.close(own)
-    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen.decode())
-    assert process.wait(60) == 0, text
+    cache = str(place.directory / "cache")
+    code, seen, _ = on_a_terminal(place.directory, *command, INFLOR_BENCH_CACHE=cache, COLUMNS="100")
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen)
+    assert code == 0, text
     lines = [line.rpartition("\r")[2] for line in text.split("\r\n")]
     assert sum(bool(re.fullmatch(rf"\[1/1\] {RELU}: measured in .*s", line)) for line in lines) == 1
     (accuracy,) = [cell.record.accuracy for cell in read_run(*place.runs("terminal")).cells.values()]
@@ -144,17 +103,9 @@ def test_a_terminal_shows_the_same_within_its_width(place):
 
 
 def test_a_defect_shows_where_it_was_raised_and_costs_its_own_cell_alone(place):
-    package = place.directory / "site"
-    (package / "defect-1.dist-info").mkdir(parents=True)
-    (package / "defect-1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: defect\nVersion: 1\n")
-    (package / "defect-1.dist-info/entry_points.txt").write_text(
-        "[inflor_bench.energy_models]\ndefect = defect:model\n"
-    )
-    (package / "defect.py").write_text(DEFECT)
-    path = f"{package}{os.pathsep}{os.getcwd()}"
     process = place.start(
         *("run", "--suite", "suite.toml", "--data-root", "empty", "--only", "digits/*", "--out", "defect"),
-        PYTHONPATH=path,
+        PYTHONPATH=place.install("defect", DEFECT),
     )
     out, err = process.communicate()
     assert process.returncode == 1, out + err

@@ -3,8 +3,6 @@
 import json
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,34 +13,18 @@ from inflor_bench.models.checkpoints import read_tensors, save_tensors
 from inflor_bench.models.datasets import load_dataset
 from inflor_bench.models.neurons import LIF
 from inflor_bench.record.schema import Absent
-from tests.place import Place
+from tests.command import python
+from tests.place import Place, cells, suite
 
 pytestmark = pytest.mark.long
 
-SUITE = """
-name = "small"
-energy_models = ["chips/mine.toml"]
-[[cells]]
-dataset = "digits"
-network = "resnet8"
-neurons = ["relu", "soft-mpr"]
-timesteps = [2]
-seeds = [0]
-weights = "train"
-[[cells]]
-dataset = "fashion-mnist"
-network = "resnet8"
-neurons = ["hard"]
-timesteps = [2]
-seeds = [0]
-weights = "train"
-[training.digits]
-epochs = 2
-[measure]
-batch_size = 8
-rounds = 30
-profile = "quick"
-"""
+SUITE = suite(
+    cells("digits", "relu", "soft-mpr"),
+    cells("fashion-mnist", "hard"),
+    training={"epochs": 2},
+    measure={"batch_size": 8, "rounds": 30},
+    energy_models=["chips/mine.toml"],
+)
 CHIP = """
 [[models]]
 name = "my-chip"
@@ -111,13 +93,8 @@ def test_the_file_is_strict_json_that_pytest_benchmark_compares(place, tmp_path)
     assert all(len(entry["stats"]["data"]) == 30 for entry in document["benchmarks"] if "digits" in entry["name"])
     assert all(list(entry["params"]) == ["cell"] for entry in document["benchmarks"])
     other = shutil.copy(path, tmp_path / "other.json")
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest_benchmark", "compare", path, other, "--group-by=param:cell"],
-        capture_output=True,
-        text=True,
-        cwd=place.directory,
-    )
-    assert done.returncode == 0, done.stderr
+    compared = ("compare", path, other, "--group-by=param:cell")
+    done = python("-m", "pytest_benchmark", *compared, cwd=place.directory)
     assert all(name in done.stdout for name in DIGITS)
 
 
@@ -316,8 +293,4 @@ def test_compare_answers_without_torch():
         "try:\n    inflor_bench.cli.app.main()\nexcept SystemExit as end:\n    assert not end.code\n"
         "assert not {'torch', 'pandas', 'scipy', 'matplotlib'} & set(sys.modules), 'slow import'\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, cwd=Path(__file__).parents[2]
-    )
-    assert done.returncode == 0, done.stderr
-    assert "McNemar" in done.stdout
+    assert "McNemar" in python("-c", program).stdout

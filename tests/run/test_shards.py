@@ -7,27 +7,13 @@ import pytest
 from inflor_bench.errors import SuiteInputError
 from inflor_bench.record.run_file import read_run
 from inflor_bench.run.shards import Shard
-from tests.place import Place, same_results
+from tests.place import QUICK, Place, cells, same_results, suite
 
 pytestmark = pytest.mark.long
 
-SUITE = """
-name = "small"
-[[cells]]
-dataset = "digits"
-network = "resnet8"
-neurons = ["relu", "hard", "soft", "soft-mpr"]
-timesteps = [2]
-seeds = [0]
-weights = "train"
-[training.digits]
-recipe = "quick"
-epochs = 1
-[measure]
-batch_size = 8
-rounds = 3
-profile = "quick"
-"""
+SUITE = suite(
+    cells("digits", "relu", "hard", "soft", "soft-mpr"), training={"recipe": "quick", "epochs": 1}, measure=QUICK
+)
 
 
 @pytest.fixture(scope="module")

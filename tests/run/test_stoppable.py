@@ -14,34 +14,16 @@ from inflor_bench.record.run_file import read_run
 from inflor_bench.record.schema import SECTIONS
 from inflor_bench.run import stoppable
 from tests.command import told
-from tests.place import Place, same_results
+from tests.place import QUICK, Place, cells, same_results, suite
 
 pytestmark = pytest.mark.long
 
-SUITE = """
-name = "small"
-[[cells]]
-dataset = "digits"
-network = "resnet8"
-neurons = ["relu", "soft"]
-timesteps = [2]
-seeds = [0]
-weights = "train"
-[[cells]]
-dataset = "digits"
-network = "resnet8"
-neurons = ["relu"]
-timesteps = [1]
-seeds = [1]
-weights = "train"
-[training.digits]
-recipe = "quick"
-epochs = 1
-[measure]
-batch_size = 8
-rounds = 3
-profile = "quick"
-"""
+SUITE = suite(
+    cells("digits", "relu", "soft"),
+    cells("digits", "relu", timesteps=1, seeds=[1]),
+    training={"recipe": "quick", "epochs": 1},
+    measure=QUICK,
+)
 FIRST, SPIKING, LAST = "digits/resnet8/relu/T1/s0", "digits/resnet8/soft/T2/s0", "digits/resnet8/relu/T1/s1"
 # A user's model of energy, as an installed package brings it. Of spiking networks it does what the variable TRAP says.
 TRAP = """
@@ -66,12 +48,7 @@ model = EnergyModel("trap", "1", "a test", synapses)
 def place(tmp_path_factory):
     """The suite and the model of energy, run undisturbed and without a limit."""
     place = Place(tmp_path_factory.mktemp("place"), SUITE)
-    package = place.directory / "site"
-    (package / "trap-1.dist-info").mkdir(parents=True)
-    (package / "trap-1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: trap\nVersion: 1\n")
-    (package / "trap-1.dist-info/entry_points.txt").write_text("[inflor_bench.energy_models]\ntrap = trap:model\n")
-    (package / "trap.py").write_text(TRAP)
-    place.path = f"{package}{os.pathsep}{os.environ.get('PYTHONPATH', '')}{os.pathsep}{os.getcwd()}"
+    place.path = place.install("trap", TRAP)
     began = time.monotonic()
     place.run(out="whole", PYTHONPATH=place.path)
     place.seconds = math.ceil(time.monotonic() - began)

@@ -1,14 +1,7 @@
 """The live line: what it says, and that it stands on a real terminal while a run goes on."""
 
 import io
-import os
-import pty
 import re
-import select
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pynvml
 import pytest
@@ -18,11 +11,11 @@ from rich.console import Console
 from inflor_bench.measure.power.nvml_energy import NvmlEnergyMeter
 from inflor_bench.measure.power.rapl import RaplMeter
 from inflor_bench.run.watch import PowerLine, WatchPlugin
+from tests.command import on_a_terminal
 from tests.measure.power.fake_nvml import Constant, Gpu, Library, World, install
 
 pytestmark = pytest.mark.long
 
-ROOT = Path(__file__).parents[2]
 UUID = "GPU-0f1e2d3c-0000-1111-2222-333344445555"
 CUDA = torch.device("cuda", 0)
 
@@ -88,28 +81,14 @@ def build():
 
 def test_on_a_terminal_the_line_stands_while_a_model_is_measured_and_goes_before_the_table(tmp_path):
     (tmp_path / "net.py").write_text(NET)
-    command = [sys.executable, "-m", "inflor_bench", "measure", "net.py:build", "--shape", "8", "--quick", "--watch"]
-    command += ["--require-power", "--rounds", "3", "--sweep-batch", "2", "--variant", "cuda-graph", "--tdp", "65"]
-    own, other = pty.openpty()
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "120"}
-    process = subprocess.Popen(
-        command, cwd=tmp_path, env=environment, stdin=other, stdout=subprocess.PIPE, stderr=other
-    )
-    os.close(other)
-    seen, end = b"", time.monotonic() + 120
-    while time.monotonic() < end and (process.poll() is None or select.select([own], [], [], 0)[0]):
-        if select.select([own], [], [], 0.1)[0]:
-            try:
-                seen += os.read(own, 65536)
-            except OSError:
-                break
-    output = process.communicate(timeout=30)[0].decode()
-    os.close(own)
+    command = ["measure", "net.py:build", "--shape", "8", "--quick", "--watch", "--require-power", "--rounds", "3"]
+    command += ["--sweep-batch", "2", "--variant", "cuda-graph", "--tdp", "65"]
+    code, seen, output = on_a_terminal(tmp_path, *command, shared=False, COLUMNS="120")
     measured = re.search(r"measured energy", output)
-    assert process.returncode == (0 if measured else 1), seen.decode()
-    assert measured or "power was required and not measured: " in seen.decode()
-    assert not re.search(r"\b0(\.0*)? W", output + seen.decode())
-    lines = re.findall(r"cpu  (?:[\d.]+ W|power[^\x1b\r\n]*)", seen.decode())
+    assert code == (0 if measured else 1), seen
+    assert measured or "power was required and not measured: " in seen
+    assert not re.search(r"\b0(\.0*)? W", output + seen)
+    lines = re.findall(r"cpu  (?:[\d.]+ W|power[^\x1b\r\n]*)", seen)
     assert len(lines) > 1
     assert "cpu  " not in output
     assert "latency" in output

@@ -1,34 +1,16 @@
 """A commit that breaks the surrogate gradient: its networks are trained anew, and the canary regresses."""
 
 import re
-import subprocess
-import tarfile
-from io import BytesIO
-from pathlib import Path
 
 import pytest
 
 from inflor_bench.record.run_file import read_run
-from tests.checkout import inflor_bench
+from tests.checkout import copy, inflor_bench
+from tests.place import cells, suite
 from tests.repository import Repository
 
-ROOT = Path(__file__).parents[2]
 CANARY = "digits/resnet8/soft/T2/s0"
-SUITE = """
-name = "canary"
-[[cells]]
-dataset = "digits"
-network = "resnet8"
-neurons = ["soft"]
-timesteps = [2]
-seeds = [0]
-weights = "train"
-[training.digits]
-epochs = 4
-[measure]
-rounds = 5
-profile = "quick"
-"""
+SUITE = suite(cells("digits", "soft"), training={"epochs": 4}, measure={"rounds": 5})
 
 pytestmark = pytest.mark.slow
 
@@ -39,9 +21,7 @@ def repository(tmp_path_factory):
     place = tmp_path_factory.mktemp("broken")
     (place / "home").mkdir()
     made = Repository(place / "repository", place / "home")
-    archive = subprocess.run(["git", "-C", ROOT, "archive", "HEAD"], capture_output=True, check=True).stdout
-    with tarfile.TarFile(fileobj=BytesIO(archive)) as files:
-        files.extractall(made.path, filter="data")
+    copy(made.path)
     (made.path / "canary.toml").write_text(SUITE)
     made.commit("As it is")
     equations = made.path / "models/functional.py"

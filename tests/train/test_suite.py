@@ -15,21 +15,9 @@ from inflor_bench.models.cards import model_card
 from inflor_bench.models.checkpoints import read_tensors, save_tensors
 from inflor_bench.models.zoo import shipped_checkpoint
 from inflor_bench.train.command import TrainingRequest, train_requested
-from tests.place import Place
+from tests.place import Place, cells, suite
 
-SUITE = """
-name = "small"
-[[cells]]
-dataset = "digits"
-network = "resnet8"
-neurons = ["hard", "soft"]
-timesteps = [2]
-seeds = [0, 1]
-weights = "train"
-[training.digits]
-recipe = "quick"
-epochs = 1
-"""
+SUITE = suite(cells("digits", "hard", "soft", seeds=[0, 1]), training={"recipe": "quick", "epochs": 1})
 CELLS = [f"digits/resnet8/{neuron}/T2/s{seed}" for seed in (0, 1) for neuron in ("hard", "soft")]
 
 
@@ -227,11 +215,7 @@ def test_a_suites_cells_without_data_are_told_and_the_others_trained(tmp_path):
     place = Zoo(tmp_path / "place")
     (place.directory / "suite.toml").write_text(
         SUITE.replace("seeds = [0, 1]", "seeds = [0]")
-        + "".join(
-            f'[[cells]]\ndataset = "{name}"\nnetwork = "resnet19"\nneurons = ["hard"]\ntimesteps = [2]\nseeds = [0]\n'
-            'weights = "train"\n'
-            for name in ("cifar10", "fashion-mnist")
-        )
+        + "".join(cells(name, "hard", network="resnet19") for name in ("cifar10", "fashion-mnist"))
     )
     out, err = place.train(*ZOO, "--data-root", place.directory, check=2)
     assert "cifar-10-binary.tar.gz" in err

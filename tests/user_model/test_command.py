@@ -1,8 +1,6 @@
 """`inflor-bench measure` in real processes, on models that a user could have written."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -167,10 +165,7 @@ def test_a_second_run_is_the_same_and_is_compared_and_reported(place, digits):
     assert "regressed" not in done.stdout
     place.call("report", first, second, "--out", "report", check=0)
     assert "models:stateless" in (place.directory / "report/index.html").read_text()
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest_benchmark", "compare", first, second], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
+    command.python("-m", "pytest_benchmark", "compare", first, second)
 
 
 def test_a_spiking_model_is_measured_on_an_npz_file(place):

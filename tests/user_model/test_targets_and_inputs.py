@@ -1,8 +1,6 @@
 """Targets and inputs of `inflor-bench measure`: what is accepted, and the sentence for what is not."""
 
-import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,8 +14,8 @@ from inflor_bench.measure.running.recognise import Said, recognise
 from inflor_bench.user_model.counting import count
 from inflor_bench.user_model.inputs import from_dataset, from_file, from_shape
 from inflor_bench.user_model.target import load_target, weights_hash
+from tests.command import python
 
-ROOT = Path(__file__).parents[2]
 SOURCE = """
 from torch import nn
 module = nn.Linear(3, 2)
@@ -161,8 +159,7 @@ def test_the_measuring_process_imports_no_models_and_no_reports_of_ours():
         "import sys, inflor_bench.user_model.process, inflor_bench.benchmarks.test_own; "
         "print([name for name in sys.modules if name.startswith(('inflor_bench.models', 'inflor_bench.reports'))])"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    assert python("-c", code).stdout == "[]\n"
 
 
 def test_events_of_ours_lead_with_time_and_say_that_they_are_simulated(monkeypatch):

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import ctypes
 import math
+import subprocess
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pynvml
 
 from inflor_bench.measure.power.observation import observe
+from tests.needs import c_compiler
 
 UINT, ULONGLONG, POINTER = ctypes.c_uint, ctypes.c_ulonglong, ctypes.c_void_p
 AVERAGE, INSTANT = 185, 186
@@ -365,3 +368,10 @@ def install(monkeypatch, library):
     monkeypatch.setattr(pynvml, "nvmlLib", None)
     monkeypatch.setattr(pynvml, "_nvmlGetFunctionPointer_cache", {})
     monkeypatch.setattr(pynvml, "_nvmlLib_refcount", 0)
+
+
+def stub_driver(directory: Path) -> dict[str, str]:
+    """A driver library in C, of one GPU of 200 W; returns the variable by which a process finds it."""
+    source = Path(__file__).with_name("stub_nvml.c")
+    subprocess.run([c_compiler(), "-shared", "-fPIC", "-o", directory / "libnvidia-ml.so.1", source], check=True)
+    return {"LD_LIBRARY_PATH": str(directory)}

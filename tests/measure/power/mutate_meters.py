@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inflor_bench.layout import lay_out
+from tests.command import ROOT
 
-ROOT = Path(__file__).parents[3]
 TESTS = ("tests/measure/power/test_measurement.py", "tests/measure/power/test_nvml.py")
 SHOWN = 6
 

@@ -1,6 +1,5 @@
 """The measurement in real time and real processes, RAPL on a tree of files, and that importing costs nothing."""
 
-import subprocess
 import sys
 import threading
 import time
@@ -16,6 +15,7 @@ from inflor_bench.measure.power.null import NullMeter
 from inflor_bench.measure.power.progress import Completions
 from inflor_bench.measure.power.rapl import RaplMeter
 from inflor_bench.measure.unavailable import Unavailable
+from tests.command import python, start_python
 from tests.measure.power.fake_nvml import World
 from tests.measure.power.wattmeter import Crashing, Wattmeter
 
@@ -128,7 +128,7 @@ def test_no_process_watches_on_where_the_measuring_one_was_killed(tmp_path):
         "from tests.measure.power.wattmeter import Wattmeter\n"
         "measure_power(lambda: time.sleep(0.01), [Wattmeter(sys.argv[1])], batch_size=1, profile=FULL)\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "log")])
+    process = start_python("-c", code, tmp_path / "log")
     while not (tmp_path / "log").exists():
         assert process.poll() is None
         time.sleep(0.01)
@@ -281,5 +281,4 @@ def test_nothing_heavy_is_imported_by_the_meters_themselves():
         "from inflor_bench.measure.power import measure_power, NvmlEnergyMeter;"
         "print(measure_power(lambda: None, [NvmlEnergyMeter('x')], batch_size=1).reason)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("pynvml_not_installed: ")
+    assert python("-c", code).stdout.startswith("pynvml_not_installed: ")

@@ -1,12 +1,8 @@
 """The NVML meters through pynvml's own loader, structures and errors, in virtual time, against known joules."""
 
 import math
-import os
-import subprocess
-import sys
 from dataclasses import asdict
 from itertools import pairwise
-from pathlib import Path
 from random import Random
 from types import SimpleNamespace
 
@@ -21,8 +17,20 @@ from inflor_bench.measure.power.nvml_energy import NvmlEnergyMeter
 from inflor_bench.measure.power.nvml_power import NvmlPowerMeter, NvmlPowerReader
 from inflor_bench.measure.unavailable import Unavailable
 from inflor_bench.record import schema
-from tests.measure.power.fake_nvml import AVERAGE, INSTANT, Bursts, Constant, Gpu, Library, Ramp, Step, World, install
-from tests.needs import c_compiler
+from tests.command import python
+from tests.measure.power.fake_nvml import (
+    AVERAGE,
+    INSTANT,
+    Bursts,
+    Constant,
+    Gpu,
+    Library,
+    Ramp,
+    Step,
+    World,
+    install,
+    stub_driver,
+)
 
 UUID = "GPU-0f1e2d3c-0000-1111-2222-333344445555"
 OTHER = "GPU-aaaaaaaa-9999-8888-7777-666655554444"
@@ -449,8 +457,6 @@ def test_an_error_without_a_name_of_ours_is_passed_on(monkeypatch):
 
 @pytest.mark.needs("c compiler")
 def test_a_real_process_measures_through_a_real_library(tmp_path):
-    source = Path(__file__).with_name("stub_nvml.c")
-    subprocess.run([c_compiler(), "-shared", "-fPIC", "-o", tmp_path / "libnvidia-ml.so.1", source], check=True)
     code = (
         "import time\n"
         "from inflor_bench.measure.power import NvmlEnergyMeter, NvmlPowerMeter, Profile, measure_power\n"
@@ -459,9 +465,7 @@ def test_a_real_process_measures_through_a_real_library(tmp_path):
         "result = measure_power(lambda: time.sleep(0.002), meters, batch_size=1, profile=profile)\n"
         "print(result.meter, result.device, result.mean_watts, result.cross_check_meter, len(result.trials))\n"
     )
-    environment = {**os.environ, "LD_LIBRARY_PATH": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    meter, device, watts, cross, trials = done.stdout.split()
+    meter, device, watts, cross, trials = python("-c", code, **stub_driver(tmp_path)).stdout.split()
     assert (meter, device, cross, trials) == ("nvml_energy", "GPU-stub", "nvml_power", "2")
     # A busy machine may hold the process up between two readings.
     assert float(watts) == pytest.approx(200, rel=0.1)

@@ -2,8 +2,6 @@
 
 import itertools
 import re
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -16,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatc
 from inflor_bench.errors import MeasureInputError
 from inflor_bench.measure.synops.counter import SynOpCounter
 from inflor_bench.measure.synops.formulas.registry import FormulaError
+from tests.command import python
 from tests.measure.lif import PlainLIF
 from tests.measure.synops import oracle
 from tests.measure.synops.cases import Function, spikes
@@ -295,8 +294,7 @@ with torch.no_grad():
     ],
 )
 def test_a_compiler_that_comes_while_counting_waits_as_one_that_was_there(arguments, said):
-    done = subprocess.run([sys.executable, "-c", LATE, *arguments], capture_output=True, text=True)
-    assert done.stdout.split() == said, done.stderr
+    assert python("-c", LATE, *arguments).stdout.split() == said
 
 
 def test_counting_asks_for_no_compiler_that_the_model_does_not_ask_for():
@@ -305,5 +303,4 @@ def test_counting_asks_for_no_compiler_that_the_model_does_not_ask_for():
         "with SynOpCounter(layer): layer(torch.ones(2, 4))\n"
         "print('torch._dynamo' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout.strip() == "False", done.stderr
+    assert python("-c", code).stdout == "False\n"

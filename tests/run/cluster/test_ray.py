@@ -12,34 +12,16 @@ from inflor_bench.cli.options import ray_address
 from inflor_bench.errors import SuiteInputError
 from inflor_bench.models.checkpoints import read_tensors, weights_sha256
 from inflor_bench.record.schema import SECTIONS
-from tests.place import Place, same_results
+from tests.place import QUICK, Place, cells, same_results, suite
 from tests.run.test_stoppable import FIRST, LAST, SPIKING, TRAP
 
-SUITE = """
-name = "small"
-energy_models = ["chip.toml"]
-[[cells]]
-dataset = "digits"
-network = "resnet8"
-neurons = ["relu", "soft", "soft-mpr"]
-timesteps = [2]
-seeds = [0]
-weights = "train"
-[[cells]]
-dataset = "digits"
-network = "resnet8"
-neurons = ["relu"]
-timesteps = [1]
-seeds = [1]
-weights = "train"
-[training.digits]
-recipe = "quick"
-epochs = 2
-[measure]
-batch_size = 8
-rounds = 3
-profile = "quick"
-"""
+SUITE = suite(
+    cells("digits", "relu", "soft", "soft-mpr"),
+    cells("digits", "relu", timesteps=1, seeds=[1]),
+    training={"recipe": "quick", "epochs": 2},
+    measure=QUICK,
+    energy_models=["chip.toml"],
+)
 CHIP = '[[models]]\nname = "my-chip"\nversion = "1"\nsource = "a data sheet"\nmac = 3e-12\nac = 1e-12\n'
 # One thread a cell, so that two cells run at a time on two CPUs; whoever runs Ray chooses so in the same way.
 ONE = {"OMP_NUM_THREADS": "1"}
@@ -50,12 +32,7 @@ def place(tmp_path_factory):
     """The suite, run without Ray, with a model of energy as an installed package brings it."""
     place = Place(tmp_path_factory.mktemp("place"), SUITE, fresh=True)
     (place.directory / "chip.toml").write_text(CHIP)
-    package = place.directory / "site"
-    (package / "trap-1.dist-info").mkdir(parents=True)
-    (package / "trap-1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: trap\nVersion: 1\n")
-    (package / "trap-1.dist-info/entry_points.txt").write_text("[inflor_bench.energy_models]\ntrap = trap:model\n")
-    (package / "trap.py").write_text(TRAP)
-    place.environment = {"PYTHONPATH": f"{package}{os.pathsep}{os.getcwd()}", **ONE}
+    place.environment = {"PYTHONPATH": place.install("trap", TRAP), **ONE}
     place.run(out="local", **place.environment)
     yield place
     place.close()
@@ -140,11 +117,8 @@ def test_a_cell_that_keeps_failing_is_reported_and_the_rest_completes(place):
 
 def test_a_cell_that_hangs_in_c_code_is_stopped(place):
     """The other one is skipped at once, so that no slow machine can take longer over it than it may."""
-    (place.directory / "hang.toml").write_text(
-        SUITE + '[[cells]]\ndataset = "fashion-mnist"\nnetwork = "resnet8"\nneurons = ["soft"]\ntimesteps = [2]\n'
-        'seeds = [0]\nweights = "train"\n'
-    )
-    arguments = (
+    (place.directory / "hang.toml").write_text(SUITE + cells("fashion-mnist", "soft"))
+    arguments = [
         "run",
         "--suite",
         "hang.toml",
@@ -156,8 +130,10 @@ def test_a_cell_that_hangs_in_c_code_is_stopped(place):
         "C",
         "--on",
         "ray",
-    )
-    done = place.call(*arguments, "--timeout", 20, check=2, **place.environment, TRAP="C")
+        "--timeout",
+        "20",
+    ]
+    done = place.call(*arguments, check=2, **place.environment, TRAP="C")
     check_lost(place, "C", done, "it took longer than --timeout 20 (s)")
     assert place.only_run("C").cells["fashion-mnist/resnet8/soft/T2/s0"].record.accuracy.status == "skipped"
 
@@ -191,8 +167,7 @@ def test_trained_by_ray_the_files_are_the_same_but_for_the_command(place):
 def test_a_training_that_cannot_be_is_a_sentence_and_the_rest_is_trained(place):
     (place.directory / "bad.toml").write_text(
         SUITE.replace("[training.digits]", "[training.digits-dvs]\nlearning_rate = 1e30\nepochs = 1\n[training.digits]")
-        + '[[cells]]\ndataset = "digits-dvs"\nnetwork = "resnet8"\nneurons = ["soft"]\ntimesteps = [2]\nseeds = [0]\n'
-        'weights = "train"\n'
+        + cells("digits-dvs", "soft")
     )
     arguments = ("train", "--suite", "bad.toml", "--only", "*/soft/*", "--out", "bad-zoo", "--on", "ray")
     done = place.call(*arguments, check=2, **place.environment)
