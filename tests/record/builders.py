@@ -126,6 +126,7 @@ def make_record(
         dataset, network, neuron = parts[:3]
         timesteps, seed = int(parts[3][1:]), int(parts[4][1:])
     dataset, steps, spiking = dataset or "user-data", timesteps or 1, neuron != "relu"
+    reset = "hard" if neuron and "hard" in neuron else "soft"
     rates = [firing_rate] * len(LAYERS) if isinstance(firing_rate, int | float) else list(firing_rate)
     neurons = [4096, 4096, 2048, 1024]
     spikes = [round(rate * size * samples) for rate, size in zip(rates, neurons, strict=True)]  # at one step
@@ -145,11 +146,11 @@ def make_record(
             timesteps=timesteps,
             seed=seed,
             parameters=parameters,
-            decay=0.25,
-            threshold=0.5,
-            reset="hard" if neuron and "hard" in neuron else "soft",
-            reset_by=1.0,
-            mpr=bool(neuron and neuron.endswith("mpr")),
+            decay=0.25 if spiking else None,
+            threshold=0.5 if spiking else None,
+            reset=reset if spiking else None,
+            reset_by=1.0 if spiking and reset == "soft" else None,
+            mpr=bool(neuron and neuron.endswith("mpr")) if spiking else None,
         ),
         "provenance": make_provenance(
             **{

@@ -26,14 +26,11 @@ from inflor_bench.record.schema import (
     Histogram,
     Information,
     InformationLayer,
-    Latency,
     Machine,
     Memory,
-    ModelDescription,
     NeuronOps,
     NeuronOpsLayer,
     Power,
-    Provenance,
     Record,
     SpikeLayer,
     Spikes,
@@ -42,6 +39,7 @@ from inflor_bench.record.schema import (
     Synops,
     WeightsProvenance,
 )
+from tests.record.builders import make_git, make_latency, make_record
 
 ENERGY = (
     ("horowitz45-fp32", 4.6e-12, 0.9e-12, "Horowitz, ISSCC 2014, 10.1109/ISSCC.2014.6757323; 45 nm, 32-bit float"),
@@ -116,33 +114,23 @@ def simulate(
     return spikes, *error, float(loss.mean()) if loss.size else None, histogram(u), histogram(phi)
 
 
-def machine(fingerprint: str = "4f1c2a9be07d3358") -> Machine:
-    preimage = {
+MACHINE = Machine(
+    fingerprint="4f1c2a9be07d3358",
+    preimage={
         "cpu": "Example CPU @ 2.60GHz",
         "cores": "2",
         "gpu": "none",
         "os": "Debian 12",
         "torch": "2.14.1",
         "threads": "2",
-    }
-    return Machine(fingerprint=fingerprint, preimage=preimage)
+    },
+)
 
 
-def git(sha: str = "8b49a76c0ffee0123456789abcdef0123456789a", **more: Any) -> Git:
-    values: dict[str, Any] = {
-        "sha": sha,
-        "tree": "1" * 40,
-        "parents": ["2" * 40],
-        "base_sha": None,
-        "first_parent_index": 12,
-        "branch": "main",
-        "dirty": False,
-        "diff_sha256": None,
-        "shallow": False,
-        "message": "Fold normalisation into the convolutions",
-        "committed": "2026-03-01T09:12:00+00:00",
-    }
-    return Git(**(values | more))
+def git(sha: str, parents: Sequence[str]) -> Git:
+    message, committed = "Fold normalisation into the convolutions", "2026-03-01T09:12:00+00:00"
+    about: dict[str, Any] = {"tree": "1" * 40, "base_sha": None, "first_parent_index": 12}
+    return make_git(sha=sha, parents=list(parents), message=message, committed=committed, **about)
 
 
 def record(
@@ -159,28 +147,27 @@ def record(
     parents: Sequence[str] = ("2" * 40,),
 ) -> Record:
     """A whole record of a canonical cell; `layers` stretches the network, `scale` its spikes' operations."""
-    dataset, network, neuron, steps, cell_seed = name.split("/")
+    dataset, _, neuron, steps, _ = name.split("/")
     timesteps = int(steps[1:])
     rng = np.random.default_rng([seed, len(name), timesteps])
     bits = rng.random(n) < accuracy
-    provenance = Provenance(
-        run_id=run_id,
-        created=created,
-        command=["inflor-bench", "run", "--suite", "default"],
-        git=git(sha, parents=list(parents)),
-        machine=machine(),
-        versions={"inflor-bench": "0.1.0", "torch": "2.14.1", "python": "3.11.7"},
-        threads=2,
-        device="cpu",
-        dataset=DatasetProvenance(name=dataset, split="test", samples=n, sha256="ab" * 32),
-        weights=WeightsProvenance(
-            source="shipped",
-            sha256="cd" * 32,
-            training_key="ef" * 32,
-            recipe={"epochs": 8, "learning_rate": 0.1, "batch_size": 128, "schedule": "one-cycle"},
-            card_accuracy=float(bits.mean()),
-        ),
+    weights = WeightsProvenance(
+        source="shipped",
+        sha256="cd" * 32,
+        training_key="ef" * 32,
+        recipe={"epochs": 8, "learning_rate": 0.1, "batch_size": 128, "schedule": "one-cycle"},
+        card_accuracy=float(bits.mean()),
     )
+    provenance = {
+        "run_id": run_id,
+        "created": created,
+        "command": ["inflor-bench", "run", "--suite", "default"],
+        "git": git(sha, parents),
+        "machine": MACHINE,
+        "versions": {"inflor-bench": "0.1.0", "torch": "2.14.1", "python": "3.11.7"},
+        "dataset": DatasetProvenance(name=dataset, split="test", samples=n, sha256="ab" * 32),
+        "weights": weights,
+    }
     spiking = neuron != "relu"
     neurons = _repeat(NEURON_LAYERS, layers)
     sites = _repeat(SITES, layers)
@@ -253,21 +240,9 @@ def record(
         energies.append(EnergyModel(name=model, version="1", source=source, joules=whole, layers=shares))
     seconds = rounds(name, seed)
     quantile = lambda q: float(np.quantile(seconds, q))  # noqa: E731
-    return Record(
-        name=name,
-        model=ModelDescription(
-            dataset=dataset,
-            network=network,
-            neuron=neuron,
-            timesteps=timesteps,
-            seed=int(cell_seed[1:]),
-            parameters=77_690,
-            decay=0.25 if spiking else None,
-            threshold=0.5 if spiking else None,
-            reset=neuron.split("-")[0] if spiking else None,
-            reset_by=1.0 if neuron.startswith("soft") else None,
-            mpr=neuron.endswith("mpr") if spiking else None,
-        ),
+    return make_record(
+        name,
+        parameters=77_690,
         provenance=provenance,
         accuracy=Accuracy.from_bits(bits),
         spikes=Spikes(samples=SAMPLES, layers=spike_layers) if spiking else _none("an ANN has no spikes"),
@@ -277,21 +252,16 @@ def record(
         if spiking
         else _none("an ANN has no membrane"),
         energy=Energy(models=energies),
-        latency=Latency(
-            batch_size=1,
+        latency=make_latency(
+            quantile(0.5),
             rounds=len(seconds),
-            median=quantile(0.5),
             median_low=quantile(0.42),
             median_high=quantile(0.58),
-            confidence=0.95,
             iqr=quantile(0.75) - quantile(0.25),
             minimum=min(seconds),
             p90=quantile(0.9),
             p95=quantile(0.95),
-            p99=None,
             warmup_iterations=24,
-            warmup_seconds=1.0,
-            steady=True,
             cpu_seconds_per_inference=quantile(0.5) * 1.8,
         ),
         power=_none("no meter could be read: no NVIDIA driver, and RAPL counters are readable by root only"),
