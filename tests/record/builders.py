@@ -12,32 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from inflor_bench.record.schema import (
-    Absent,
-    Accuracy,
-    DatasetProvenance,
-    Energy,
-    EnergyModel,
-    Git,
-    Histogram,
-    Information,
-    InformationLayer,
-    Latency,
-    Machine,
-    Memory,
-    ModelDescription,
-    NeuronOps,
-    NeuronOpsLayer,
-    Power,
-    Provenance,
-    Record,
-    SpikeLayer,
-    Spikes,
-    SynopCounts,
-    SynopLayer,
-    Synops,
-    WeightsProvenance,
-)
+from inflor_bench.record import schema
+from inflor_bench.record.schema import Absent, Record
 
 LAYERS = ("stem", "layer1.0.conv1", "layer2.0.conv1", "layer3.0.conv1")
 FAN_OUT = 144
@@ -49,7 +25,7 @@ def sha(text: str, length: int = 64) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 
-def make_git(commit: str = "head", *, parent: str | None = "base", **changes: Any) -> Git:
+def make_git(commit: str = "head", *, parent: str | None = "base", **changes: Any) -> schema.Git:
     """Git state of a commit by any name: the name is hashed to a sha."""
     fields: dict[str, Any] = {
         "sha": sha(commit, 40),
@@ -64,15 +40,17 @@ def make_git(commit: str = "head", *, parent: str | None = "base", **changes: An
         "message": f"Commit {commit}",
         "committed": "2026-11-24T12:00:00+00:00",
     }
-    return Git(**{**fields, **changes})
+    return schema.Git(**{**fields, **changes})
 
 
-def make_machine(name: str = "bench-box") -> Machine:
+def make_machine(name: str = "bench-box") -> schema.Machine:
     """A machine by any name."""
-    return Machine(fingerprint=sha(name, 12), preimage={"cpu": name, "cores": "2", "gpu": "none", "threads": "2"})
+    return schema.Machine(
+        fingerprint=sha(name, 12), preimage={"cpu": name, "cores": "2", "gpu": "none", "threads": "2"}
+    )
 
 
-def make_provenance(**changes: Any) -> Provenance:
+def make_provenance(**changes: Any) -> schema.Provenance:
     """Provenance of a clean commit on one machine."""
     fields: dict[str, Any] = {
         "run_id": "run0",
@@ -83,10 +61,10 @@ def make_provenance(**changes: Any) -> Provenance:
         "versions": {"python": "3.11.7", "torch": "2.14.1"},
         "threads": 2,
         "device": "cpu",
-        "dataset": DatasetProvenance(name="digits", split="test", samples=360, sha256=sha("digits")),
-        "weights": WeightsProvenance(source="trained", sha256=sha("weights"), training_key=sha("recipe", 16)),
+        "dataset": schema.DatasetProvenance(name="digits", split="test", samples=360, sha256=sha("digits")),
+        "weights": schema.WeightsProvenance(source="trained", sha256=sha("weights"), training_key=sha("recipe", 16)),
     }
-    return Provenance(**{**fields, **changes})
+    return schema.Provenance(**{**fields, **changes})
 
 
 def make_record(
@@ -98,12 +76,12 @@ def make_record(
     dataset: str | None = None,
     seed: int | None = None,
     samples: int = 360,
-    accuracy: float | Accuracy | Absent = 0.95,
+    accuracy: float | schema.Accuracy | Absent = 0.95,
     bits: Sequence[bool] | np.ndarray | None = None,
     firing_rate: float | Sequence[float] = 0.2,
     parameters: int = 77_000,
-    latency: float | Absent | Latency | None = 0.004,
-    power: Power | Absent | None = None,
+    latency: float | Absent | schema.Latency | None = 0.004,
+    power: schema.Power | Absent | None = None,
     provenance: dict[str, Any] | None = None,
     **sections: Any,
 ) -> Record:
@@ -132,14 +110,14 @@ def make_record(
     spikes = [round(rate * size * samples) for rate, size in zip(rates, neurons, strict=True)]  # at one step
     if isinstance(accuracy, float):
         right = np.arange(samples) < round(accuracy * samples) if bits is None else np.asarray(bits, dtype=bool)
-        accuracy = Accuracy.from_bits(right)
+        accuracy = schema.Accuracy.from_bits(right)
     counts = _synops(samples, steps, neurons, spikes, spiking)
     joules = {
         layer.name: (layer.ac * E_AC + layer.mac * E_MAC) / samples for layer in counts.layers if layer.ac or layer.mac
     }
     unspiking = Absent(status="unavailable", reason="the ReLU twin has no spiking neurons")
     fields: dict[str, Any] = {
-        "model": ModelDescription(
+        "model": schema.ModelDescription(
             dataset=dataset,
             network=network,
             neuron=neuron,
@@ -154,16 +132,18 @@ def make_record(
         ),
         "provenance": make_provenance(
             **{
-                "dataset": DatasetProvenance(name=dataset, split="test", samples=samples, sha256=sha(dataset)),
-                "weights": WeightsProvenance(source="trained", sha256=sha(name), training_key=sha(name, 16)),
+                "dataset": schema.DatasetProvenance(name=dataset, split="test", samples=samples, sha256=sha(dataset)),
+                "weights": schema.WeightsProvenance(source="trained", sha256=sha(name), training_key=sha(name, 16)),
                 **(provenance or {}),
             }
         ),
         "accuracy": accuracy,
-        "spikes": Spikes(
+        "spikes": schema.Spikes(
             samples=samples,
             layers=[
-                SpikeLayer(name=f"{layer}.lif", shape=[size // 64, 8, 8], neurons=size, spikes_per_step=[fired] * steps)
+                schema.SpikeLayer(
+                    name=f"{layer}.lif", shape=[size // 64, 8, 8], neurons=size, spikes_per_step=[fired] * steps
+                )
                 for layer, size, fired in zip(LAYERS, neurons, spikes, strict=True)
             ],
         )
@@ -172,9 +152,9 @@ def make_record(
         "synops": counts,
         "neuron_ops": _neuron_ops(samples, steps, neurons, spikes) if spiking else unspiking,
         "information": _information(samples, steps, neurons, spikes) if spiking else unspiking,
-        "energy": Energy(
+        "energy": schema.Energy(
             models=[
-                EnergyModel(
+                schema.EnergyModel(
                     name="horowitz45-fp32",
                     version="1",
                     source="Horowitz, ISSCC 2014, 45 nm, 0.9 V",
@@ -187,7 +167,7 @@ def make_record(
         if isinstance(latency, float)
         else latency or Absent(status="skipped", reason="latency was not asked for"),
         "power": power or Absent(status="unavailable", reason="no power meter can be read on this machine"),
-        "memory": Memory(
+        "memory": schema.Memory(
             kind="host_peak_rss",
             batch_size=1,
             peak_bytes=300_000_000,
@@ -198,7 +178,7 @@ def make_record(
     return Record(name=name, **{**fields, **sections})
 
 
-def _synops(samples: int, steps: int, neurons: list[int], spikes: list[int], spiking: bool) -> Synops:
+def _synops(samples: int, steps: int, neurons: list[int], spikes: list[int], spiking: bool) -> schema.Synops:
     layers = []
     for index, layer in enumerate(LAYERS):
         # The stem reads the image, once; every other layer reads the spikes (or activations) of the one before it.
@@ -207,7 +187,7 @@ def _synops(samples: int, steps: int, neurons: list[int], spikes: list[int], spi
         effective = (samples * inputs if index == 0 else spikes[index - 1] * calls) * FAN_OUT
         unit = spiking and index > 0
         layers.append(
-            SynopLayer(
+            schema.SynopLayer(
                 name=layer,
                 kind="conv2d",
                 weight_shape=[16, 16, 3, 3],
@@ -220,16 +200,16 @@ def _synops(samples: int, steps: int, neurons: list[int], spikes: list[int], spi
             )
         )
     keys = ("ac", "mac", "dense", "dense_padded")
-    total = SynopCounts(**{key: sum(getattr(layer, key) for layer in layers) for key in keys})
-    return Synops(samples=samples, total=total, layers=layers)
+    total = schema.SynopCounts(**{key: sum(getattr(layer, key) for layer in layers) for key in keys})
+    return schema.Synops(samples=samples, total=total, layers=layers)
 
 
-def _neuron_ops(samples: int, steps: int, neurons: list[int], spikes: list[int]) -> NeuronOps:
+def _neuron_ops(samples: int, steps: int, neurons: list[int], spikes: list[int]) -> schema.NeuronOps:
     layers = []
     for layer, size, fired in zip(LAYERS, neurons, spikes, strict=True):
         updates = samples * steps * size
         layers.append(
-            NeuronOpsLayer(
+            schema.NeuronOpsLayer(
                 name=f"{layer}.lif",
                 reset="soft",
                 mpr=True,
@@ -240,30 +220,30 @@ def _neuron_ops(samples: int, steps: int, neurons: list[int], spikes: list[int])
                 reset_operations=fired * steps,
             )
         )
-    return NeuronOps(samples=samples, layers=layers)
+    return schema.NeuronOps(samples=samples, layers=layers)
 
 
-def _information(samples: int, steps: int, neurons: list[int], spikes: list[int]) -> Information:
+def _information(samples: int, steps: int, neurons: list[int], spikes: list[int]) -> schema.Information:
     layers = []
     for layer, size, fired in zip(LAYERS, neurons, spikes, strict=True):
         elements = samples * steps * size
         below = elements - fired * steps
         layers.append(
-            InformationLayer(
+            schema.InformationLayer(
                 name=f"{layer}.lif",
                 elements=elements,
                 fired=fired * steps,
                 quantisation_error=0.12,
                 quantisation_error_rectified=0.07,
                 reset_loss=0.2 if fired else None,
-                membrane=Histogram(low=-2.0, high=2.0, counts=[below, 0, 0, fired * steps], below=0, above=0),
-                rectified=Histogram(low=-2.0, high=2.0, counts=[0, below, fired * steps, 0], below=0, above=0),
+                membrane=schema.Histogram(low=-2.0, high=2.0, counts=[below, 0, 0, fired * steps], below=0, above=0),
+                rectified=schema.Histogram(low=-2.0, high=2.0, counts=[0, below, fired * steps, 0], below=0, above=0),
             )
         )
-    return Information(samples=samples, firing_level=0.5, layers=layers)
+    return schema.Information(samples=samples, firing_level=0.5, layers=layers)
 
 
-def make_latency(median: float = 0.004, *, rounds: int = 100, **changes: Any) -> Latency:
+def make_latency(median: float = 0.004, *, rounds: int = 100, **changes: Any) -> schema.Latency:
     """Latency statistics around a median, s."""
     fields: dict[str, Any] = {
         "batch_size": 1,
@@ -282,7 +262,7 @@ def make_latency(median: float = 0.004, *, rounds: int = 100, **changes: Any) ->
         "steady": True,
         "cpu_seconds_per_inference": median * 1.9,
     }
-    return Latency(**{**fields, **changes})
+    return schema.Latency(**{**fields, **changes})
 
 
 def make_rounds(median: float = 0.004, *, rounds: int = 100, seed: int = 0) -> list[float]:

@@ -14,31 +14,9 @@ from typing import Any
 import numpy as np
 
 from inflor_bench.files import write_json
+from inflor_bench.record import schema
 from inflor_bench.record.run_file import CellResult, Entry, Run, document_of
-from inflor_bench.record.schema import (
-    SECTIONS,
-    Absent,
-    Accuracy,
-    DatasetProvenance,
-    Energy,
-    EnergyModel,
-    Git,
-    Histogram,
-    Information,
-    InformationLayer,
-    Machine,
-    Memory,
-    NeuronOps,
-    NeuronOpsLayer,
-    Power,
-    Record,
-    SpikeLayer,
-    Spikes,
-    SynopCounts,
-    SynopLayer,
-    Synops,
-    WeightsProvenance,
-)
+from inflor_bench.record.schema import Absent, Record
 from tests.record.builders import make_git, make_latency, make_record
 
 ENERGY = (
@@ -100,9 +78,9 @@ def simulate(
     loss = np.concatenate(lost)
     phi = rectify(u)
 
-    def histogram(values: np.ndarray) -> Histogram:
+    def histogram(values: np.ndarray) -> schema.Histogram:
         counts, _ = np.histogram(values, 100, (-2.0, 3.0))
-        return Histogram(
+        return schema.Histogram(
             low=-2.0,
             high=3.0,
             counts=[int(c) for c in counts],
@@ -114,7 +92,7 @@ def simulate(
     return spikes, *error, float(loss.mean()) if loss.size else None, histogram(u), histogram(phi)
 
 
-MACHINE = Machine(
+MACHINE = schema.Machine(
     fingerprint="4f1c2a9be07d3358",
     preimage={
         "cpu": "Example CPU @ 2.60GHz",
@@ -127,7 +105,7 @@ MACHINE = Machine(
 )
 
 
-def git(sha: str, parents: Sequence[str]) -> Git:
+def git(sha: str, parents: Sequence[str]) -> schema.Git:
     message, committed = "Fold normalisation into the convolutions", "2026-03-01T09:12:00+00:00"
     about: dict[str, Any] = {"tree": "1" * 40, "base_sha": None, "first_parent_index": 12}
     return make_git(sha=sha, parents=list(parents), message=message, committed=committed, **about)
@@ -151,7 +129,7 @@ def record(
     timesteps = int(steps[1:])
     rng = np.random.default_rng([seed, len(name), timesteps])
     bits = rng.random(n) < accuracy
-    weights = WeightsProvenance(
+    weights = schema.WeightsProvenance(
         source="shipped",
         sha256="cd" * 32,
         training_key="ef" * 32,
@@ -165,7 +143,7 @@ def record(
         "git": git(sha, parents),
         "machine": MACHINE,
         "versions": {"inflor-bench": "0.1.0", "torch": "2.14.1", "python": "3.11.7"},
-        "dataset": DatasetProvenance(name=dataset, split="test", samples=n, sha256="ab" * 32),
+        "dataset": schema.DatasetProvenance(name=dataset, split="test", samples=n, sha256="ab" * 32),
         "weights": weights,
     }
     spiking = neuron != "relu"
@@ -182,10 +160,10 @@ def record(
         per_step = [int(s * count * SAMPLES / 4000) for s in spikes]
         rates.append(sum(per_step) / (count * SAMPLES * timesteps))
         spike_layers.append(
-            SpikeLayer(name=layer, shape=[channels, side, side], neurons=count, spikes_per_step=per_step)
+            schema.SpikeLayer(name=layer, shape=[channels, side, side], neurons=count, spikes_per_step=per_step)
         )
         information.append(
-            InformationLayer(
+            schema.InformationLayer(
                 name=layer,
                 elements=4000 * timesteps,
                 fired=sum(spikes),
@@ -198,7 +176,7 @@ def record(
         )
         sites_seen = count * timesteps * SAMPLES
         updates.append(
-            NeuronOpsLayer(
+            schema.NeuronOpsLayer(
                 name=layer,
                 reset="hard" if neuron.startswith("hard") else "soft",
                 mpr=neuron.endswith("mpr"),
@@ -218,7 +196,7 @@ def record(
         effective = int(dense * min(rate * scale, 1.0))
         plain = index == 0 or not spiking or site == "linear"
         synops.append(
-            SynopLayer(
+            schema.SynopLayer(
                 name=site,
                 kind=kind,
                 weight_shape=[outputs, inputs, 3, 3] if taps == 9 else [outputs, inputs],
@@ -231,27 +209,31 @@ def record(
                 unit_share=None if plain else 1.0,
             )
         )
-    total = SynopCounts(**{k: sum(getattr(s, k) for s in synops) for k in ("ac", "mac", "dense", "dense_padded")})
+    total = schema.SynopCounts(
+        **{k: sum(getattr(s, k) for s in synops) for k in ("ac", "mac", "dense", "dense_padded")}
+    )
     energies = []
     for model, mac, ac, source in ENERGY:
         joules = {s.name: (mac * s.mac + ac * s.ac) / SAMPLES for s in synops}
         whole = sum(joules.values())
         shares = {layer: value / whole for layer, value in joules.items()}
-        energies.append(EnergyModel(name=model, version="1", source=source, joules=whole, layers=shares))
+        energies.append(schema.EnergyModel(name=model, version="1", source=source, joules=whole, layers=shares))
     seconds = rounds(name, seed)
     quantile = lambda q: float(np.quantile(seconds, q))  # noqa: E731
     return make_record(
         name,
         parameters=77_690,
         provenance=provenance,
-        accuracy=Accuracy.from_bits(bits),
-        spikes=Spikes(samples=SAMPLES, layers=spike_layers) if spiking else _none("an ANN has no spikes"),
-        synops=Synops(samples=SAMPLES, total=total, layers=synops),
-        neuron_ops=NeuronOps(samples=SAMPLES, layers=updates) if spiking else _none("an ANN has no spiking neurons"),
-        information=Information(samples=SAMPLES, firing_level=0.5, layers=information)
+        accuracy=schema.Accuracy.from_bits(bits),
+        spikes=schema.Spikes(samples=SAMPLES, layers=spike_layers) if spiking else _none("an ANN has no spikes"),
+        synops=schema.Synops(samples=SAMPLES, total=total, layers=synops),
+        neuron_ops=schema.NeuronOps(samples=SAMPLES, layers=updates)
+        if spiking
+        else _none("an ANN has no spiking neurons"),
+        information=schema.Information(samples=SAMPLES, firing_level=0.5, layers=information)
         if spiking
         else _none("an ANN has no membrane"),
-        energy=Energy(models=energies),
+        energy=schema.Energy(models=energies),
         latency=make_latency(
             quantile(0.5),
             rounds=len(seconds),
@@ -265,7 +247,7 @@ def record(
             cpu_seconds_per_inference=quantile(0.5) * 1.8,
         ),
         power=_none("no meter could be read: no NVIDIA driver, and RAPL counters are readable by root only"),
-        memory=Memory(
+        memory=schema.Memory(
             kind="host_peak_rss",
             batch_size=1,
             peak_bytes=412_000_000,
@@ -281,8 +263,8 @@ def rounds(name: str, seed: int = 0) -> tuple[float, ...]:
     return tuple(float(v) for v in values)
 
 
-def measured_power() -> Power:
-    return Power(
+def measured_power() -> schema.Power:
+    return schema.Power(
         meter="nvml energy counter",
         device="NVIDIA Example",
         joules_per_inference=0.0123,
@@ -297,7 +279,7 @@ def measured_power() -> Power:
 def skipped(whole: Record, reason: str) -> Record:
     """The same cell, as it is recorded where nothing could be measured."""
     none = Absent(status="skipped", reason=reason)
-    return whole.model_copy(update=dict.fromkeys(SECTIONS, none))
+    return whole.model_copy(update=dict.fromkeys(schema.SECTIONS, none))
 
 
 def run_of(records: Iterable[Record], path: Path) -> Run:

@@ -25,6 +25,7 @@ from inflor_bench.metrics import METRICS
 from inflor_bench.record.schema import Accuracy
 from inflor_bench.run.run import Outcome
 from inflor_bench.verdict.compare import Comparison, judge
+from tests.place import cells, suite
 from tests.record.builders import sha
 from tests.repository import Repository
 
@@ -35,16 +36,7 @@ SEEDS = "fashion-mnist/resnet8/soft-mpr/T2/s*"
 COMMAND_LINE = get_command(app)
 COMMANDS = ("compare", "report", "ab", "run", "publish")
 FLOOR = METRICS["spikes"].by_chance
-SUITE = """
-name = "small"
-[[cells]]
-dataset = "digits"
-network = "resnet8"
-neurons = ["hard"]
-timesteps = [1]
-seeds = [9]
-weights = "train"
-"""
+SUITE = suite(cells("digits", "hard", timesteps=1, seeds=[9]))
 
 
 class Document:
@@ -113,7 +105,10 @@ class Document:
 
 
 class Case:
-    """Base and head, the same but for what a kind changes; the commits of the repository; accepted regressions."""
+    """Base and head, the same but for what a kind changes; the commits of the repository; accepted regressions.
+
+    Every method changes one respect, of the head where nothing else is said, and returns the case.
+    """
 
     def __init__(self, commits: dict[str, str]) -> None:
         self.commits = commits
@@ -121,25 +116,72 @@ class Case:
         self.head = Document("head", "2026-11-28T11:00:00+00:00", commits["third"])
         self.accepted: list[dict[str, str]] = []
 
-    def both(self, key: str, value: Any) -> None:
-        self.base.each(key, value)
-        self.head.each(key, value)
+    def of(self, sides: str) -> list[Document]:
+        return [getattr(self, side) for side in sides.split()]
 
-    def at(self, document: Document, commit: str | None, **changes: Any) -> None:
-        """Put a run to another commit, None for no git."""
+    def set(self, key: str, value: Any, sides: str = "head", cells: str = "") -> Case:
+        for document in self.of(sides):
+            document.each(key, value, cells)
+        return self
+
+    def at(self, commit: str | None, side: str = "base", **changes: Any) -> Case:
+        """Put a run to another commit: of the repository by its name, to any other by its sha, None for no git."""
+        (document,) = self.of(side)
+        sha_ = self.commits.get(commit or "", commit)
         absent = {"status": "unavailable", "reason": "no git state: not a git repository"}
-        known = {**document.git, "sha": commit, "tree": sha(str(commit), 40), **changes}
-        document.each("git", absent if commit is None else known)
+        known = {**document.git, "sha": sha_, "tree": sha(str(sha_), 40), **changes}
+        return self.set("git", absent if commit is None else known, side)
 
-    def accept(self, commit: str, cell: str = "*", metric: str = "*") -> None:
+    def rebased(self) -> Case:
+        """The base is of a commit that nobody knows, with the tree of one that is there."""
+        return self.at(STRANGER, tree=self.commits["second tree"])
+
+    def more(self, share: float = 0.0, *cells: str, side: str = "head") -> Case:
+        """More spikes and accumulates."""
+        for document in self.of(side):
+            for cell in cells or (CANARY,):
+                document.more_spikes(cell, share)
+        return self
+
+    def retrain(self, *cells: str) -> Case:
+        for cell in cells or (CANARY,):
+            self.head.retrain(cell)
+        return self
+
+    def samples(self, lost: int, gained: int = 0, cell: str = FASHION[0]) -> Case:
+        """Samples whose prediction is wrong now, and right."""
+        self.head.move_accuracy(cell, lost, gained)
+        return self
+
+    def drop(self, *cells: str, side: str = "head") -> Case:
+        for document in self.of(side):
+            for cell in cells or (TWIN,):
+                document.drop(cell)
+        return self
+
+    def absent(self, status: str, *sections: str, cell: str = CANARY, sides: str = "head") -> Case:
+        for document in self.of(sides):
+            document.absent(cell, status, *sections)
+        return self
+
+    def energy(self, **changes: Any) -> Case:
+        self.head.record(CANARY)["energy"]["models"][0] |= changes
+        return self
+
+    def accept(self, commit: str, cell: str = "*", metric: str = "*") -> Case:
+        commit = self.commits[commit]
         self.accepted.append({"cell": cell, "metric": metric, "commit": commit, "reason": "It learns more."})
+        return self
+
+    def budget(self, metric: str, relation: str, limit: float) -> Case:
+        return self.set("budgets", [{"cell": "digits/*", "metric": metric, "relation": relation, "limit": limit}])
 
 
 @dataclass(frozen=True)
 class Kind:
     """What is changed in one respect, and what every command says of it; see `kind`."""
 
-    change: Callable[[Case], None]
+    change: Callable[[Case], object]
     code: int
     verdicts: dict[str, str]
     cell: str
@@ -152,25 +194,51 @@ KINDS: dict[str, Kind] = {}
 
 
 def kind(
+    name: str,
     code: int,
     verdicts: dict[str, str],
+    change: Callable[[Case], object],
     *,
     of: str = CANARY,
     words: str = "",
     chosen: bool = True,
     commands: tuple[str, ...] = COMMANDS,
-) -> Callable[[Callable[[Case], None]], None]:
-    """Keep a kind under its function's name: the exit code, verdicts by metric of a cell, words in one of the reasons.
+) -> None:
+    """Keep a kind: the change, the exit code, verdicts by metric of a cell, words in one of the reasons.
 
     `chosen` is False where `run` and `publish` choose no such base, and so judge nothing by it.
     """
+    assert name not in KINDS
+    KINDS[name] = Kind(change, code, verdicts, of, words, chosen, commands)
 
-    def keep(change: Callable[[Case], None]) -> None:
-        name = change.__name__.replace("_", " ")
-        assert name not in KINDS
-        KINDS[name] = Kind(change, code, verdicts, of, words, chosen, commands)
 
-    return keep
+def moved_between_layers(case: Case) -> None:
+    first, second = case.head.record(CANARY)["spikes"]["layers"][:2]
+    first["spikes_per_step"][0] += 5
+    second["spikes_per_step"][0] -= 5
+
+
+def twice_the_latency(case: Case) -> None:
+    for entry in case.head.document["benchmarks"]:
+        entry["stats"]["data"] = [2 * seconds for seconds in entry["stats"]["data"]]
+    for record in [*case.base.records, *case.head.records]:
+        record["latency"]["steady"] = True
+
+
+def other_data(case: Case) -> None:
+    for record in case.head.records:
+        record["provenance"]["dataset"]["sha256"] = sha("other")
+        record["provenance"]["weights"]["card_accuracy"] = None  # which is of the data of before
+    case.samples(250)
+
+
+def better_card(case: Case) -> None:
+    for side in (case.base, case.head):
+        side.record(FASHION[0])["provenance"]["weights"]["card_accuracy"] += 0.02
+
+
+def uncounted(case: Case) -> None:
+    case.head.record(CANARY)["synops"]["uncounted"] = [{"name": "head", "operator": "aten::einsum", "calls": 4}]
 
 
 WORSE = {"spikes": "regressed", "ac": "regressed"}
@@ -179,553 +247,326 @@ MOVED = {"spikes": "changed", "ac": "changed"}
 NOISY = {"spikes": "too_noisy", "ac": "too_noisy"}
 APART = {"spikes": "not_comparable", "ac": "not_comparable"}
 SAME = {"spikes": "same", "ac": "same", "mac": "same", "accuracy": "same"}
+UNTIMED = {"latency": "not_comparable"}
+RETRAINED = {"weights": "changed"}
+LOST = {"cell": "regressed"}
+SHOWN = "shown, not judged"
+OTHER = {"fingerprint": "0123456789ab", "preimage": {"cpu": "another"}}
+STRANGER = sha("stranger", 40)
+SECTIONS = ("accuracy", "spikes", "synops", "neuron_ops", "information", "energy", "latency", "power", "memory")
+DIRTY = {"dirty": True, "diff_sha256": "0" * 64}
+BOTH = "base head"
+NOT_AB = ("compare", "report", "run", "publish")
+BY_CHANCE = METRICS["accuracy"].by_chance
 
 # Devices and machines
-
-
-@kind(0, SAME)
-def the_same_twice(case: Case) -> None:
-    pass
-
-
-@kind(1, WORSE)
-def one_more_spike(case: Case) -> None:
-    case.head.more_spikes(CANARY)
-
-
-@kind(0, BETTER)
-def fewer_spikes(case: Case) -> None:
-    case.base.more_spikes(CANARY, 0.02)
-
-
-@kind(0, {"spikes": "changed"}, words="the total is the same")
-def the_same_total_in_other_layers(case: Case) -> None:
-    first, second = case.head.record(CANARY)["spikes"]["layers"][:2]
-    first["spikes_per_step"][0] += 5
-    second["spikes_per_step"][0] -= 5
-
-
-@kind(1, {"latency": "not_comparable", **WORSE})
-def timed_on_a_gpu_and_40_percent_more_spikes(case: Case) -> None:
-    case.both("device", "cuda:0")
-    case.head.more_spikes(CANARY, 0.4)
-
-
-@kind(1, WORSE)
-def timed_on_a_gpu_and_one_more_spike(case: Case) -> None:
-    case.both("device", "cuda:0")
-    case.head.more_spikes(CANARY)
-
-
-@kind(0, {"latency": "not_comparable", **SAME})
-def a_head_without_the_gpu_of_the_base(case: Case) -> None:
-    case.base.each("device", "cuda:0")
-
-
-@kind(1, {"latency": "not_comparable", **WORSE})
-def a_head_without_the_gpu_of_the_base_and_one_more_spike(case: Case) -> None:
-    case.base.each("device", "cuda:0")
-    case.head.more_spikes(CANARY)
-
-
-@kind(1, WORSE)
-def files_of_before_the_counting_device_was_kept(case: Case) -> None:
-    case.both("device", "cuda:0")
-    case.both("counted_on", None)
-    case.head.more_spikes(CANARY)
-
-
-@kind(0, NOISY)
-def counted_on_a_gpu_and_a_few_more_spikes(case: Case) -> None:
-    case.both("counted_on", "cuda:0")
-    case.head.more_spikes(CANARY, 1e-4)
-
-
-@kind(1, WORSE)
-def counted_on_a_gpu_and_2_percent_more_spikes(case: Case) -> None:
-    case.both("counted_on", "cuda:0")
-    case.head.more_spikes(CANARY, 0.02)
-
-
-@kind(0, APART)
-def counted_on_a_cpu_and_on_a_gpu(case: Case) -> None:
-    case.head.each("counted_on", "cuda:0")
-    case.head.more_spikes(CANARY, 0.02)
-
-
-OTHER = {"fingerprint": "0123456789ab", "preimage": {"cpu": "another"}}
-
-
-@kind(0, {"latency": "not_comparable", **NOISY})
-def another_machine_and_a_few_more_spikes(case: Case) -> None:
-    case.head.each("machine", OTHER)
-    case.head.more_spikes(CANARY, 1e-4)
-
-
-@kind(1, WORSE)
-def another_machine_and_2_percent_more_spikes(case: Case) -> None:
-    case.head.each("machine", OTHER)
-    case.head.more_spikes(CANARY, 0.02)
-
-
-@kind(0, {"latency": "not_comparable"}, words="separate jobs")
-def twice_the_latency_of_separate_jobs(case: Case) -> None:
-    for entry in case.head.document["benchmarks"]:
-        entry["stats"]["data"] = [2 * seconds for seconds in entry["stats"]["data"]]
-    for record in [*case.base.records, *case.head.records]:
-        record["latency"]["steady"] = True
-
+kind("the same twice", 0, SAME, lambda c: None)
+kind("one more spike", 1, WORSE, lambda c: c.more())
+kind("fewer spikes", 0, BETTER, lambda c: c.more(0.02, side="base"))
+kind("the same total in other layers", 0, {"spikes": "changed"}, moved_between_layers, words="the total is the same")
+kind(
+    "timed on a gpu and 40 percent more spikes", 1, UNTIMED | WORSE, lambda c: c.set("device", "cuda:0", BOTH).more(0.4)
+)
+kind("timed on a gpu and one more spike", 1, WORSE, lambda c: c.set("device", "cuda:0", BOTH).more())
+kind("a head without the gpu of the base", 0, UNTIMED | SAME, lambda c: c.set("device", "cuda:0", "base"))
+kind(
+    "a head without the gpu of the base and one more spike",
+    1,
+    UNTIMED | WORSE,
+    lambda c: c.set("device", "cuda:0", "base").more(),
+)
+kind(
+    "files of before the counting device was kept",
+    1,
+    WORSE,
+    lambda c: c.set("device", "cuda:0", BOTH).set("counted_on", None, BOTH).more(),
+)
+kind("counted on a gpu and a few more spikes", 0, NOISY, lambda c: c.set("counted_on", "cuda:0", BOTH).more(1e-4))
+kind("counted on a gpu and 2 percent more spikes", 1, WORSE, lambda c: c.set("counted_on", "cuda:0", BOTH).more(0.02))
+kind("counted on a cpu and on a gpu", 0, APART, lambda c: c.set("counted_on", "cuda:0").more(0.02))
+kind("another machine and a few more spikes", 0, UNTIMED | NOISY, lambda c: c.set("machine", OTHER).more(1e-4))
+kind("another machine and 2 percent more spikes", 1, WORSE, lambda c: c.set("machine", OTHER).more(0.02))
+kind("twice the latency of separate jobs", 0, UNTIMED, twice_the_latency, words="separate jobs")
 
 # Weights
-
-
-@kind(0, {"weights": "changed", **MOVED})
-def retrained_and_5_in_100000_more_spikes(case: Case) -> None:
-    case.head.retrain(CANARY)
-    case.head.more_spikes(CANARY, 5e-5)
-
-
-@kind(0, {"weights": "changed", **MOVED})
-def retrained_and_fewer_spikes_within_what_chance_does(case: Case) -> None:
-    case.head.retrain(CANARY)
-    case.base.more_spikes(CANARY, 0.5 * FLOOR)
-
-
-@kind(1, {"weights": "changed", **WORSE})
-def retrained_and_more_spikes_than_chance_makes(case: Case) -> None:
-    case.head.retrain(CANARY)
-    case.head.more_spikes(CANARY, 1.2 * max(FLOOR, METRICS["ac"].by_chance))
-
-
-@kind(0, {"weights": "changed", **BETTER})
-def retrained_and_fewer_spikes_than_chance_makes(case: Case) -> None:
-    case.head.retrain(CANARY)
-    case.base.more_spikes(CANARY, 3.0)
-
-
-@kind(0, MOVED)
-def retrained_on_another_machine(case: Case) -> None:
-    case.head.each("machine", OTHER)
-    case.head.retrain(CANARY)
-    case.head.more_spikes(CANARY, 0.01)
-
-
-@kind(1, WORSE)
-def weights_that_are_not_known_and_one_more_spike(case: Case) -> None:
-    case.head.each("weights", None)
-    case.head.more_spikes(CANARY)
-
-
-@kind(1, WORSE, of=SEEDS, words="over 3 retrained seeds")
-def three_seeds_retrained_and_all_with_5_percent_more_spikes(case: Case) -> None:
-    case.head.retrain("fashion-mnist/")
-    for cell, rise in zip(FASHION, (0.0500, 0.0501, 0.0502), strict=True):
-        case.head.more_spikes(cell, rise)
-
-
-@kind(0, NOISY, of=SEEDS, words="over 3 retrained seeds")
-def three_seeds_retrained_that_do_not_agree(case: Case) -> None:
-    case.head.retrain("fashion-mnist/")
-    for cell, rise in zip(FASHION, (0.05, 0.01, 0.002), strict=True):
-        case.head.more_spikes(cell, rise)
-
-
-@kind(0, MOVED, of=FASHION[0])
-def two_seeds_retrained(case: Case) -> None:
-    case.head.retrain(FASHION[0])
-    case.head.retrain(FASHION[1])
-    for cell in FASHION[:2]:
-        case.head.more_spikes(cell, 0.05)
-
+kind("retrained and 5 in 100000 more spikes", 0, RETRAINED | MOVED, lambda c: c.retrain().more(5e-5))
+kind(
+    "retrained and fewer spikes within what chance does",
+    0,
+    RETRAINED | MOVED,
+    lambda c: c.retrain().more(0.5 * FLOOR, side="base"),
+)
+kind(
+    "retrained and more spikes than chance makes",
+    1,
+    RETRAINED | WORSE,
+    lambda c: c.retrain().more(1.2 * max(FLOOR, METRICS["ac"].by_chance)),
+)
+kind(
+    "retrained and fewer spikes than chance makes", 0, RETRAINED | BETTER, lambda c: c.retrain().more(3.0, side="base")
+)
+kind("retrained on another machine", 0, MOVED, lambda c: c.set("machine", OTHER).retrain().more(0.01))
+kind("weights that are not known and one more spike", 1, WORSE, lambda c: c.set("weights", None).more())
+kind(
+    "three seeds retrained and all with 5 percent more spikes",
+    1,
+    WORSE,
+    lambda c: c.retrain(*FASHION).more(0.05, FASHION[0]).more(0.0501, FASHION[1]).more(0.0502, FASHION[2]),
+    of=SEEDS,
+    words="over 3 retrained seeds",
+)
+kind(
+    "three seeds retrained that do not agree",
+    0,
+    NOISY,
+    lambda c: c.retrain(*FASHION).more(0.05, FASHION[0]).more(0.01, FASHION[1]).more(0.002, FASHION[2]),
+    of=SEEDS,
+    words="over 3 retrained seeds",
+)
+kind("two seeds retrained", 0, MOVED, lambda c: c.retrain(*FASHION[:2]).more(0.05, *FASHION[:2]), of=FASHION[0])
 
 # Accuracy
-
-
-@kind(1, {"accuracy": "regressed"}, of=FASHION[0], words="9 gained, 28 lost")
-def lost_28_and_gained_9_of_10000(case: Case) -> None:
-    case.head.move_accuracy(FASHION[0], 28, 9)
-
-
-@kind(1, {"accuracy": "regressed"}, of=FASHION[0])
-def one_point_of_accuracy_lost(case: Case) -> None:
-    case.head.move_accuracy(FASHION[0], 250, 150)
-
-
-@kind(0, {"accuracy": "same"}, of=FASHION[0])
-def as_many_lost_as_gained(case: Case) -> None:
-    case.head.move_accuracy(FASHION[0], 30, 25)
-
-
-@kind(0, {"accuracy": "improved"}, of=FASHION[0])
-def one_point_of_accuracy_gained(case: Case) -> None:
-    case.head.move_accuracy(FASHION[0], 150, 250)
-
-
-@kind(0, {"accuracy": "too_noisy"})
-def few_samples_and_three_lost(case: Case) -> None:
-    case.head.move_accuracy(CANARY, 4, 0)
-
-
-@kind(0, {"accuracy": "changed", "weights": "changed"}, of=FASHION[0])
-def retrained_and_less_accurate_than_before_within_what_chance_does(case: Case) -> None:
-    case.head.retrain(FASHION[0])
-    case.head.move_accuracy(FASHION[0], 250, 250 - round(8000 * METRICS["accuracy"].by_chance))
-
-
-@kind(1, {"accuracy": "regressed", "weights": "changed"})
-def retrained_and_training_is_broken(case: Case) -> None:
-    case.head.retrain(CANARY)
-    case.head.move_accuracy(CANARY, 60, 0)
-
-
-@kind(0, {"accuracy": "not_comparable", "dataset": "changed"}, of=FASHION[0])
-def other_data(case: Case) -> None:
-    for record in case.head.records:
-        record["provenance"]["dataset"]["sha256"] = sha("other")
-        record["provenance"]["weights"]["card_accuracy"] = None  # which is of the data of before
-    case.head.move_accuracy(FASHION[0], 250, 0)
-
-
-@kind(1, {"accuracy": "regressed"}, of=FASHION[0], words="unpaired, Fisher")
-def data_that_are_not_known(case: Case) -> None:
-    case.head.each("dataset", None)
-    case.head.move_accuracy(FASHION[0], 400, 0)
-
-
-@kind(1, {"card": "regressed"}, of=FASHION[0], words="the card of the weights")
-def a_card_that_says_more_than_is_measured(case: Case) -> None:
-    for side in (case.base, case.head):
-        side.record(FASHION[0])["provenance"]["weights"]["card_accuracy"] += 0.02
-
+kind(
+    "lost 28 and gained 9 of 10000",
+    1,
+    {"accuracy": "regressed"},
+    lambda c: c.samples(28, 9),
+    of=FASHION[0],
+    words="9 gained, 28 lost",
+)
+kind("one point of accuracy lost", 1, {"accuracy": "regressed"}, lambda c: c.samples(250, 150), of=FASHION[0])
+kind("as many lost as gained", 0, {"accuracy": "same"}, lambda c: c.samples(30, 25), of=FASHION[0])
+kind("one point of accuracy gained", 0, {"accuracy": "improved"}, lambda c: c.samples(150, 250), of=FASHION[0])
+kind("few samples and three lost", 0, {"accuracy": "too_noisy"}, lambda c: c.samples(4, cell=CANARY))
+kind(
+    "retrained and less accurate than before within what chance does",
+    0,
+    RETRAINED | {"accuracy": "changed"},
+    lambda c: c.retrain(FASHION[0]).samples(250, 250 - round(8000 * BY_CHANCE)),
+    of=FASHION[0],
+)
+kind(
+    "retrained and training is broken",
+    1,
+    RETRAINED | {"accuracy": "regressed"},
+    lambda c: c.retrain().samples(60, cell=CANARY),
+)
+kind("other data", 0, {"accuracy": "not_comparable", "dataset": "changed"}, other_data, of=FASHION[0])
+kind(
+    "data that are not known",
+    1,
+    {"accuracy": "regressed"},
+    lambda c: c.set("dataset", None).samples(400),
+    of=FASHION[0],
+    words="unpaired, Fisher",
+)
+kind(
+    "a card that says more than is measured",
+    1,
+    {"card": "regressed"},
+    better_card,
+    of=FASHION[0],
+    words="the card of the weights",
+)
 
 # What is missing
-
-
-@kind(1, {"cell": "regressed"}, of=TWIN)
-def a_cell_is_missing(case: Case) -> None:
-    case.head.drop(TWIN)
-
-
-@kind(1, {"cell": "regressed"}, of=TWIN)
-def a_cell_is_missing_and_its_suite_is_not_known(case: Case) -> None:
-    case.both("suite", None)
-    case.both("suite_cells", None)
-    case.head.drop(TWIN)
-
-
-@kind(0, {"cell": "changed"}, of=TWIN, words="the head is of another suite")
-def a_cell_is_missing_in_another_suite(case: Case) -> None:
-    case.head.each("suite", "small")
-    case.head.drop(TWIN)
-
-
-@kind(0, {"cell": "changed"}, of=TWIN, words="the suite has other cells now")
-def the_suite_dropped_a_cell(case: Case) -> None:
-    case.head.each("suite_cells", "4 cells")
-    case.head.drop(TWIN)
-
-
-@kind(0, {}, of=TWIN)
-def a_cell_that_was_not_asked_for(case: Case) -> None:
-    case.head.each("only", "*/soft-mpr/*")
-    case.head.drop(TWIN)
-
-
-@kind(1, {"cell": "regressed"}, of=TWIN)
-def a_cell_that_was_asked_for(case: Case) -> None:
-    case.head.each("only", "digits/*")
-    for cell in (TWIN, *FASHION):
-        case.head.drop(cell)
-
-
-@kind(0, {}, of=TWIN)
-def a_shard_lacks_what_belongs_to_another(case: Case) -> None:
-    case.head.each("shard", "2/2")
-    case.head.drop(TWIN)
-
-
-@kind(1, {"cell": "regressed"}, of=TWIN)
-def the_same_shard_lacks_a_cell(case: Case) -> None:
-    case.both("shard", "1/2")
-    case.head.drop(TWIN)
-
-
-@kind(1, {"cell": "regressed"}, of=TWIN)
-def merged_shards_lack_a_cell(case: Case) -> None:
-    case.head.each("shard", "1/2")
-    case.head.each("shard", "2/2", "fashion-mnist/")
-    case.head.drop(TWIN)
-
-
-@kind(0, {"cell": "changed"}, of=TWIN, words="a new cell")
-def a_new_cell(case: Case) -> None:
-    case.base.drop(TWIN)
-
-
-SECTIONS = ("accuracy", "spikes", "synops", "neuron_ops", "information", "energy", "latency", "power", "memory")
-
-
-@kind(1, {"cell": "regressed"}, of=TWIN, words="not measured any more")
-def a_cell_that_is_skipped_now(case: Case) -> None:
-    case.head.absent(TWIN, "skipped", *SECTIONS)
-
-
-@kind(0, {"cell": "changed"}, of=TWIN)
-def a_cell_that_is_measured_now(case: Case) -> None:
-    case.base.absent(TWIN, "skipped", *SECTIONS)
-
-
-@kind(0, {"cell": "not_comparable"}, of=TWIN)
-def a_cell_that_neither_measured(case: Case) -> None:
-    for document in (case.base, case.head):
-        document.absent(TWIN, "skipped", *SECTIONS)
-
-
-@kind(1, {"accuracy": "regressed"})
-def accuracy_is_not_measured_any_more(case: Case) -> None:
-    case.head.absent(CANARY, "unavailable", "accuracy")
-
-
-@kind(1, {"synops": "regressed"})
-def operations_are_not_counted_any_more(case: Case) -> None:
-    case.head.absent(CANARY, "failed", "synops", "energy")
-
-
-@kind(0, {"latency": "not_comparable"})
-def latency_is_not_measured_any_more(case: Case) -> None:
-    case.head.absent(CANARY, "unavailable", "latency")
-
-
-@kind(1, {"latency": "regressed"})
-def timing_fails_now(case: Case) -> None:
-    case.head.absent(CANARY, "failed", "latency")
-
-
-@kind(1, {"uncounted": "regressed"})
-def an_operator_is_not_counted_any_more(case: Case) -> None:
-    case.head.record(CANARY)["synops"]["uncounted"] = [{"name": "head", "operator": "aten::einsum", "calls": 4}]
-
-
-@kind(0, {"parameters": "changed", "model": "changed"})
-def another_network_under_the_same_name(case: Case) -> None:
-    case.head.record(CANARY)["model"] |= {"parameters": 80_000, "decay": 0.5}
-
-
-@kind(0, {"energy/horowitz45-fp32": "not_comparable"})
-def new_constants_of_energy(case: Case) -> None:
-    case.head.record(CANARY)["energy"]["models"][0] |= {"version": "next", "joules": 1.0}
-
-
-@kind(0, {"energy/horowitz45-fp32": "changed"}, words="its version did not")
-def a_formula_of_energy_that_changed(case: Case) -> None:
-    case.head.record(CANARY)["energy"]["models"][0] |= {"joules": 1.0}
-
+kind("a cell is missing", 1, LOST, lambda c: c.drop(), of=TWIN)
+kind(
+    "a cell is missing and its suite is not known",
+    1,
+    LOST,
+    lambda c: c.set("suite", None, BOTH).set("suite_cells", None, BOTH).drop(),
+    of=TWIN,
+)
+kind(
+    "a cell is missing in another suite",
+    0,
+    {"cell": "changed"},
+    lambda c: c.set("suite", "small").drop(),
+    of=TWIN,
+    words="the head is of another suite",
+)
+kind(
+    "the suite dropped a cell",
+    0,
+    {"cell": "changed"},
+    lambda c: c.set("suite_cells", "4 cells").drop(),
+    of=TWIN,
+    words="the suite has other cells now",
+)
+kind("a cell that was not asked for", 0, {}, lambda c: c.set("only", "*/soft-mpr/*").drop(), of=TWIN)
+kind("a cell that was asked for", 1, LOST, lambda c: c.set("only", "digits/*").drop(TWIN, *FASHION), of=TWIN)
+kind("a shard lacks what belongs to another", 0, {}, lambda c: c.set("shard", "2/2").drop(), of=TWIN)
+kind("the same shard lacks a cell", 1, LOST, lambda c: c.set("shard", "1/2", BOTH).drop(), of=TWIN)
+kind(
+    "merged shards lack a cell",
+    1,
+    LOST,
+    lambda c: c.set("shard", "1/2").set("shard", "2/2", cells="fashion-mnist/").drop(),
+    of=TWIN,
+)
+kind("a new cell", 0, {"cell": "changed"}, lambda c: c.drop(side="base"), of=TWIN, words="a new cell")
+kind(
+    "a cell that is skipped now",
+    1,
+    LOST,
+    lambda c: c.absent("skipped", *SECTIONS, cell=TWIN),
+    of=TWIN,
+    words="not measured any more",
+)
+kind(
+    "a cell that is measured now",
+    0,
+    {"cell": "changed"},
+    lambda c: c.absent("skipped", *SECTIONS, cell=TWIN, sides="base"),
+    of=TWIN,
+)
+kind(
+    "a cell that neither measured",
+    0,
+    {"cell": "not_comparable"},
+    lambda c: c.absent("skipped", *SECTIONS, cell=TWIN, sides=BOTH),
+    of=TWIN,
+)
+kind("accuracy is not measured any more", 1, {"accuracy": "regressed"}, lambda c: c.absent("unavailable", "accuracy"))
+kind(
+    "operations are not counted any more", 1, {"synops": "regressed"}, lambda c: c.absent("failed", "synops", "energy")
+)
+kind("latency is not measured any more", 0, UNTIMED, lambda c: c.absent("unavailable", "latency"))
+kind("timing fails now", 1, {"latency": "regressed"}, lambda c: c.absent("failed", "latency"))
+kind("an operator is not counted any more", 1, {"uncounted": "regressed"}, uncounted)
+kind(
+    "another network under the same name",
+    0,
+    {"parameters": "changed", "model": "changed"},
+    lambda c: c.head.record(CANARY)["model"].update(parameters=80_000, decay=0.5),
+)
+kind(
+    "new constants of energy",
+    0,
+    {"energy/horowitz45-fp32": "not_comparable"},
+    lambda c: c.energy(version="next", joules=1.0),
+)
+kind(
+    "a formula of energy that changed",
+    0,
+    {"energy/horowitz45-fp32": "changed"},
+    lambda c: c.energy(joules=1.0),
+    words="its version did not",
+)
 
 # Ancestry
-
-
-@kind(1, WORSE)
-def a_base_of_two_commits_before(case: Case) -> None:
-    case.at(case.base, case.commits["first"])
-    case.head.more_spikes(CANARY)
-
-
-@kind(1, WORSE, words="")
-def a_base_of_the_same_commit(case: Case) -> None:
-    case.at(case.base, case.commits["third"])
-    case.head.more_spikes(CANARY)
-
-
-@kind(0, MOVED, words="shown, not judged")
-def a_base_of_an_unrelated_branch(case: Case) -> None:
-    case.at(case.base, case.commits["other"])
-    case.head.more_spikes(CANARY, 0.4)
-
-
-@kind(0, MOVED, words="shown, not judged")
-def a_base_that_stands_on_the_head(case: Case) -> None:
-    case.at(case.base, case.commits["third"])
-    case.at(case.head, case.commits["second"])
-    case.head.more_spikes(CANARY)
-
-
-@kind(0, MOVED, words="shown, not judged")
-def a_base_of_a_commit_that_nobody_knows(case: Case) -> None:
-    case.at(case.base, sha("stranger", 40))
-    case.head.more_spikes(CANARY)
-
-
-@kind(1, WORSE)
-def a_base_that_the_head_itself_names_as_its_parent(case: Case) -> None:
-    case.at(case.base, sha("stranger", 40))
-    case.at(case.head, sha("head", 40), parents=[sha("stranger", 40)])
-    case.head.more_spikes(CANARY)
-
-
-@kind(1, WORSE)
-def a_base_that_was_rebased(case: Case) -> None:
-    case.at(case.base, sha("stranger", 40), tree=case.commits["second tree"])
-    case.head.more_spikes(CANARY)
-
-
-@kind(1, WORSE, commands=("compare", "report", "run", "publish"))
-def no_git_at_all(case: Case) -> None:
-    case.at(case.base, None)
-    case.at(case.head, None)
-    case.head.more_spikes(CANARY)
-
-
-@kind(1, WORSE, commands=("compare", "report", "run", "publish"))
-def a_head_without_git(case: Case) -> None:
-    case.at(case.head, None)
-    case.head.more_spikes(CANARY)
-
-
-@kind(0, MOVED, words="shown, not judged", commands=("compare", "report", "run", "publish"))
-def a_base_without_git(case: Case) -> None:
-    case.at(case.base, None)
-    case.head.more_spikes(CANARY)
-
-
-@kind(0, MOVED, words="shown, not judged", chosen=False)
-def a_dirty_base(case: Case) -> None:
-    case.at(case.base, case.commits["second"], dirty=True, diff_sha256="0" * 64)
-    case.head.more_spikes(CANARY)
-
-
-@kind(1, WORSE)
-def a_dirty_head(case: Case) -> None:
-    case.at(case.head, case.commits["third"], dirty=True, diff_sha256="0" * 64)
-    case.head.more_spikes(CANARY)
-
-
-@kind(0, MOVED, words="shown, not judged")
-def another_suite(case: Case) -> None:
-    case.head.each("suite", "small")
-    case.head.more_spikes(CANARY, 0.4)
-
-
-@kind(1, WORSE)
-def a_base_of_before_the_suite_was_kept(case: Case) -> None:
-    case.base.each("suite", None)
-    case.head.more_spikes(CANARY)
-
+kind("a base of two commits before", 1, WORSE, lambda c: c.at("first").more())
+kind("a base of the same commit", 1, WORSE, lambda c: c.at("third").more())
+kind("a base of an unrelated branch", 0, MOVED, lambda c: c.at("other").more(0.4), words=SHOWN)
+kind("a base that stands on the head", 0, MOVED, lambda c: c.at("third").at("second", "head").more(), words=SHOWN)
+kind("a base of a commit that nobody knows", 0, MOVED, lambda c: c.at(STRANGER).more(), words=SHOWN)
+kind(
+    "a base that the head itself names as its parent",
+    1,
+    WORSE,
+    lambda c: c.at(STRANGER).at(sha("head", 40), "head", parents=[STRANGER]).more(),
+)
+kind("a base that was rebased", 1, WORSE, lambda c: c.rebased().more())
+kind("no git at all", 1, WORSE, lambda c: c.at(None).at(None, "head").more(), commands=NOT_AB)
+kind("a head without git", 1, WORSE, lambda c: c.at(None, "head").more(), commands=NOT_AB)
+kind("a base without git", 0, MOVED, lambda c: c.at(None).more(), words=SHOWN, commands=NOT_AB)
+kind("a dirty base", 0, MOVED, lambda c: c.at("second", **DIRTY).more(), words=SHOWN, chosen=False)
+kind("a dirty head", 1, WORSE, lambda c: c.at("third", "head", **DIRTY).more())
+kind("another suite", 0, MOVED, lambda c: c.set("suite", "small").more(0.4), words=SHOWN)
+kind("a base of before the suite was kept", 1, WORSE, lambda c: c.set("suite", None, "base").more())
 
 # Acceptance
-
-
-@kind(0, {"spikes": "accepted", "ac": "accepted"})
-def accepted_by_the_commit_that_did_it(case: Case) -> None:
-    case.accept(case.commits["third"])
-    case.head.more_spikes(CANARY)
-
-
-@kind(1, WORSE)
-def accepted_before_the_base(case: Case) -> None:
-    case.accept(case.commits["second"])
-    case.head.more_spikes(CANARY)
-
-
-@kind(1, WORSE)
-def accepted_in_a_commit_that_the_head_lacks(case: Case) -> None:
-    case.accept(case.commits["other"])
-    case.head.more_spikes(CANARY)
-
-
-@kind(1, WORSE, words="whether")
-def accepted_where_nobody_knows_what_the_base_has(case: Case) -> None:
-    case.at(case.base, sha("stranger", 40), tree=case.commits["second tree"])
-    case.accept(case.commits["second"])
-    case.head.more_spikes(CANARY)
-
-
-@kind(1, {"spikes": "accepted", "ac": "regressed"})
-def accepted_for_another_metric(case: Case) -> None:
-    case.accept(case.commits["third"], metric="spikes")
-    case.head.more_spikes(CANARY)
-
-
-@kind(1, WORSE)
-def accepted_for_another_cell(case: Case) -> None:
-    case.accept(case.commits["third"], cell="fashion-mnist/*")
-    case.head.more_spikes(CANARY)
-
+kind(
+    "accepted by the commit that did it",
+    0,
+    {"spikes": "accepted", "ac": "accepted"},
+    lambda c: c.accept("third").more(),
+)
+kind("accepted before the base", 1, WORSE, lambda c: c.accept("second").more())
+kind("accepted in a commit that the head lacks", 1, WORSE, lambda c: c.accept("other").more())
+kind(
+    "accepted where nobody knows what the base has",
+    1,
+    WORSE,
+    lambda c: c.rebased().accept("second").more(),
+    words="whether",
+)
+kind(
+    "accepted for another metric",
+    1,
+    {"spikes": "accepted", "ac": "regressed"},
+    lambda c: c.accept("third", metric="spikes").more(),
+)
+kind("accepted for another cell", 1, WORSE, lambda c: c.accept("third", cell="fashion-mnist/*").more())
 
 # Budgets
-
-
-def budget(case: Case, metric: str, relation: str, limit: float) -> None:
-    case.head.each("budgets", [{"cell": "digits/*", "metric": metric, "relation": relation, "limit": limit}])
-
-
-@kind(1, {"budget/accuracy": "regressed"})
-def a_budget_that_is_broken(case: Case) -> None:
-    budget(case, "accuracy", ">=", 0.999)
-
-
-@kind(0, {"budget/accuracy": "same"})
-def a_budget_that_is_kept(case: Case) -> None:
-    budget(case, "accuracy", ">=", 0.9)
-
-
-@kind(1, {"budget/ac_ratio": "regressed", "ac": "improved"})
-def a_ratio_that_is_broken(case: Case) -> None:
-    budget(case, "ac_ratio", "<=", 0.9)
-    case.base.more_spikes(CANARY, 0.02)
-
-
-@kind(0, {"budget/ac_ratio": "not_comparable", "ac": "changed"})
-def a_ratio_to_a_base_that_is_only_shown(case: Case) -> None:
-    budget(case, "ac_ratio", "<=", 0.9)
-    case.at(case.base, case.commits["other"])
-    case.head.more_spikes(CANARY)
-
-
-@kind(1, {"budget/ac": "regressed"})
-def a_broken_budget_beside_a_base_that_is_only_shown(case: Case) -> None:
-    budget(case, "ac", "<=", 1.0)
-    case.at(case.base, case.commits["other"])
-
-
-@kind(0, {"budget/latency_ratio": "not_comparable"}, words="inflor-bench ab")
-def a_ratio_of_latencies_of_separate_jobs(case: Case) -> None:
-    budget(case, "latency_ratio", "<=", 1.1)
-
-
-@kind(0, {"budget/joules": "not_comparable"})
-def a_budget_on_what_was_not_measured(case: Case) -> None:
-    budget(case, "joules", "<=", 1.0)
-
-
-@kind(1, {"budget/latency": "regressed", "latency": "not_comparable"})
-def a_budget_on_what_failed(case: Case) -> None:
-    budget(case, "latency", "<=", 1.0)
-    for document in (case.base, case.head):
-        document.absent(CANARY, "failed", "latency")
-
-
-@kind(0, {"budget/accuracy": "accepted"})
-def a_broken_budget_that_was_accepted(case: Case) -> None:
-    budget(case, "accuracy", ">=", 0.999)
-    case.accept(case.commits["third"], metric="budget/accuracy")
-
-
-@kind(1, {"budget/sparkle": "regressed"})
-def a_budget_on_a_metric_of_another_version(case: Case) -> None:
-    budget(case, "sparkle", "<=", 1.0)
-
+kind("a budget that is broken", 1, {"budget/accuracy": "regressed"}, lambda c: c.budget("accuracy", ">=", 0.999))
+kind("a budget that is kept", 0, {"budget/accuracy": "same"}, lambda c: c.budget("accuracy", ">=", 0.9))
+kind(
+    "a ratio that is broken",
+    1,
+    {"budget/ac_ratio": "regressed", "ac": "improved"},
+    lambda c: c.budget("ac_ratio", "<=", 0.9).more(0.02, side="base"),
+)
+kind(
+    "a ratio to a base that is only shown",
+    0,
+    {"budget/ac_ratio": "not_comparable", "ac": "changed"},
+    lambda c: c.budget("ac_ratio", "<=", 0.9).at("other").more(),
+)
+kind(
+    "a broken budget beside a base that is only shown",
+    1,
+    {"budget/ac": "regressed"},
+    lambda c: c.budget("ac", "<=", 1.0).at("other"),
+)
+kind(
+    "a ratio of latencies of separate jobs",
+    0,
+    {"budget/latency_ratio": "not_comparable"},
+    lambda c: c.budget("latency_ratio", "<=", 1.1),
+    words="inflor-bench ab",
+)
+kind(
+    "a budget on what was not measured", 0, {"budget/joules": "not_comparable"}, lambda c: c.budget("joules", "<=", 1.0)
+)
+kind(
+    "a budget on what failed",
+    1,
+    UNTIMED | {"budget/latency": "regressed"},
+    lambda c: c.budget("latency", "<=", 1.0).absent("failed", "latency", sides=BOTH),
+)
+kind(
+    "a broken budget that was accepted",
+    0,
+    {"budget/accuracy": "accepted"},
+    lambda c: c.budget("accuracy", ">=", 0.999).accept("third", metric="budget/accuracy"),
+)
+kind(
+    "a budget on a metric of another version",
+    1,
+    {"budget/sparkle": "regressed"},
+    lambda c: c.budget("sparkle", "<=", 1.0),
+)
 
 # Schema
-
-
-@kind(2, {}, chosen=False, words="schema_version is 999")
-def a_base_of_another_schema(case: Case) -> None:
-    case.base.records[0]["schema_version"] = 999
-
-
-@kind(2, {}, chosen=False, words="Extra inputs")
-def a_base_with_a_key_that_nobody_knows(case: Case) -> None:
-    case.base.records[0]["sparkle"] = 1
+kind(
+    "a base of another schema",
+    2,
+    {},
+    lambda c: c.base.records[0].update(schema_version=999),
+    chosen=False,
+    words="schema_version is 999",
+)
+kind(
+    "a base with a key that nobody knows",
+    2,
+    {},
+    lambda c: c.base.records[0].update(sparkle=1),
+    chosen=False,
+    words="Extra inputs",
+)
 
 
 # The commands
@@ -832,11 +673,7 @@ class Commands:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_all_commands_say_the_same(
-    name: str,
-    repository: Repository,
-    commits: dict[str, str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    name: str, repository: Repository, commits: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted, case = KINDS[name], Case(commits)
     wanted.change(case)

@@ -27,8 +27,14 @@ CASES: dict[str, Callable[[], Case]] = {}
 
 
 def case(build: Callable[[], Case]) -> Callable[[], Case]:
+    """Keep a case under its function's name."""
     CASES[build.__name__] = build
     return build
+
+
+def cases(**builders: Callable[[], Case]) -> None:
+    """Keep cases of one expression under their names."""
+    CASES.update(builders)
 
 
 def spikes(*shape: int, rate: float = 0.4) -> Tensor:
@@ -78,95 +84,31 @@ def _linear(x: Tensor, *, bias: bool = True, zeros: bool = False) -> Case:
     return one(layer, x, oracle.linear(x, layer.weight))
 
 
-@case
-def linear_binary() -> Case:
-    return _linear(spikes(5, 7))
-
-
-@case
-def linear_ternary() -> Case:
-    return _linear(ternary(5, 7))
-
-
-@case
-def linear_real() -> Case:
-    return _linear(real(5, 7))
-
-
-@case
-def linear_scaled() -> Case:
-    return _linear(spikes(5, 7) * 0.5)
-
-
-@case
-def linear_integer() -> Case:
-    return _linear(torch.randint(0, 4, (5, 7)).float() + torch.eye(5, 7) * 2)
-
-
-@case
-def linear_without_bias() -> Case:
-    return _linear(spikes(5, 7), bias=False)
-
-
-@case
-def linear_zeros_in_weight() -> Case:
-    return _linear(spikes(5, 7), zeros=True)
-
-
-@case
-def linear_of_tokens() -> Case:
-    return _linear(spikes(2, 3, 7), zeros=True)
-
-
-@case
-def linear_of_tokens_without_bias() -> Case:
-    return _linear(real(2, 3, 7), bias=False)
-
-
-@case
-def linear_of_one_vector() -> Case:
-    return _linear(spikes(7))
-
-
-@case
-def linear_of_zeros() -> Case:
-    return _linear(torch.zeros(3, 7))
-
-
-@case
-def linear_of_a_transposed_input() -> Case:
-    return _linear(spikes(7, 5).t())
-
-
-@case
-def linear_of_an_expanded_input() -> Case:
-    return _linear(spikes(1, 7).expand(4, 7))
-
-
-@case
-def linear_one_value_is_not_a_spike() -> Case:
+def _one_value(value: float) -> Case:
     x = spikes(5, 7)
-    x[2, 3] = 1 - 2**-24
+    x[2, 3] = value
     return _linear(x)
 
 
-@case
-def linear_one_value_is_tiny() -> Case:
-    x = spikes(5, 7)
-    x[2, 3] = 1e-30
-    return _linear(x)
-
-
-@case
-def linear_one_value_just_above_one() -> Case:
-    x = spikes(5, 7)
-    x[2, 3] = 1 + 2**-23
-    return _linear(x)
-
-
-@case
-def linear_more_rows_than_a_byte_counts() -> Case:
-    return _linear(spikes(603, 3, rate=0.9))
+cases(
+    linear_binary=lambda: _linear(spikes(5, 7)),
+    linear_ternary=lambda: _linear(ternary(5, 7)),
+    linear_real=lambda: _linear(real(5, 7)),
+    linear_scaled=lambda: _linear(spikes(5, 7) * 0.5),
+    linear_integer=lambda: _linear(torch.randint(0, 4, (5, 7)).float() + torch.eye(5, 7) * 2),
+    linear_without_bias=lambda: _linear(spikes(5, 7), bias=False),
+    linear_zeros_in_weight=lambda: _linear(spikes(5, 7), zeros=True),
+    linear_of_tokens=lambda: _linear(spikes(2, 3, 7), zeros=True),
+    linear_of_tokens_without_bias=lambda: _linear(real(2, 3, 7), bias=False),
+    linear_of_one_vector=lambda: _linear(spikes(7)),
+    linear_of_zeros=lambda: _linear(torch.zeros(3, 7)),
+    linear_of_a_transposed_input=lambda: _linear(spikes(7, 5).t()),
+    linear_of_an_expanded_input=lambda: _linear(spikes(1, 7).expand(4, 7)),
+    linear_one_value_is_not_a_spike=lambda: _one_value(1 - 2**-24),
+    linear_one_value_is_tiny=lambda: _one_value(1e-30),
+    linear_one_value_just_above_one=lambda: _one_value(1 + 2**-23),
+    linear_more_rows_than_a_byte_counts=lambda: _linear(spikes(603, 3, rate=0.9)),
+)
 
 
 # Convolutions
@@ -189,89 +131,29 @@ def _transposed(dimensions: int, x: Tensor, out: int, kernel: Any, *, zeros: boo
     return one(layer, x, oracle.transposed_convolution(x, layer.weight, **options))
 
 
-@case
-def conv1d() -> Case:
-    return _conv(1, spikes(2, 3, 9), 4, 3, padding=1)
-
-
-@case
-def conv1d_strided_dilated() -> Case:
-    return _conv(1, real(2, 3, 11), 4, 3, stride=2, dilation=2, padding=2)
-
-
-@case
-def conv2d_binary() -> Case:
-    return _conv(2, spikes(2, 3, 6, 5), 4, 3)
-
-
-@case
-def conv2d_ternary() -> Case:
-    return _conv(2, ternary(2, 3, 6, 5), 4, 3, padding=1)
-
-
-@case
-def conv2d_real() -> Case:
-    return _conv(2, real(2, 3, 6, 5), 4, 3, padding=1)
-
-
-@case
-def conv2d_padded_borders() -> Case:
-    return _conv(2, spikes(2, 3, 4, 4, rate=0.9), 4, 3, padding=2)
-
-
-@case
-def conv2d_strided() -> Case:
-    return _conv(2, spikes(2, 3, 7, 6), 4, 3, stride=2, padding=1)
-
-
-@case
-def conv2d_stride_leaves_pixels_unread() -> Case:
-    return _conv(2, spikes(2, 3, 7, 8), 4, 1, stride=3)
-
-
-@case
-def conv2d_dilated() -> Case:
-    return _conv(2, spikes(2, 3, 8, 7), 4, 3, dilation=2, padding=2)
-
-
-@case
-def conv2d_grouped() -> Case:
-    return _conv(2, spikes(2, 4, 5, 5), 6, 3, groups=2, padding=1, zeros=True)
-
-
-@case
-def conv2d_depthwise() -> Case:
-    return _conv(2, real(2, 4, 5, 5), 8, 3, groups=4, padding=1)
-
-
-@case
-def conv2d_pointwise() -> Case:
-    return _conv(2, spikes(2, 4, 5, 5), 6, 1, bias=False)
-
-
-@case
-def conv2d_uneven() -> Case:
-    return _conv(2, spikes(2, 2, 7, 8), 3, (3, 2), stride=(2, 1), padding=(0, 1), dilation=(1, 3))
-
-
-@case
-def conv2d_zeros_in_weight() -> Case:
-    return _conv(2, spikes(2, 3, 6, 6), 4, 3, padding=1, zeros=True)
-
-
-@case
-def conv2d_channels_last() -> Case:
-    return _conv(2, spikes(2, 3, 6, 5).to(memory_format=torch.channels_last), 4, 3, padding=1, zeros=True)
-
-
-@case
-def conv2d_of_a_view_with_odd_strides() -> Case:
-    return _conv(2, spikes(2, 3, 12, 10)[:, :, ::2, ::2].transpose(2, 3), 4, 3, padding=1, zeros=True)
-
-
-@case
-def conv2d_more_rows_than_a_byte_counts() -> Case:
-    return _conv(2, spikes(258, 1, 3, 3, rate=0.9), 2, 2)
+cases(
+    conv1d=lambda: _conv(1, spikes(2, 3, 9), 4, 3, padding=1),
+    conv1d_strided_dilated=lambda: _conv(1, real(2, 3, 11), 4, 3, stride=2, dilation=2, padding=2),
+    conv2d_binary=lambda: _conv(2, spikes(2, 3, 6, 5), 4, 3),
+    conv2d_ternary=lambda: _conv(2, ternary(2, 3, 6, 5), 4, 3, padding=1),
+    conv2d_real=lambda: _conv(2, real(2, 3, 6, 5), 4, 3, padding=1),
+    conv2d_padded_borders=lambda: _conv(2, spikes(2, 3, 4, 4, rate=0.9), 4, 3, padding=2),
+    conv2d_strided=lambda: _conv(2, spikes(2, 3, 7, 6), 4, 3, stride=2, padding=1),
+    conv2d_stride_leaves_pixels_unread=lambda: _conv(2, spikes(2, 3, 7, 8), 4, 1, stride=3),
+    conv2d_dilated=lambda: _conv(2, spikes(2, 3, 8, 7), 4, 3, dilation=2, padding=2),
+    conv2d_grouped=lambda: _conv(2, spikes(2, 4, 5, 5), 6, 3, groups=2, padding=1, zeros=True),
+    conv2d_depthwise=lambda: _conv(2, real(2, 4, 5, 5), 8, 3, groups=4, padding=1),
+    conv2d_pointwise=lambda: _conv(2, spikes(2, 4, 5, 5), 6, 1, bias=False),
+    conv2d_uneven=lambda: _conv(2, spikes(2, 2, 7, 8), 3, (3, 2), stride=(2, 1), padding=(0, 1), dilation=(1, 3)),
+    conv2d_zeros_in_weight=lambda: _conv(2, spikes(2, 3, 6, 6), 4, 3, padding=1, zeros=True),
+    conv2d_channels_last=lambda: _conv(
+        2, spikes(2, 3, 6, 5).to(memory_format=torch.channels_last), 4, 3, padding=1, zeros=True
+    ),
+    conv2d_of_a_view_with_odd_strides=lambda: _conv(
+        2, spikes(2, 3, 12, 10)[:, :, ::2, ::2].transpose(2, 3), 4, 3, padding=1, zeros=True
+    ),
+    conv2d_more_rows_than_a_byte_counts=lambda: _conv(2, spikes(258, 1, 3, 3, rate=0.9), 2, 2),
+)
 
 
 @case
@@ -328,41 +210,19 @@ def _padding_mode(mode: str) -> Case:
     return one(layer, x, oracle.convolution(F.pad(x, (2, 2, 1, 1), mode=mode), layer.weight))
 
 
-@case
-def conv2d_circular() -> Case:
-    return _padding_mode("circular")
-
-
-@case
-def conv2d_reflect() -> Case:
-    return _padding_mode("reflect")
-
-
-@case
-def conv2d_replicate() -> Case:
-    return _padding_mode("replicate")
-
-
-@case
-def conv_transpose1d() -> Case:
-    return _transposed(1, spikes(2, 3, 6), 4, 3, stride=2)
-
-
-@case
-def conv_transpose2d() -> Case:
-    return _transposed(2, spikes(2, 4, 4, 3), 3, 3, stride=2, padding=1, output_padding=1, zeros=True)
-
-
-@case
-def conv_transpose2d_dilated_grouped() -> Case:
-    return _transposed(
+cases(
+    conv2d_circular=lambda: _padding_mode("circular"),
+    conv2d_reflect=lambda: _padding_mode("reflect"),
+    conv2d_replicate=lambda: _padding_mode("replicate"),
+    conv_transpose1d=lambda: _transposed(1, spikes(2, 3, 6), 4, 3, stride=2),
+    conv_transpose2d=lambda: _transposed(
+        2, spikes(2, 4, 4, 3), 3, 3, stride=2, padding=1, output_padding=1, zeros=True
+    ),
+    conv_transpose2d_dilated_grouped=lambda: _transposed(
         2, real(2, 4, 4, 3), 6, 3, stride=3, padding=2, dilation=2, groups=2, output_padding=1, zeros=True
-    )
-
-
-@case
-def conv_transpose3d() -> Case:
-    return _transposed(3, ternary(1, 2, 3, 2, 3), 2, 2, stride=2, padding=1)
+    ),
+    conv_transpose3d=lambda: _transposed(3, ternary(1, 2, 3, 2, 3), 2, 2, stride=2, padding=1),
+)
 
 
 # Functional calls and products of activations
@@ -521,19 +381,11 @@ def _sdpa(make: Callable[..., Tensor], **options: Any) -> Case:
     )
 
 
-@case
-def attention_of_spikes() -> Case:
-    return _sdpa(spikes)
-
-
-@case
-def attention_of_real_values() -> Case:
-    return _sdpa(real)
-
-
-@case
-def attention_causal() -> Case:
-    return _sdpa(real, is_causal=True)
+cases(
+    attention_of_spikes=lambda: _sdpa(spikes),
+    attention_of_real_values=lambda: _sdpa(real),
+    attention_causal=lambda: _sdpa(real, is_causal=True),
+)
 
 
 @case
@@ -610,19 +462,11 @@ def _recurrent(layer: nn.RNNBase, x: Tensor) -> Case:
     )
 
 
-@case
-def rnn() -> Case:
-    return _recurrent(nn.RNN(3, 4), spikes(5, 2, 3))
-
-
-@case
-def gru() -> Case:
-    return _recurrent(nn.GRU(3, 4), real(5, 2, 3))
-
-
-@case
-def lstm() -> Case:
-    return _recurrent(nn.LSTM(3, 4), spikes(5, 2, 3))
+cases(
+    rnn=lambda: _recurrent(nn.RNN(3, 4), spikes(5, 2, 3)),
+    gru=lambda: _recurrent(nn.GRU(3, 4), real(5, 2, 3)),
+    lstm=lambda: _recurrent(nn.LSTM(3, 4), spikes(5, 2, 3)),
+)
 
 
 @case
@@ -661,19 +505,11 @@ def _cell(cell: nn.Module) -> Case:
     return Case(cell, run, [oracle.linear(x, cell.weight_ih)], [oracle.linear(torch.stack(before), cell.weight_hh)])
 
 
-@case
-def rnn_cell() -> Case:
-    return _cell(nn.RNNCell(3, 4))
-
-
-@case
-def gru_cell() -> Case:
-    return _cell(nn.GRUCell(3, 4))
-
-
-@case
-def lstm_cell() -> Case:
-    return _cell(nn.LSTMCell(3, 4))
+cases(
+    rnn_cell=lambda: _cell(nn.RNNCell(3, 4)),
+    gru_cell=lambda: _cell(nn.GRUCell(3, 4)),
+    lstm_cell=lambda: _cell(nn.LSTMCell(3, 4)),
+)
 
 
 @case
@@ -882,24 +718,12 @@ def _network(looped: bool, soft: bool) -> Case:
     return Case(model, lambda m: m(x), counted, [])
 
 
-@case
-def time_in_a_loop_hard() -> Case:
-    return _network(True, False)
-
-
-@case
-def time_in_a_loop_soft() -> Case:
-    return _network(True, True)
-
-
-@case
-def time_flattened_hard() -> Case:
-    return _network(False, False)
-
-
-@case
-def time_flattened_soft() -> Case:
-    return _network(False, True)
+cases(
+    time_in_a_loop_hard=lambda: _network(True, False),
+    time_in_a_loop_soft=lambda: _network(True, True),
+    time_flattened_hard=lambda: _network(False, False),
+    time_flattened_soft=lambda: _network(False, True),
+)
 
 
 @case

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
 
 from tests.measure.synops import oracle
-from tests.measure.synops.cases import Case, Function, case, holes, one, real, spikes
+from tests.measure.synops.cases import Case, Function, case, cases, holes, one, real, spikes
 from tests.measure.synops.oracle import Counted
 
 # Weights made of weights
@@ -37,14 +37,12 @@ def spectral_norm_that_iterates() -> Case:
     return one(parametrizations.spectral_norm(layer).train(), x, oracle.linear(x, truth))
 
 
-@case
-def orthogonal_weight() -> Case:
-    return _made(parametrizations.orthogonal(nn.Linear(5, 4), orthogonal_map="cayley"))
-
-
-@case
-def orthogonal_weight_by_householder() -> Case:
-    return _made(parametrizations.orthogonal(nn.Linear(5, 4), orthogonal_map="householder"))
+cases(
+    orthogonal_weight=lambda: _made(parametrizations.orthogonal(nn.Linear(5, 4), orthogonal_map="cayley")),
+    orthogonal_weight_by_householder=lambda: _made(
+        parametrizations.orthogonal(nn.Linear(5, 4), orthogonal_map="householder")
+    ),
+)
 
 
 class LowRank(nn.Module):
@@ -229,39 +227,17 @@ def _integrate(module: nn.Module, u: Tensor) -> None:
     module.state.mul_(0.5).add_(u)
 
 
-@case
-def spikes_in_a_buffer() -> Case:
-    return _reservoir(_copy)
-
-
-@case
-def spikes_in_a_buffer_that_is_replaced() -> Case:
-    return _reservoir(_replace)
-
-
-@case
-def spikes_in_a_buffer_of_several_batches() -> Case:
-    return _reservoir(_copy, batches=3)
-
-
-@case
-def spikes_in_a_buffer_that_all_fired_before() -> Case:
-    return _reservoir(_copy, start=1.0)
-
-
-@case
-def membranes_in_a_buffer() -> Case:
-    return _reservoir(_integrate, start=0.25)
-
-
-@case
-def spikes_in_a_buffer_times_a_weight_and_summed() -> Case:
-    return _reservoir(_copy, feed=lambda w, state: (w[..., None] * state).sum(1), start=1.0)
-
-
-@case
-def spikes_in_a_buffer_of_a_linear_layer() -> Case:
-    return _reservoir(_copy, feed=lambda w, state: F.linear(state.t(), w).t())
+cases(
+    spikes_in_a_buffer=lambda: _reservoir(_copy),
+    spikes_in_a_buffer_that_is_replaced=lambda: _reservoir(_replace),
+    spikes_in_a_buffer_of_several_batches=lambda: _reservoir(_copy, batches=3),
+    spikes_in_a_buffer_that_all_fired_before=lambda: _reservoir(_copy, start=1.0),
+    membranes_in_a_buffer=lambda: _reservoir(_integrate, start=0.25),
+    spikes_in_a_buffer_times_a_weight_and_summed=lambda: _reservoir(
+        _copy, feed=lambda w, state: (w[..., None] * state).sum(1), start=1.0
+    ),
+    spikes_in_a_buffer_of_a_linear_layer=lambda: _reservoir(_copy, feed=lambda w, state: F.linear(state.t(), w).t()),
+)
 
 
 @case

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tests.measure.synops import oracle
-from tests.measure.synops.cases import Case, Function, case, holes, one, real, spikes, ternary
+from tests.measure.synops.cases import Case, Function, case, cases, holes, one, real, spikes, ternary
 from tests.measure.synops.oracle import Counted
 
 
@@ -25,31 +25,17 @@ def _summed(x: Tensor, function: Callable[[Tensor, Tensor], Tensor]) -> Case:
     return _weighted(function, x, weight, oracle.linear(x, weight))
 
 
-@case
-def product_and_sum() -> Case:
-    return _summed(spikes(3, 7), lambda x, w: (w * x[:, None]).sum(-1))
-
-
-@case
-def product_and_sum_of_real_values() -> Case:
-    return _summed(real(3, 7), lambda x, w: (x.unsqueeze(1) * w).sum(dim=-1))
-
-
-@case
-def product_and_mean() -> Case:
-    return _summed(ternary(3, 7), lambda x, w: (w * x[:, None]).mean(2) * 7)
-
-
-@case
-def product_and_sum_arranged_anew_between() -> Case:
-    return _summed(
+cases(
+    product_and_sum=lambda: _summed(spikes(3, 7), lambda x, w: (w * x[:, None]).sum(-1)),
+    product_and_sum_of_real_values=lambda: _summed(real(3, 7), lambda x, w: (x.unsqueeze(1) * w).sum(dim=-1)),
+    product_and_mean=lambda: _summed(ternary(3, 7), lambda x, w: (w * x[:, None]).mean(2) * 7),
+    product_and_sum_arranged_anew_between=lambda: _summed(
         spikes(3, 7), lambda x, w: (w * x[:, None]).permute(2, 0, 1).contiguous().flatten(1).sum(0).view(3, 4)
-    )
-
-
-@case
-def product_and_sum_scaled_between() -> Case:
-    return _summed(spikes(3, 7), lambda x, w: -((w * x[:, None] / 2).double().neg() * 2).sum(-1).float())
+    ),
+    product_and_sum_scaled_between=lambda: _summed(
+        spikes(3, 7), lambda x, w: -((w * x[:, None] / 2).double().neg() * 2).sum(-1).float()
+    ),
+)
 
 
 @case
@@ -140,14 +126,12 @@ def two_products_added_and_summed() -> Case:
     return Case(model, lambda m: m(x), [oracle.pairs(x, first), oracle.pairs(1 - x, second)], [])
 
 
-@case
-def weights_that_a_mask_chooses() -> Case:
-    return _summed(spikes(3, 7), lambda x, w: torch.where(x[:, None] > 0, w, 0.0).sum(-1))
-
-
-@case
-def weights_that_a_mask_hides() -> Case:
-    return _summed(spikes(3, 7), lambda x, w: w.expand(3, 4, 7).masked_fill(x[:, None] == 0, 0).sum(-1))
+cases(
+    weights_that_a_mask_chooses=lambda: _summed(spikes(3, 7), lambda x, w: torch.where(x[:, None] > 0, w, 0.0).sum(-1)),
+    weights_that_a_mask_hides=lambda: _summed(
+        spikes(3, 7), lambda x, w: w.expand(3, 4, 7).masked_fill(x[:, None] == 0, 0).sum(-1)
+    ),
+)
 
 
 @case
@@ -175,14 +159,10 @@ def _chosen(weight: Tensor, index: Tensor) -> Case:
     return Case(Function(lambda i, w: w[:, i].sum(1), weight), lambda m: m(index), [counted], [])
 
 
-@case
-def columns_that_spikes_choose() -> Case:
-    return _chosen(holes(torch.randn(4, 7)), torch.tensor([0, 2, 2, 6]))
-
-
-@case
-def columns_that_a_mask_chooses() -> Case:
-    return _chosen(holes(torch.randn(4, 7)), spikes(7).bool())
+cases(
+    columns_that_spikes_choose=lambda: _chosen(holes(torch.randn(4, 7)), torch.tensor([0, 2, 2, 6])),
+    columns_that_a_mask_chooses=lambda: _chosen(holes(torch.randn(4, 7)), spikes(7).bool()),
+)
 
 
 @case
@@ -226,14 +206,10 @@ def _sparse(add: Callable[[Tensor, Tensor], Tensor]) -> Case:
     )
 
 
-@case
-def synapses_scattered() -> Case:
-    return _sparse(lambda out, current: out.scatter_add_(1, TARGETS.expand(3, -1), current))
-
-
-@case
-def synapses_added_at_indices() -> Case:
-    return _sparse(lambda out, current: out.index_add(1, TARGETS, current))
+cases(
+    synapses_scattered=lambda: _sparse(lambda out, current: out.scatter_add_(1, TARGETS.expand(3, -1), current)),
+    synapses_added_at_indices=lambda: _sparse(lambda out, current: out.index_add(1, TARGETS, current)),
+)
 
 
 @case
@@ -248,19 +224,11 @@ def _masked(function: Callable[[Tensor, Tensor], Tensor]) -> Case:
     return Case(Function(function), lambda m: m(keys, values), [oracle.pairs(keys, values)], [])
 
 
-@case
-def attention_by_mask_and_sum() -> Case:
-    return _masked(lambda k, v: (k * v).sum(-2))
-
-
-@case
-def attention_by_mask_and_mean() -> Case:
-    return _masked(lambda k, v: k.mul(v).mean(dim=1, keepdim=True))
-
-
-@case
-def attention_by_einsum() -> Case:
-    return _masked(lambda k, v: torch.einsum("ntc,ntc->nc", k, v))
+cases(
+    attention_by_mask_and_sum=lambda: _masked(lambda k, v: (k * v).sum(-2)),
+    attention_by_mask_and_mean=lambda: _masked(lambda k, v: k.mul(v).mean(dim=1, keepdim=True)),
+    attention_by_einsum=lambda: _masked(lambda k, v: torch.einsum("ntc,ntc->nc", k, v)),
+)
 
 
 @case
