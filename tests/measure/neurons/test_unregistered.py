@@ -104,16 +104,7 @@ def measured(model, said, x=X):
     return plan, spikes.result()
 
 
-NEURONS = [
-    Own(),
-    Own(0.7),
-    Own(signed=True),
-    WithSurrogate(),
-    AllSteps(0),
-    AllSteps(1),
-    Rows(0),
-    Rows(1),
-]
+NEURONS = [Own(), Own(0.7), Own(signed=True), WithSurrogate(), AllSteps(0), AllSteps(1), Rows(0), Rows(1)]
 
 
 @pytest.mark.parametrize("neuron", NEURONS, ids=lambda neuron: f"{type(neuron).__name__}{vars(neuron).get('axis', '')}")

@@ -98,12 +98,7 @@ FAULTS = (
         " + iterations + (iterations > 0)",
         " + iterations",
     ),
-    Fault(
-        "a window does not wait for its iterations",
-        "window.py",
-        " or progress.completed() < completed:",
-        ":",
-    ),
+    Fault("a window does not wait for its iterations", "window.py", " or progress.completed() < completed:", ":"),
     Fault(
         "whole iterations only",
         "measurement.py",
@@ -167,12 +162,7 @@ FAULTS = (
         'if not (name.startswith("package") or name == "dram"):',
         'if name == "psys":',
     ),
-    Fault(
-        "RAPL: the platform is added to its packages",
-        "rapl.py",
-        'name == "dram"):',
-        'name in ("dram", "psys")):',
-    ),
+    Fault("RAPL: the platform is added to its packages", "rapl.py", 'name == "dram"):', 'name in ("dram", "psys")):'),
 )
 
 

@@ -59,12 +59,7 @@ def measure(
     for each in world.gpus:
         each.switch(world.time - 10, each.idle)
     result = measure_power(
-        call,
-        [meter(uuid) for meter in meters],
-        batch_size=4,
-        profile=profile,
-        observer=world,
-        random=Random(seed),
+        call, [meter(uuid) for meter in meters], batch_size=4, profile=profile, observer=world, random=Random(seed)
     )
     assert library.open == 0, "NVML was left open"
     return result, world
