@@ -120,10 +120,7 @@ def history_commands(directory):
     for number in (1, 2):
         about = {"run_id": f"run{number}", "created": f"2026-11-2{number}T12:00:00+00:00", "git": make_git(f"{number}")}
         given.append(str(write_run(directory / f"{number}.json", [make_record(provenance=about)])))
-    asked = [
-        (0, "add", *given, "--branch", "bench-data", "--push", "origin"),
-        (0, "add", *given, "--history", "runs"),
-    ]
+    asked = [(0, "add", *given, "--branch", "bench-data", "--push", "origin"), (0, "add", *given, "--history", "runs")]
     for place in (("--branch", "bench-data"), ("--history", "runs")):
         asked += [
             (0, "list", *place),

@@ -66,10 +66,7 @@ COMMITS = {
 }
 # The ways in which each is judged: counts by `run` and by `ab`, or the time of pairs.
 WAYS = ("run", "ab", "pairs")
-JUDGED = dict.fromkeys(COMMITS, ("run", "ab")) | {
-    "nothing": WAYS,
-    "the neuron takes 10 % more": ("pairs",),
-}
+JUDGED = dict.fromkeys(COMMITS, ("run", "ab")) | {"nothing": WAYS, "the neuron takes 10 % more": ("pairs",)}
 
 
 def main() -> None:

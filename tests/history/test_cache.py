@@ -246,8 +246,7 @@ def half_written(place):
 
 
 @pytest.mark.parametrize(
-    "damage",
-    [truncated, emptied, taken_away, of_another_version, with_other_columns, half_written],
+    "damage", [truncated, emptied, taken_away, of_another_version, with_other_columns, half_written]
 )
 def test_a_cache_that_cannot_be_used_is_made_anew_and_that_is_said(store, cache, damage):
     store.load(cache)

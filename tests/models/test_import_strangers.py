@@ -57,11 +57,7 @@ def test_a_truncated_file_is_one_sentence(tmp_path, suffix, kept):
 
 
 @pytest.mark.parametrize(
-    ("held", "sentence"),
-    [
-        ([torch.zeros(1)], "holds no state dict"),
-        ({1: torch.zeros(1)}, "holds no state dict"),
-    ],
+    ("held", "sentence"), [([torch.zeros(1)], "holds no state dict"), ({1: torch.zeros(1)}, "holds no state dict")]
 )
 def test_what_is_no_state_dict_is_one_sentence(tmp_path, held, sentence):
     with pytest.raises(ModelInputError, match=sentence):

@@ -57,15 +57,7 @@ def test_ten_thousand_bits_are_small():
 
 
 @pytest.mark.parametrize(
-    "change",
-    [
-        {"n": 9},
-        {"n": 100_000},
-        {"correct": 3},
-        {"bits": "no base64!"},
-        {"bits": "AAAA"},
-        {"bits": ""},
-    ],
+    "change", [{"n": 9}, {"n": 100_000}, {"correct": 3}, {"bits": "no base64!"}, {"bits": "AAAA"}, {"bits": ""}]
 )
 def test_bits_that_disagree_are_refused(change):
     good = Accuracy.from_bits(np.array([True] * 4 + [False] * 4)).model_dump()

@@ -129,12 +129,7 @@ def syops(module: nn.Module) -> Attached:
 
     def run(x: Tensor) -> None:
         (_, ac, mac, _), _ = get_model_complexity_info(
-            module,
-            tuple(x.shape[1:]),
-            _OneBatch(x),
-            as_strings=False,
-            print_per_layer_stat=False,
-            ost=sys.stderr,
+            module, tuple(x.shape[1:]), _OneBatch(x), as_strings=False, print_per_layer_stat=False, ost=sys.stderr
         )
         found.update(ac=float(ac) * len(x), mac=float(mac) * len(x))
 

@@ -100,9 +100,4 @@ def speed_tables(plan: Plan) -> list[Table]:
 
 
 def _network(size: Size) -> dict[str, Any]:
-    return {
-        "network": size.network,
-        "timesteps": size.timesteps,
-        "batch": size.batch,
-        "image": list(size.image),
-    }
+    return {"network": size.network, "timesteps": size.timesteps, "batch": size.batch, "image": list(size.image)}
