@@ -11,7 +11,7 @@ import torch
 from inflor_bench.record.run_file import read_run
 from inflor_bench.record.schema import Absent
 from tests.command import fork
-from tests.measure import oracle
+from tests.measure.synops import oracle
 
 pytestmark = pytest.mark.long
 
