@@ -5,11 +5,14 @@ from __future__ import annotations
 import codecs
 import functools
 import io
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+
+from inflor_bench.text import one_line
 
 # What typography becomes in an encoding that lacks it; other characters become "?".
 _PLAINER = {"µ": "u", "–": "-", "…": "...", "×": "x", "°": "deg"}
@@ -19,7 +22,18 @@ _NO_END = 100_000
 @functools.cache
 def terminal() -> Console:
     """Standard error as a console: the one that everything live shares, as two of them would write over each other."""
-    return Console(stderr=True, soft_wrap=True)
+    return Console(stderr=True, soft_wrap=True, markup=False, highlight=False, emoji=False)
+
+
+def say(sentence: str) -> None:
+    """Print a sentence on standard error, as one line: what it names may come from files that anybody wrote."""
+    terminal().print(one_line(sentence))
+
+
+def be_silent() -> None:
+    """Print nothing from now on but the traceback of a defect."""
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    terminal().quiet = True
 
 
 @contextmanager
@@ -27,7 +41,7 @@ def waited_for(device: object) -> Iterator[None]:
     """Say, on a terminal or in a log, that another measurement on the device is waited for."""
     said = f"waiting until another measurement on {device} is done"
     if not terminal().is_terminal:
-        terminal().print(said, highlight=False)
+        terminal().print(said)
     with terminal().status(said):
         yield
 

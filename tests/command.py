@@ -29,8 +29,7 @@ FORKS.set_forkserver_preload(
         *(
             "inflor_bench.cli.app",
             "inflor_bench.run.run",
-            "inflor_bench.train.command",
-            "inflor_bench.models.training.__main__",
+            "inflor_bench.train.suite",
             "inflor_bench.reports.pages.report",
         ),
     ]

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
-from inflor_bench.cli.options import AcceptedOption, HistoryOption
+from inflor_bench.cli import options
 
 if TYPE_CHECKING:
     from inflor_bench.ab.interleave import Side
@@ -22,16 +21,14 @@ if TYPE_CHECKING:
 def ab(
     base: Annotated[str, typer.Argument(help="Commit to compare with, by any name that git knows.")],
     head: Annotated[str | None, typer.Argument(help="Commit to judge; by default the work tree as it is.")] = None,
-    suite: Annotated[str, typer.Option(help="A shipped suite's name, or a TOML file.")] = "default",
-    only: Annotated[str, typer.Option(help="Measure the cells that match this pattern.")] = "*",
+    suite: options.Suite = "default",
+    only: options.Only = "*",
     out: Annotated[Path, typer.Option(help="Where what was measured (in ab/) and the report (in report/) go.")] = Path(
         ".bench"
     ),
-    accepted: AcceptedOption = None,
-    data_root: Annotated[
-        Path | None, typer.Option(help="Folder that holds the data sets (or INFLOR_BENCH_DATA).")
-    ] = None,
-    history: HistoryOption = None,
+    accepted: options.Accepted = None,
+    data_root: options.DataRoot = None,
+    history: options.History = None,
 ) -> None:
     """Measure two commits on this machine, their processes interleaved, and compare. Exit 1 on a regression.
 
@@ -54,6 +51,7 @@ def ab(
     from inflor_bench.reports.pages.report import build
     from inflor_bench.run.judge import judge_here, summarise
     from inflor_bench.run.suite import load_suite, plan, timed_by_ab
+    from inflor_bench.terminal import terminal
     from inflor_bench.verdict.instruments import Interleaved
     from inflor_bench.verdict.render import to_json
 
@@ -64,7 +62,7 @@ def ab(
     place = (out / "ab").resolve()
     settings = Settings(suite, only, top, data_root)
     commits = [resolve(top, name) for name in (base, head) if name is not None]
-    console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False, markup=False)
+    console = terminal()
     started = time.monotonic()
     with ExitStack() as stack, console.status("") as status:
         old = stack.enter_context(checked_out(top, commits[0], place / "environments"))

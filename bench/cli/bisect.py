@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from inflor_bench.cli.options import HistoryOption
+from inflor_bench.cli import options
+from inflor_bench.terminal import terminal
 
 if TYPE_CHECKING:
     from inflor_bench.bisect.cells import CellAt
@@ -23,12 +23,10 @@ def bisect(
     bad: Annotated[str, typer.Argument(help="Later commit at which it is bad.")],
     metric: Annotated[str, typer.Option(help="Quantity that is exact: accuracy, spikes, ac, mac, dense, energy, ...")],
     cell: Annotated[str, typer.Option(help="Cell of the suite, e.g. fashion-mnist/resnet8/soft-mpr/T2/s0.")],
-    suite: Annotated[str, typer.Option(help="A shipped suite's name, or a TOML file.")] = "default",
+    suite: options.Suite = "default",
     out: Annotated[Path, typer.Option(help="Where what was measured (in bisect/) goes.")] = Path(".bench"),
-    data_root: Annotated[
-        Path | None, typer.Option(help="Folder that holds the data sets (or INFLOR_BENCH_DATA).")
-    ] = None,
-    history: HistoryOption = None,
+    data_root: options.DataRoot = None,
+    history: options.History = None,
 ) -> None:
     """Find the commit that changed a count or the accuracy of a cell, and the layer. Nothing here is touched.
 
@@ -106,7 +104,6 @@ class _Told:
 
     def __init__(self, top: Path, metric: Metric) -> None:
         self._top, self._metric = top, metric
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False, markup=False)
         self._started = time.monotonic()
 
     def value(self, commit: str, cells: CellAt) -> float:
@@ -115,7 +112,7 @@ class _Told:
         from inflor_bench.record.schema import Absent
 
         what = f"{commit[:12]}: measuring"
-        with self._console.status(what) as status:
+        with terminal().status(what) as status:
             value = self._metric.value(cells.at(commit, lambda: status.update(f"{what}, {self._past}")))
         if isinstance(value, Absent):
             raise UnmeasuredError(f"no {self._metric.label}: {value.reason}")
@@ -127,7 +124,7 @@ class _Told:
 
     def say(self, sentence: str) -> None:
         """Say something."""
-        self._console.print(sentence)
+        terminal().print(sentence)
 
     def line(self, what: str, commit: str, value: float | str) -> None:
         """Say what was found of a commit."""

@@ -12,13 +12,14 @@ def doctor() -> None:
     from inflor_bench.doctor.check import careful
     from inflor_bench.doctor.checks import quick_checks
     from inflor_bench.doctor.slow import Probe
+    from inflor_bench.terminal import terminal
 
     console = Console(highlight=False, emoji=False, markup=False)
     probe = Probe()
     try:
         for check in quick_checks():
             console.print(_row(check.name, check.verdict, check.text, check.remedy))
-        with Console(stderr=True).status("asking torch and the data sets"):
+        with terminal().status("asking torch and the data sets"):
             slow = careful("torch", probe.checks)
         for check in slow:
             console.print(_row(check.name, check.verdict, check.text, check.remedy))

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from inflor_bench.cache import cache_directory
-from inflor_bench.terminal import terminal
+from inflor_bench.terminal import say, terminal
 from inflor_bench.text import one_line
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def _loaded(store: Store) -> Listing:
         listing = load_runs(store, cache_directory(), progress)
     notes = [listing.note] if listing.note else []
     for sentence in notes + [f"Left out: {item.reason}" for item in listing.damaged]:
-        terminal().print(one_line(sentence), markup=False, highlight=False)
+        say(sentence)
     return listing
 
 

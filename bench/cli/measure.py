@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from inflor_bench.cli.options import Quick, RequirePower, Tdp, Watch, checked_settings, checked_timeout, without_power
+from inflor_bench.cli import options
 
 
 def measure(
@@ -41,10 +40,10 @@ def measure(
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the record; runs are compared by it.")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Timed rounds.")] = 100,
-    quick: Quick = False,
-    require_power: RequirePower = False,
-    watch: Watch = False,
-    tdp: Tdp = None,
+    quick: options.Quick = False,
+    require_power: options.RequirePower = False,
+    watch: options.Watch = False,
+    tdp: options.Tdp = None,
     variant: Annotated[
         list[str] | None, typer.Option(help="Also time it under this condition: cold-cache or cuda-graph.")
     ] = None,
@@ -54,10 +53,8 @@ def measure(
         float | None, typer.Option(help="Stop a measurement that takes longer than so many seconds.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Where run files (in runs/) go.")] = Path(".bench"),
-    data_root: Annotated[
-        Path | None, typer.Option(help="Folder that holds the data sets (or INFLOR_BENCH_DATA).")
-    ] = None,
-    download: Annotated[bool, typer.Option("--download", help="Let torchvision fetch data that is not here.")] = False,
+    data_root: options.DataRoot = None,
+    download: options.Download = False,
 ) -> None:
     """Measure your own model, in a process of its own, into a run file.
 
@@ -95,7 +92,7 @@ def measure(
             not_neurons=not_neurons or [],
             membrane=membrane,
         ),
-        measure=checked_settings(
+        measure=options.checked_settings(
             batch_size=batch,
             rounds=rounds,
             profile="quick" if quick else "full",
@@ -107,9 +104,9 @@ def measure(
         seed=seed,
         watch=watch,
         out=str(out / "runs"),
-        command=["inflor-bench", *sys.argv[1:]],
+        command=options.command_line(),
     )
-    answer = measure_own(request, given, checked_timeout(timeout))
+    answer = measure_own(request, given, options.checked_timeout(timeout))
     for finished in answer.recovered:
         typer.echo(f"An earlier run was stopped; what it had measured is in {finished}", err=True)
     if answer.run is not None:
@@ -118,7 +115,7 @@ def measure(
         typer.echo(f"run     {answer.run}")
     if answer.bad_input:
         raise SuiteInputError("\n".join(answer.bad_input))
-    missing = without_power(Path(answer.run)) if require_power and answer.run is not None else []
+    missing = options.without_power(Path(answer.run)) if require_power and answer.run is not None else []
     for sentence in missing:
         typer.echo(sentence, err=True)
     raise typer.Exit(1 if missing else 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,11 @@ import typer
 if TYPE_CHECKING:
     from inflor_bench.run.settings import MeasureSettings
 
-AcceptedOption = Annotated[Path | None, typer.Option(help="TOML file of accepted regressions, with reasons.")]
+Suite = Annotated[str, typer.Option(help="A shipped suite's name, or a TOML file.")]
+Only = Annotated[str, typer.Option(help="Measure the cells that match this pattern.")]
+DataRoot = Annotated[Path | None, typer.Option(help="Folder that holds the data sets (or INFLOR_BENCH_DATA).")]
+Download = Annotated[bool, typer.Option("--download", help="Let torchvision fetch data that is not here.")]
+Accepted = Annotated[Path | None, typer.Option(help="TOML file of accepted regressions, with reasons.")]
 Quick = Annotated[
     bool, typer.Option("--quick", help="For CI: fewer rounds, one short window of the power meter. The record says so.")
 ]
@@ -24,17 +29,25 @@ Watch = Annotated[bool, typer.Option("--watch", help="Show power and clocks mean
 Tdp = Annotated[
     float | None, typer.Option(help="Also estimate J from CPU time and this rated power of the CPU, W. No measurement.")
 ]
-
-HistoryOption = Annotated[
+History = Annotated[
     str | None, typer.Option(help="Where base and trends come from, a directory or a branch, instead of runs/.")
 ]
 Timeout = Annotated[
     float | None,
     typer.Option(help="Stop a cell, training included, that takes longer than so many seconds; the others go on."),
 ]
+Shard = Annotated[
+    str | None, typer.Option("--shard", help="Measure one part of the suite only, such as 2/8; see `merge`.")
+]
 On = Annotated[
     str | None, typer.Option(help="ray: run cells side by side on a Ray of this machine; ray:ADDRESS: on a cluster.")
 ]
+OpenPage = Annotated[bool, typer.Option("--open", help="Open it in a browser.")]
+
+
+def command_line() -> list[str]:
+    """This command as it was given."""
+    return ["inflor-bench", *sys.argv[1:]]
 
 
 def checked_timeout(seconds: float | None) -> float | None:

@@ -20,7 +20,7 @@ from inflor_bench.cell.device_lock import no_lock
 from inflor_bench.record.provenance import git_state, machine, versions
 from inflor_bench.record.run_file import cell_document
 from inflor_bench.record.schema import Absent, Latency, ModelDescription, Provenance, Record, Section
-from inflor_bench.terminal import terminal
+from inflor_bench.terminal import say, terminal
 
 
 def run_benchmarks(test_file: str, *plugins: object) -> int:
@@ -45,10 +45,10 @@ class _Defects:
         self, node: pytest.Item | pytest.Collector, call: pytest.CallInfo[Any], report: pytest.TestReport
     ) -> None:
         if call.excinfo is not None and not call.excinfo.errisinstance(pytest.fail.Exception):
-            terminal().print(f"{node.name} failed by a defect:\n{report.longreprtext}", markup=False, highlight=False)
+            terminal().print(f"{node.name} failed by a defect:\n{report.longreprtext}")
 
     def pytest_internalerror(self, excrepr: object) -> None:
-        terminal().print(str(excrepr), markup=False, highlight=False)
+        terminal().print(str(excrepr))
 
 
 def time_rounds(
@@ -109,7 +109,7 @@ def beside() -> str | None:
     unlocked = no_lock()
     if unlocked is None:
         return None
-    terminal().print(f"Another measurement may run beside this one: {unlocked}.", markup=False, highlight=False)
+    say(f"Another measurement may run beside this one: {unlocked}.")
     return f"perhaps: {unlocked}"
 
 

@@ -5,17 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, TypeVar
-
-import typer
+from typing import TypeVar
 
 from inflor_bench.errors import SuiteInputError
 
 T = TypeVar("T")
-
-ShardOption = Annotated[
-    str | None, typer.Option("--shard", help="Measure one part of the suite only, such as 2/8; see `merge`.")
-]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from rich.progress import Progress as Bar
 
 from inflor_bench.cell.name import Cell
 from inflor_bench.models.cards import model_card
-from inflor_bench.models.checkpoints import read_trained, write_atomically
+from inflor_bench.models.checkpoints import read_trained, remove_leftovers, write_atomically
 from inflor_bench.models.create import ModelConfig, config_for
 from inflor_bench.models.datasets import Dataset, load_dataset
 from inflor_bench.models.recipe import Recipe, find_recipe, training_key
@@ -27,7 +27,10 @@ LOG_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """What the outcome of a training does not depend on: where data and caches are, the device, and the logs."""
+    """What the outcome of a training does not depend on: where data and caches are, the device, and the logs.
+
+    `processes` are those of torchrun, which train each cell together; None: this one trains alone.
+    """
 
     cache: Path
     data_root: Path | None = None
@@ -35,6 +38,12 @@ class TrainOptions:
     device: str = "cpu"
     csv: Path | None = None
     tensorboard: Path | None = None
+    processes: Processes | None = None
+
+    @property
+    def writes(self) -> bool:
+        """Whether this is the one process that writes files."""
+        return self.processes is None or self.processes.writes
 
 
 def cell_config(cell: Cell, dataset: Dataset) -> ModelConfig:
@@ -88,7 +97,7 @@ def train_cell(cell: Cell, options: TrainOptions, *, recipe: Recipe | None = Non
             command=command,
             on_progress=show,
             logs=logs,
-            processes=Processes(device=find_device(options.device)),
+            processes=options.processes or Processes(device=find_device(options.device)),
         )
 
 
@@ -98,13 +107,14 @@ def exported_path(cell: Cell, out: Path) -> Path:
 
 
 def export_cell(cell: Cell, checkpoint: Path, out: Path) -> Path:
-    """Copy a trained checkpoint to `out/<cell name>.safetensors`, with its model card beside it."""
+    """Copy a trained checkpoint to `out/<cell name>.safetensors`, with its card beside it; what is right is left."""
     path = exported_path(cell, out)
     _, metadata = read_trained(checkpoint)
     for target, content in (
         (path, checkpoint.read_bytes()),
         (path.with_suffix(".md"), model_card(cell.name, metadata).encode()),
     ):
+        remove_leftovers(target)
         if not target.is_file() or target.read_bytes() != content:
             write_atomically(target, content)
     return path

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from inflor_bench.cell.name import Cell
 from inflor_bench.errors import ModelInputError
-from inflor_bench.models.cards import model_card
 from inflor_bench.models.checkpoints import load_model, read_trained, remove_leftovers, write_atomically
 from inflor_bench.models.datasets import Dataset, DatasetUnavailableError, load_dataset
 from inflor_bench.models.recipe import Recipe
 from inflor_bench.models.training import evaluate
-from inflor_bench.terminal import terminal
-from inflor_bench.text import one_line
+from inflor_bench.terminal import say
 from inflor_bench.train.cell import TrainOptions, cell_config, export_cell, exported_path, train_cell, training_key_of
 from inflor_bench.train.paired import Trained, table
 
@@ -33,14 +30,13 @@ def train_cells(
     """
     for cell, recipe in planned:
         checkpoint = exported(cell, recipe, options, out) if out else None
+        if options.processes:
+            options.processes.agree(checkpoint is not None, "exported checkpoints")
         if checkpoint and read_trained(checkpoint)[1]["training_key"] != training_key_of(cell, recipe, options):
-            sentence = f"{checkpoint}: was trained by other code, and is kept; remove it to train it anew."
-            terminal().print(one_line(sentence), markup=False, highlight=False)
+            say(f"{checkpoint}: was trained by other code, and is kept; remove it to train it anew.")
         if checkpoint is None:
             checkpoint = train_cell(cell, options, recipe=recipe, command=command)
-            if out:
-                checkpoint = export_cell(cell, checkpoint, out)
-        yield cell, checkpoint
+        yield cell, export_cell(cell, checkpoint, out) if out and options.writes else checkpoint
 
 
 def is_trained(cell: Cell, recipe: Recipe, options: TrainOptions, out: Path | None) -> bool:
@@ -54,26 +50,19 @@ def cached_path(cell: Cell, recipe: Recipe, options: TrainOptions) -> Path:
 
 
 def exported(cell: Cell, recipe: Recipe, options: TrainOptions, out: Path) -> Path | None:
-    """The cell's checkpoint in `out`, if it is there, of the same recipe, data and seed; its card is put in order.
+    """The cell's checkpoint in `out`, if it is there, of the same recipe, data and seed.
 
     What was exported is somebody's to keep, also where the code that trained it went on.
     """
     path = exported_path(cell, out)
-    remove_leftovers(path)
-    remove_leftovers(path.with_suffix(".md"))
     if not path.is_file():
         return None
     dataset = load_dataset(cell.dataset, options.data_root, options.download, cell.timesteps)
     _, metadata = read_trained(path)
     wanted = cell_config(cell, dataset).as_dict(), recipe.values(), dataset.sha256, cell.seed
     there = metadata["config"], metadata["recipe"], metadata["dataset"].get("sha256"), metadata["seed"]
-    if metadata["training_key"] != training_key_of(cell, recipe, options) and there != wanted:
-        return None
-    with suppress(FileNotFoundError):
-        if path.with_suffix(".md").read_text("utf-8") == model_card(cell.name, metadata):
-            return path
-    write_atomically(path.with_suffix(".md"), model_card(cell.name, metadata).encode())
-    return path
+    same = metadata["training_key"] == training_key_of(cell, recipe, options) or there == wanted
+    return path if same else None
 
 
 def sum_up(

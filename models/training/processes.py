@@ -59,14 +59,12 @@ class Processes:
         return nn.parallel.DistributedDataParallel(model, device_ids=devices, forward_sync_buffers=False)
 
 
-def find_device(name: str | None) -> torch.device:
-    """The named device, or the GPU where there is one and no name is given.
+def find_device(name: str) -> torch.device:
+    """The named device, cpu or cuda.
 
     Raises:
         ModelInputError: it does not exist here.
     """
-    if name is None:
-        name = "cuda" if torch.cuda.is_available() else "cpu"
     if name not in ("cpu", "cuda"):
         raise ModelInputError(f"Unknown device {name!r}: choose cpu or cuda.")
     if name == "cuda" and not torch.cuda.is_available():
@@ -75,23 +73,21 @@ def find_device(name: str | None) -> torch.device:
 
 
 @contextmanager
-def started_processes(device: str | None) -> Iterator[Processes]:
-    """The processes of this torchrun, connected by nccl on GPUs and gloo on CPUs; this one alone without torchrun.
+def torchrun_processes(device: str) -> Iterator[Processes | None]:
+    """The processes of this torchrun, connected by nccl on GPUs and gloo on CPUs; None without torchrun.
 
     Raises:
         ModelInputError: the device does not exist here, or there are more processes than GPUs on this machine.
     """
-    found = find_device(device)
     if "TORCHELASTIC_RUN_ID" not in os.environ:
-        yield Processes(device=found)
+        yield None
         return
-    local = int(os.environ["LOCAL_RANK"])
+    found = find_device(device)
     if found.type == "cuda":
-        if local >= torch.cuda.device_count():
-            raise ModelInputError(
-                f"There are {torch.cuda.device_count()} GPUs for more processes: lower --nproc-per-node."
-            )
-        found = torch.device("cuda", local)
+        gpus, wanted = torch.cuda.device_count(), int(os.environ["LOCAL_WORLD_SIZE"])
+        if wanted > gpus:  # which every process finds, also the one that says so
+            raise ModelInputError(f"There are {gpus} GPUs for {wanted} processes: lower --nproc-per-node.")
+        found = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(found)
     distributed.init_process_group("nccl" if found.type == "cuda" else "gloo")
     try:

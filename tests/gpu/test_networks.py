@@ -129,7 +129,7 @@ def test_training_on_a_gpu_learns_and_goes_on_where_it_was_stopped(device, tmp_p
 
 def test_torchrun_trains_with_nccl(device, tmp_path):
     started = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=1"]
-    cell = ["--dataset", "digits", "--network", "resnet8", "--neuron", "hard", "--timesteps", "2", "--epochs", "1"]
-    done = python(*started, "-m", "inflor_bench.models.training", *cell, "--device", "cuda", "--directory", tmp_path)
+    cell = ["digits/resnet8/hard/T2/s0", "--epochs", "1", "--device", "cuda"]
+    done = python(*started, "-m", "inflor_bench", "train", *cell, INFLOR_BENCH_CACHE=str(tmp_path))
     _, metadata = read_tensors(Path(done.stdout.strip().splitlines()[-1]))
     assert metadata["device"] == "cuda"

@@ -18,29 +18,30 @@ pytestmark = pytest.mark.long
 STEPS = 20  # an epoch of digits in batches of 72
 
 
-def torchrun(directory, *arguments, succeeds=True):
+def torchrun(cache, *arguments):
     """Two processes of the command, started as users start them."""
     done = python(
-        *("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "inflor_bench.models.training"),
-        *("--dataset", "digits", "--directory", directory, *arguments),
+        *("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "inflor_bench", "train"),
+        *arguments,
         check=None,
+        INFLOR_BENCH_CACHE=str(cache),
         INFLOR_BENCH_EAGER="1",
         OMP_NUM_THREADS="1",
     )
-    assert (done.returncode == 0) == succeeds, done.stderr
-    return done
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
 
 
-def in_double(processes, directory, *arguments, **variables):
+def in_double(processes, cache, *arguments, **variables):
     """Fork so many processes of two_processes.py, with torchrun's variables; return their codes and complaints."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    everything = ("--network", "narrow", "--neuron", "soft-mpr", "--timesteps", "2", "--recipe", "everything")
-    words = ["--dataset", "digits", "--directory", str(directory), *everything, *arguments]
-    found = {"INFLOR_BENCH_EAGER": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), **variables}
+    words = ["train", "digits/narrow/soft-mpr/T2/s0", "--recipe", "everything", *arguments]
+    found = {"INFLOR_BENCH_CACHE": str(cache), "INFLOR_BENCH_EAGER": "1", "MASTER_ADDR": "127.0.0.1", **variables}
+    found["MASTER_PORT"] = str(port)
     if processes > 1:
         found["TORCHELASTIC_RUN_ID"] = "here"
-    errors = [directory.with_name(f"{directory.name} {rank}") for rank in range(processes)]
+    errors = [cache.with_name(f"{cache.name} {rank}") for rank in range(processes)]
     started = []
     for rank, error in enumerate(errors):
         place = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(processes)}
@@ -50,8 +51,8 @@ def in_double(processes, directory, *arguments, **variables):
     return [process.exitcode for process in started], [error.read_text() for error in errors]
 
 
-def checkpoint(directory):
-    (path,) = directory.glob("*.safetensors")
+def checkpoint(cache):
+    (path,) = (cache / "trained").glob("*.safetensors")
     return read_tensors(path)
 
 
@@ -76,7 +77,7 @@ def test_a_spiking_network_with_tdbn_and_all_augmentation_has_the_same_weights(t
     assert one["norm.num_batches_tracked"] == STEPS
     stopped = tmp_path / "stopped"
     assert in_double(2, stopped, STOP_AT="7")[0] == [130, 130]
-    (unfinished,) = stopped.iterdir()
+    (unfinished,) = (stopped / "trained").iterdir()
     assert read_tensors(unfinished)[1]["progress"]["step"] == 8
     assert in_double(2, stopped)[0] == [0, 0]
     assert checkpoint(stopped)[1]["weights_sha256"] == after["weights_sha256"]
@@ -84,16 +85,18 @@ def test_a_spiking_network_with_tdbn_and_all_augmentation_has_the_same_weights(t
 
 def test_a_network_in_float32_has_the_same_weights_and_one_process_writes(tmp_path):
     recipe = Recipe(epochs=1, batch_size=72, learning_rate=0.003)
-    train(ModelConfig("resnet8", "relu", 1, 10, 1, {}), recipe, load_dataset("digits"), 0, tmp_path / "one")
-    arguments = ("--network", "resnet8", "--neuron", "relu", "--timesteps", "1", "--batch-size", "72")
-    arguments += ("--epochs", "1", "--learning-rate", "0.003", "--csv", str(tmp_path / "log.csv"))
-    torchrun(tmp_path / "two", *arguments)
+    train(ModelConfig("resnet8", "relu", 1, 10, 1, {}), recipe, load_dataset("digits"), 0, tmp_path / "one/trained")
+    cell, logs, out = "digits/resnet8/relu/T1/s0", tmp_path / "logs", tmp_path / "out"
+    values = ("--batch-size", "72", "--epochs", "1", "--learning-rate", "0.003")
+    said = torchrun(tmp_path / "two", cell, *values, "--csv", str(logs), "--out", str(out))
     one, two = (checkpoint(tmp_path / name)[0] for name in ("one", "two"))
     weights = [name for name in one if "running" not in name]
     assert furthest({name: one[name] for name in weights}, two) < 1e-5
     assert furthest(one, two) < 1e-4
-    assert len((tmp_path / "log.csv").read_text().splitlines()) == 2
-    assert [path.suffix for path in (tmp_path / "two").iterdir()] == [".safetensors"]
+    assert len((logs / f"{cell}.csv").read_text().splitlines()) == 2
+    assert [path.suffix for path in (tmp_path / "two/trained").iterdir()] == [".safetensors"]
+    assert said == [str(out / f"{cell}.safetensors")], "one process speaks"
+    assert {path.suffix for path in (out / cell).parent.iterdir()} == {".safetensors", ".md"}
 
 
 def test_a_batch_that_cannot_be_divided_is_one_sentence(tmp_path):

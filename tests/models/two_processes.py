@@ -1,4 +1,4 @@
-"""`inflor_bench.models.training` in float64, with a narrow network that has every kind of normalisation.
+"""`inflor-bench train` in float64, with a narrow network that has every kind of normalisation.
 
 In float32 the order of a sum decides on which side of a firing level a membrane falls, so that two correct trainings of
 a spiking network drift apart; in float64 that does not happen within 20 steps, and what is left is an error.
@@ -12,13 +12,14 @@ from pathlib import Path
 
 import torch
 
+from inflor_bench.cli.app import main
 from inflor_bench.models.datasets import Dataset
 from inflor_bench.models.networks import NETWORKS
 from inflor_bench.models.networks.released_resnet import ReleasedResNet
 from inflor_bench.models.recipe import RECIPES, Recipe
-from inflor_bench.models.training import __main__ as command
+from inflor_bench.train import cell as cells
 
-normalise, train = Dataset.normalise, command.train
+normalise, train = Dataset.normalise, cells.train
 
 
 def normalise_in_double(dataset: Dataset, images: torch.Tensor) -> torch.Tensor:
@@ -47,6 +48,6 @@ def train_in_double(arguments: list[str], variables: dict[str, str], errors: Pat
         epochs=1, batch_size=72, learning_rate=0.05, horizontal_flip=True, crop_padding=1, auto_augment=True, cutout=2
     )
     if "STOP_AT" in os.environ:
-        command.train = train_until_stopped
-    sys.argv = ["inflor_bench.models.training", *arguments]
-    sys.exit(command.main())
+        cells.train = train_until_stopped
+    sys.argv = ["inflor-bench", *arguments]
+    main()

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from inflor_bench.cli.train import train
 from inflor_bench.errors import ModelInputError, SuiteInputError
 from inflor_bench.models.cards import model_card
 from inflor_bench.models.checkpoints import read_tensors, save_tensors
 from inflor_bench.models.zoo import shipped_checkpoint
-from inflor_bench.train.command import TrainingRequest, train_requested
 from tests.place import Place, cells, suite
 
 SUITE = suite(cells("digits", "hard", "soft", seeds=[0, 1]), training={"recipe": "quick", "epochs": 1})
@@ -159,14 +159,10 @@ def refusal(
 ):
     """The sentence of the error by which the command refuses, in this process."""
     monkeypatch.chdir(directory)
+    monkeypatch.setenv("INFLOR_BENCH_CACHE", "cache")
     out = Path("zoo") if suite else None
     with pytest.raises((ModelInputError, SuiteInputError)) as caught:
-        train_requested(
-            TrainingRequest(tuple(cells), suite, only, recipe, values, out, ["x"]),
-            cache=Path("cache/trained"),
-            device=device,
-            data_root=data_root,
-        )
+        train(list(cells), suite, only, recipe, out=out, device=device, data_root=data_root, **values)
     sentence = str(caught.value)
     assert "\n" not in sentence
     return sentence
@@ -224,13 +220,13 @@ def test_a_suites_cells_without_data_are_told_and_the_others_trained(tmp_path):
     assert (place.directory / "zoo/small.md").exists()
 
 
-def test_what_is_trained_already_needs_no_training_split(tmp_path, capsys):
+def test_what_is_trained_already_needs_no_training_split(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("INFLOR_BENCH_CACHE", str(tmp_path / "cache"))
     cell = "fashion-mnist/resnet8/relu/T1/s0"
     for suffix in (".safetensors", ".md"):
         source = shipped_checkpoint(cell).with_suffix(suffix)
         (tmp_path / cell).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, (tmp_path / cell).with_suffix(suffix))
-    request = TrainingRequest((), "zoo", cell, None, {}, tmp_path, ["x"])
-    train_requested(request, cache=tmp_path / "cache", data_root=tmp_path)
+    train(suite="zoo", only=cell, out=tmp_path, data_root=tmp_path)
     assert f"| {cell.removesuffix('/s0')} | 1 |" in capsys.readouterr().out
     assert not (tmp_path / "cache").exists()

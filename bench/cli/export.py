@@ -1,4 +1,4 @@
-"""The commands around other people's CI: its workflow, and a run in the words of other programs."""
+"""The command `inflor-bench export`. Heavy imports stand inside, so that every command starts at once."""
 
 from __future__ import annotations
 
@@ -16,13 +16,6 @@ class Format(str, Enum):
     SMALLER = "github-action-benchmark"
     BIGGER = "github-action-benchmark-bigger"
     BENCHER = "bencher"
-
-
-class Provider(str, Enum):
-    """Where the jobs run."""
-
-    GITHUB = "github"
-    GITLAB = "gitlab"
 
 
 def export(
@@ -47,13 +40,3 @@ def export(
     else:
         write_json(out, document)
         typer.echo(str(out))
-
-
-def init_ci(
-    provider: Annotated[Provider, typer.Option(help="Where the jobs run.")] = Provider.GITHUB,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the file that is there.")] = False,
-) -> None:
-    """Write the jobs that measure every change, keep the history on a branch and publish the report."""
-    from inflor_bench.ci.templates import write_template
-
-    typer.echo(write_template(Path.cwd(), provider.value, force=force))

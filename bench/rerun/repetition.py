@@ -1,64 +1,20 @@
-"""`inflor-bench rerun`: repeats what a run file says was measured, and says what differs and why.
+"""What repeats a run: a suite with its cells, settings and recipes, each checked as if it stood in a file.
 
-A run file is untrusted: the command line in it is never run. The work is rebuilt from cells, settings and recipes, each
-checked as if it stood in a suite. Networks that were trained are trained anew.
+A run file is untrusted: the command line in it is never run. Networks that were trained are trained anew.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
-from rich.console import Console
+from typing import TYPE_CHECKING, Any
 
 from inflor_bench.cell.name import Cell
 from inflor_bench.errors import SuiteInputError
-from inflor_bench.text import one_line
 
 if TYPE_CHECKING:
     from inflor_bench.record.run_file import Run
     from inflor_bench.record.schema import Record
     from inflor_bench.run.suite import Suite, TrainingSettings
-
-
-def rerun(
-    run: Annotated[Path, typer.Argument(help="Run file that `inflor-bench run` wrote.")],
-    out: Annotated[Path, typer.Option(help="Where the new run and what is trained go.")] = Path(".bench/rerun"),
-    data_root: Annotated[
-        Path | None, typer.Option(help="Folder that holds the data sets (or INFLOR_BENCH_DATA).")
-    ] = None,
-    download: Annotated[bool, typer.Option("--download", help="Let torchvision fetch data that is not here.")] = False,
-) -> None:
-    """Repeat a run: the same cells, recipes and settings, trained anew. Exit 1 if weights or exact figures differ."""
-    from inflor_bench.record.run_file import read_run
-    from inflor_bench.rerun.differences import differences
-    from inflor_bench.run.suite import check_names, plan
-
-    before = read_run(run)
-    suite, left_out = suite_of(before)
-    planned = plan(suite)
-    check_names(planned)
-
-    from inflor_bench.cell.prepare import Sources
-    from inflor_bench.run.run import run_suite
-
-    errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
-    for sentence in left_out:
-        errors.print(one_line(sentence), markup=False)
-    sources = Sources(out / "cache", data_root, download)
-    outcome = run_suite(suite, planned, out / "runs", sources, ["inflor-bench", "rerun", str(run)])
-    if outcome.interrupted:
-        raise KeyboardInterrupt
-    for sentence in outcome.bad_input:
-        errors.print(one_line(sentence), markup=False)
-    if outcome.path is None:
-        raise typer.Exit(2)
-    typer.echo(f"run     {outcome.path}")
-    found = differences(before, read_run(outcome.path))
-    for line in found.lines:
-        typer.echo(one_line(line))
-    raise typer.Exit(2 if outcome.bad_input else int(found.exact_differ))
 
 
 def suite_of(run: Run) -> tuple[Suite, list[str]]:
