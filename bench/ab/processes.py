@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import select
 import subprocess
 import sys
 import tempfile
@@ -14,11 +12,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from inflor_bench.ab import worker
 from inflor_bench.ab.revisions import Revision
 from inflor_bench.errors import SuiteInputError
+from inflor_bench.process import EndedError, LateError, Process
 
 # How long a process of a pair may take to answer: also to load data, or to compile what is compiled once.
 ANSWER_SECONDS = 300.0
@@ -136,18 +135,15 @@ def _run(
 class TimingProcess:
     """A process that times cells with the code of a side; see `ab.worker` for what it is asked."""
 
-    def __init__(self, title: str, process: subprocess.Popen[str], errors: IO[bytes]) -> None:
-        """Take a process, and the file that it writes its errors to."""
-        self._title, self._process, self._errors = title, process, errors
+    def __init__(self, title: str, process: Process) -> None:
+        """Take a process and the title of its side."""
+        self._title, self._process = title, process
         self._asked = ""
 
     def send(self, do: str, **arguments: Any) -> None:
         """Ask for something; it works while the caller goes on."""
-        assert self._process.stdin is not None
         self._asked = do
-        with suppress(OSError):  # it ended, which the missing answer says
-            self._process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
-            self._process.stdin.flush()
+        self._process.send({"do": do, **arguments})
 
     def receive(self) -> Any:
         """Return the answer to what was asked first.
@@ -156,15 +152,13 @@ class TimingProcess:
             CellError: It failed; the process goes on.
             TimingError: The process ended without an answer, or gave none for `ANSWER_SECONDS`.
         """
-        assert self._process.stdout is not None
-        # One answer is outstanding at a time, so none waits in the stream's own buffer.
-        if not select.select([self._process.stdout], [], [], ANSWER_SECONDS)[0]:
-            self._process.kill()
-            raise TimingError(f"{self._title} cannot be timed: it hung in {self._asked!r} for {ANSWER_SECONDS:g} s")
-        line = self._process.stdout.readline()
-        if not line.endswith("\n"):
-            raise TimingError(f"{self._title} cannot be timed: {self._last_words()}")
-        answer = json.loads(line)
+        try:
+            answer = self._process.receive(ANSWER_SECONDS)
+        except LateError:
+            reason = f"it hung in {self._asked!r} for {ANSWER_SECONDS:g} s"
+            raise TimingError(f"{self._title} cannot be timed: {reason}") from None
+        except EndedError as error:
+            raise TimingError(f"{self._title} cannot be timed: {error}") from None
         if "error" in answer:
             raise CellError(self, answer["error"])
         return answer["value"]
@@ -174,15 +168,6 @@ class TimingProcess:
         self.send(do, **arguments)
         return self.receive()
 
-    def _last_words(self) -> str:
-        try:
-            code = self._process.wait(ANSWER_SECONDS)
-        except subprocess.TimeoutExpired:
-            return f"it closed its pipe and went on for {ANSWER_SECONDS:g} s"
-        self._errors.seek(0)
-        lines = self._errors.read().decode("utf-8", "replace").strip().splitlines()
-        return lines[-1] if lines else f"{sys.executable} ended with {code}"
-
 
 @contextmanager
 def timing_process(revision: Revision, settings: Settings) -> Iterator[TimingProcess]:
@@ -190,26 +175,9 @@ def timing_process(revision: Revision, settings: Settings) -> Iterator[TimingPro
 
     Its first answer says whether it could open the suite.
     """
-    with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(
-            [revision.python, "-P", str(worker.__file__), str(revision.packages), revision.module],
-            cwd=revision.root,
-            env=_environment(revision),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            encoding="utf-8",
-        )
-        try:
-            timing = TimingProcess(revision.title, process, errors)
-            data_root = str(settings.data_root.resolve()) if settings.data_root else None
-            timing.send("open", suite=settings.suite_of(revision), cache=str(revision.cache), data_root=data_root)
-            yield timing
-        finally:
-            for stream in (process.stdin, process.stdout):
-                assert stream is not None
-                with suppress(OSError):  # what was not yet written, to a process that ended
-                    stream.close()
-            process.kill()
-            process.wait()
+    command = [revision.python, "-P", str(worker.__file__), str(revision.packages), revision.module]
+    with Process(command, cwd=revision.root, env=_environment(revision)) as process:
+        timing = TimingProcess(revision.title, process)
+        data_root = str(settings.data_root.resolve()) if settings.data_root else None
+        timing.send("open", suite=settings.suite_of(revision), cache=str(revision.cache), data_root=data_root)
+        yield timing

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from inflor_bench.doctor.check import Check
+from inflor_bench.process import EndedError, LateError, Process, python
 
 PATIENCE_SECONDS = 30.0
 
@@ -18,42 +17,38 @@ class Probe:
 
     def __init__(self, command: Sequence[str] | None = None, patience: float = PATIENCE_SECONDS) -> None:
         self._patience = patience
-        self._process = subprocess.Popen(
-            command or [sys.executable, "-P", "-W", "ignore", "-m", "inflor_bench.doctor.probe"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        self._process = Process(command or python("-W", "ignore", "-m", "inflor_bench.doctor.probe"))
 
     def checks(self) -> Iterator[Check]:
         """Wait for what it says, and for no longer than our patience lasts."""
-        try:
-            output, trouble = self._process.communicate(timeout=self._patience)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            output, _ = self._process.communicate()
-            trouble = f"it took longer than {self._patience:g} s"
         said: dict[str, Any] = {"found": [], "missing": [], "damaged": {}}
-        for line in output.splitlines():
-            values = json.loads(line)
-            if "found" in values:
-                said["found"].append(values["found"])
-            elif "missing" in values:
-                said["missing"].append(values["missing"])
-            elif "damaged" in values:
-                said["damaged"][values["damaged"]] = values["reason"]
-            else:
-                said.update(values)
-        # The last line of a traceback says what happened.
-        last = (trouble.strip().splitlines() or ["it ended without a word"])[-1]
-        yield from _torch(said.get("torch"), last)
-        yield from _datasets(said, last)
+        until = time.monotonic() + self._patience
+        with self._process:
+            try:
+                while True:
+                    _take(self._process.receive(until - time.monotonic()), said)
+            except LateError:
+                trouble = f"it took longer than {self._patience:g} s"
+            except EndedError as error:
+                trouble = str(error)
+        yield from _torch(said.get("torch"), trouble)
+        yield from _datasets(said, trouble)
 
     def close(self) -> None:
         """End the process, if it still runs."""
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.communicate()
+        self._process.close()
+
+
+def _take(values: dict[str, Any], said: dict[str, Any]) -> None:
+    """Add one line to what was said."""
+    if "found" in values:
+        said["found"].append(values["found"])
+    elif "missing" in values:
+        said["missing"].append(values["missing"])
+    elif "damaged" in values:
+        said["damaged"][values["damaged"]] = values["reason"]
+    else:
+        said.update(values)
 
 
 def _torch(torch: dict[str, Any] | None, trouble: str) -> Iterator[Check]:

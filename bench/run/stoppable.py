@@ -21,6 +21,7 @@ from typing import Self
 import pytest
 
 from inflor_bench.models.training.interruption import Interruption
+from inflor_bench.process import how_it_ended
 from inflor_bench.run.in_process import Message, Send, Work, measure_cells
 from inflor_bench.run.suite import PlannedCell
 
@@ -146,9 +147,8 @@ class _Process:
         code = self._process.exitcode or 0
         if self._interrupted or code == -signal.SIGINT:
             return int(pytest.ExitCode.INTERRUPTED), None
-        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with code {code}"
         hint = ", as the system does where memory runs out" if code == -signal.SIGKILL else ""
-        return 1, f"its process was ended {how}{hint}"
+        return 1, f"its process was ended {how_it_ended(code)}{hint}"
 
     def _signal(self, number: signal.Signals) -> None:
         """Send a signal to the process and to those that it has started, such as compilers."""

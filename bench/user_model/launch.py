@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inflor_bench.errors import SuiteInputError
+from inflor_bench.process import how_it_ended, python
 from inflor_bench.user_model.request import Answer, Request
 
 if TYPE_CHECKING:
@@ -32,9 +32,7 @@ def measure_own(request: Request, inputs: Inputs, seconds: float | None = None) 
         save_file(inputs.tensors, directory / "inputs.safetensors")
         replace(request, inputs=str(directory / "inputs.safetensors")).write(Path(files[0]))
         try:
-            done = subprocess.run(
-                [sys.executable, "-P", "-m", "inflor_bench.user_model", *files], check=False, timeout=seconds
-            )
+            done = subprocess.run(python("-m", "inflor_bench.user_model", *files), check=False, timeout=seconds)
         except subprocess.TimeoutExpired:
             raise SuiteInputError(
                 f"{request.target}: it took longer than --timeout {seconds:g} (s) and was stopped: give it more time."
@@ -43,5 +41,5 @@ def measure_own(request: Request, inputs: Inputs, seconds: float | None = None) 
             return Answer.read(Path(files[1]))
     if done.returncode in (130, -signal.SIGINT):
         raise KeyboardInterrupt
-    how = f"by {signal.Signals(-done.returncode).name}" if done.returncode < 0 else f"with code {done.returncode}"
+    how = how_it_ended(done.returncode)
     raise SuiteInputError(f"The process that measured {request.target} ended {how} before it had written a result.")

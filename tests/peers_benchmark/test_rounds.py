@@ -107,11 +107,11 @@ def test_a_real_process_answers_and_outlives_a_request_that_fails(workers):
 
 def test_a_process_that_ends_is_a_reason_and_the_next_request_starts_another(workers):
     workers.ask("copy", "prepare", job="kernel", arguments={"contestant": "copy", **NEURONS})
-    process = workers._workers["copy"]._process
+    process = workers._processes["copy"].popen
     process.kill()
     process.wait()
     assert workers.ask("copy", "prepare", job="kernel", arguments={"contestant": "copy", **NEURONS}) is None
-    assert workers._workers["copy"]._process.pid != process.pid
+    assert workers._processes["copy"].popen.pid != process.pid
 
 
 def test_an_ending_in_the_middle_of_an_answer_names_the_exit_code_and_the_last_words(tmp_path, monkeypatch):

@@ -7,24 +7,20 @@ moments can be compared. What is sent between them is text: `__main__` is the ot
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from random import Random
-from tempfile import TemporaryFile
-from typing import IO
 
 from inflor_bench.measure.power.observation import Observation, no_meter
 from inflor_bench.measure.power.profile import Profile
 from inflor_bench.measure.power.progress import Completions
 from inflor_bench.measure.power.protocol import Meter
 from inflor_bench.measure.unavailable import Unavailable
+from inflor_bench.process import Process, python
 
 # What the watching process says besides its result, a line each.
 LOAD, COMPLETED = "load", "completed"
@@ -53,55 +49,24 @@ class SeparateProcess:
             "profile": asdict(profile),
             "seed": random.getrandbits(64),
         }
-        with TemporaryFile() as errors, _watching_process(errors) as process:
-            result = _run(call, process, json.dumps(request), completions)
-            errors.seek(0)
-            said = errors.read().decode("utf-8", "replace").strip().splitlines()
+        where = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}  # its modules are found where ours are
+        with Process(python("-m", "inflor_bench.measure.power"), env=where, grace=STOP_SECONDS) as process:
+            result = _run(call, process, request, completions)
+            said = process.last_words()
         return _read(result, said), completions.iterations_at
 
 
-@contextmanager
-def _watching_process(errors: IO[bytes]) -> Iterator[subprocess.Popen[str]]:
-    """The process that watches; it is stopped in any case. It finds its modules where this one does."""
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "inflor_bench.measure.power"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=errors,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    try:
-        yield process
-    finally:
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _run(
-    call: Callable[[], object], process: subprocess.Popen[str], request: str, completions: Completions
-) -> str | None:
+def _run(call: Callable[[], object], process: Process, request: object, completions: Completions) -> bytes | None:
     """Repeat `call` from when the other process asks for it until that ends; the line that it said last."""
-    stdin, stdout = process.stdin, process.stdout
-    assert stdin is not None
-    assert stdout is not None
     wanted, ended = threading.Event(), threading.Event()
-    results: list[str] = []
-
-    def say(text: str) -> None:
-        with suppress(OSError, ValueError):  # it has ended, or is being stopped
-            stdin.write(f"{text}\n")
-            stdin.flush()
+    results: list[bytes] = []
 
     def answer() -> None:
-        for line in stdout:
-            if line.strip() == LOAD:
+        for line in process.out:
+            if line.decode().strip() == LOAD:
                 wanted.set()
-            elif line.strip() == COMPLETED:
-                say(str(len(completions.moments)))
+            elif line.decode().strip() == COMPLETED:
+                process.send(len(completions.moments))
             else:
                 results.append(line)
         ended.set()
@@ -109,11 +74,11 @@ def _run(
 
     thread = threading.Thread(target=answer, name="power meter", daemon=True)
     thread.start()
-    limit = threading.Timer(LIMIT_SECONDS, process.kill)
+    limit = threading.Timer(LIMIT_SECONDS, process.popen.kill)
     limit.daemon = True
     limit.start()
     try:
-        say(request)
+        process.send(request)
         wanted.wait()
         completions.start = time.perf_counter()
         while not ended.is_set():
@@ -122,19 +87,18 @@ def _run(
     finally:
         limit.cancel()
         limit.join()
-        with suppress(OSError):  # what it did not read before it ended cannot be sent any more
-            stdin.close()
+        process.close_input()
         thread.join(STOP_SECONDS)
     return results[-1] if results else None
 
 
-def _read(result: str | None, said: Sequence[str]) -> Observation | Unavailable:
+def _read(result: bytes | None, said: str) -> Observation | Unavailable:
     """The other process's result, or what it said instead."""
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        found: Observation | Unavailable = TypeAdapter(Observation | Unavailable).validate_json(result or "")
+        found: Observation | Unavailable = TypeAdapter(Observation | Unavailable).validate_json(result or b"")
     except ValidationError:
-        why = said[-1] if said else f"killed, or not done within {LIMIT_SECONDS:g} s"
+        why = said or f"killed, or not done within {LIMIT_SECONDS:g} s"
         return Unavailable(f"meter_process_failed: the process that reads the power meter ended: {why}.")
     return found
