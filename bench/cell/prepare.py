@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 from torch import nn
 
-from inflor_bench.cell.name import Cell
 from inflor_bench.errors import ModelInputError
 from inflor_bench.models.checkpoints import check_trained, load_model, read_tensors, weights_sha256
 from inflor_bench.models.datasets import Dataset, load_dataset
 from inflor_bench.models.deploy import deploy
 from inflor_bench.models.neurons import LIF
-from inflor_bench.models.recipe import Recipe, find_recipe, training_key
+from inflor_bench.models.recipe import training_key
 from inflor_bench.models.zoo import shipped_checkpoint
 from inflor_bench.record.schema import DatasetProvenance, ModelDescription, WeightsProvenance
 from inflor_bench.run.suite import PlannedCell, Suite
@@ -42,12 +41,6 @@ class Prepared:
     weights: WeightsProvenance
 
 
-def recipe_of(cell: Cell, suite: Suite) -> Recipe:
-    """The data set's recipe with what the suite overrides."""
-    settings = suite.training_of(cell)
-    return replace(find_recipe(cell.dataset, settings.recipe), **settings.overrides())
-
-
 def prepare(planned: PlannedCell, suite: Suite, sources: Sources, command: Sequence[str]) -> Prepared:
     """Load or train the network of a cell.
 
@@ -57,7 +50,7 @@ def prepare(planned: PlannedCell, suite: Suite, sources: Sources, command: Seque
     """
     cell = planned.cell
     dataset = load_dataset(cell.dataset, sources.data_root, sources.download, cell.timesteps)
-    config, recipe = cell_config(cell, dataset), recipe_of(cell, suite)
+    config, recipe = cell_config(cell, dataset), suite.training_of(cell).recipe_for(cell.dataset)
     source: Literal["shipped", "trained", "cached"] = "shipped"
     if planned.weights == "zoo":
         checkpoint = shipped_checkpoint(cell.name)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from inflor_bench.cache import cache_directory
 from inflor_bench.cli import options
-
-if TYPE_CHECKING:
-    from inflor_bench.cell.name import Cell
-    from inflor_bench.models.recipe import Recipe
 
 
 def train(
@@ -40,7 +36,7 @@ def train(
     """Train networks. A stopped run goes on where it was; a suite's cells that are finished are skipped."""
     from inflor_bench.cell.name import Cell
     from inflor_bench.errors import SuiteInputError
-    from inflor_bench.run.suite import PlannedCell, check_names, load_suite, plan
+    from inflor_bench.run.suite import PlannedCell, TrainingSettings, check_names, load_suite, plan
 
     ray = options.ray_address(on)
     if bool(cells) == bool(suite):
@@ -49,29 +45,24 @@ def train(
     planned = plan(loaded, only) if loaded else [PlannedCell(Cell.parse(name), "train") for name in cells or ()]
     check_names(planned)
 
-    from dataclasses import replace
-
-    from inflor_bench.models.recipe import find_recipe
     from inflor_bench.models.training.processes import torchrun_processes
     from inflor_bench.terminal import say, terminal
     from inflor_bench.train.cell import TrainOptions
     from inflor_bench.train.suite import sum_up, train_cells, without_data
 
-    def recipe_of(cell: Cell) -> Recipe:
-        """The recipe that is asked for, else the suite's, else the data set's; each may replace some values."""
-        settings = loaded.training_of(cell) if loaded else None
-        values = {
-            "epochs": epochs,
-            "batch_size": batch_size,
-            "learning_rate": learning_rate,
-            "bfloat16": bfloat16,
-            "steps_at_once": steps_at_once,
-        }
-        asked = {name: value for name, value in values.items() if value is not None}
-        named = find_recipe(cell.dataset, recipe or (settings.recipe if settings else None))
-        return replace(named, **{**(settings.overrides() if settings else {}), **asked})
-
-    wanted = [(entry.cell, recipe_of(entry.cell)) for entry in planned]
+    values = {
+        "recipe": recipe,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "bfloat16": bfloat16,
+        "steps_at_once": steps_at_once,
+    }
+    asked = {name: value for name, value in values.items() if value is not None}
+    wanted = []
+    for cell in (entry.cell for entry in planned):
+        settings = loaded.training_of(cell) if loaded else TrainingSettings()
+        wanted.append((cell, settings.model_copy(update=asked).recipe_for(cell.dataset)))
     missing: list[str] = []
     failed: list[str] = []
     with torchrun_processes(device) as processes:

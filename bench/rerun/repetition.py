@@ -82,8 +82,6 @@ def recipe_of(path: Path, record: Record) -> TrainingSettings:
     Raises:
         SuiteInputError: there is none.
     """
-    from dataclasses import replace
-
     from pydantic import ValidationError
 
     from inflor_bench.errors import ModelInputError
@@ -92,10 +90,10 @@ def recipe_of(path: Path, record: Record) -> TrainingSettings:
 
     values: dict[str, Any] = record.provenance.weights.recipe if record.provenance.weights else {}
     given = {name: values[name] for name in TrainingSettings.model_fields if name in values and name != "recipe"}
-    for name, recipe in RECIPES.items():
+    for name in RECIPES:
         try:
             settings = TrainingSettings(recipe=name, **given)
-            if replace(recipe, **settings.overrides()).values() == values:
+            if settings.recipe_for(Cell.parse(record.name).dataset).values() == values:
                 return settings
         except (ValidationError, ModelInputError):
             break

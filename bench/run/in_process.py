@@ -24,7 +24,7 @@ from inflor_bench.record.schema import SECTIONS, Absent, Provenance, Record, Sec
 from inflor_bench.run.harness import make_record, run_benchmarks, run_document
 from inflor_bench.run.settings import MeasureSettings
 from inflor_bench.run.suite import PlannedCell, Suite
-from inflor_bench.run.watch import watching
+from inflor_bench.run.watch import WatchPlugin
 from inflor_bench.terminal import terminal, waited_for
 
 
@@ -57,7 +57,7 @@ def measure_cells(work: Work, send: Send, models: Sequence[EnergyModel] | None =
         SuiteInputError: the suite asks for a GPU, and there is none.
     """
     cells = CellRun(work, send, energy_models(work.suite.energy_models) if models is None else models)
-    return run_benchmarks("test_cells.py", cells, *(watching(True, cells.device) if work.watch else []))
+    return run_benchmarks("test_cells.py", cells, *([WatchPlugin(cells.device, terminal())] if work.watch else []))
 
 
 class CellRun:

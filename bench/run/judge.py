@@ -8,12 +8,11 @@ from pathlib import Path
 
 import typer
 
-from inflor_bench.git.repository import known_ancestry
 from inflor_bench.record.run_file import Run
 from inflor_bench.run.results import print_results, results
 from inflor_bench.terminal import output
 from inflor_bench.verdict.accepted import read_accepted
-from inflor_bench.verdict.compare import Comparison, Finding, Rules, judge
+from inflor_bench.verdict.compare import Comparison, Finding, judge_in
 from inflor_bench.verdict.export import workflow_commands
 from inflor_bench.verdict.instruments import Interleaved
 from inflor_bench.verdict.render import render_terminal
@@ -31,9 +30,8 @@ def judge_here(
 
     In a job of GitHub they are also annotations, at the suite's file where it is one.
     """
-    known = [known_ancestry(run.git, Path.cwd()) for run in (base or head, head)]
     entries = read_accepted(accepted) if accepted else ()
-    comparison = judge(base, head, Rules(entries, interleaved or {}, (known[0], known[1])))
+    comparison = judge_in(Path.cwd(), base, head, entries, interleaved)
     print_results(results(head, comparison if base else None), output())
     render_terminal(comparison, output())
     _annotate(comparison.findings, suite)

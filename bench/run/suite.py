@@ -5,10 +5,10 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -17,6 +17,9 @@ from inflor_bench.errors import SuiteInputError
 from inflor_bench.record.schema import Budget
 from inflor_bench.run.settings import MeasureSettings
 from inflor_bench.verdict.budgets import parse_budgets
+
+if TYPE_CHECKING:
+    from inflor_bench.models.recipe import Recipe
 
 Weights = Literal["train", "zoo"]
 Form = Literal["training", "deployed"]
@@ -51,9 +54,15 @@ class TrainingSettings(_Strict):
     bfloat16: bool | None = None
     steps_at_once: int | None = Field(default=None, ge=0, le=8)
 
-    def overrides(self) -> dict[str, Any]:
-        """The values that are given."""
-        return self.model_dump(exclude_none=True, exclude={"recipe"})
+    def recipe_for(self, dataset: str) -> Recipe:
+        """The recipe of that name, else the data set's own, with the values that are given.
+
+        Raises:
+            ModelInputError: there is no such recipe, or nothing can be trained by it.
+        """
+        from inflor_bench.models.recipe import find_recipe
+
+        return replace(find_recipe(dataset, self.recipe), **self.model_dump(exclude_none=True, exclude={"recipe"}))
 
 
 class AbSettings(_Strict):

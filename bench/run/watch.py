@@ -14,7 +14,6 @@ from inflor_bench.measure.power import meters_for
 from inflor_bench.measure.power.clocks import cpu_clock_mhz
 from inflor_bench.measure.power.protocol import Meter, MeterError, Reader
 from inflor_bench.measure.power.result import throttling
-from inflor_bench.terminal import terminal
 
 
 class PowerLine:
@@ -73,11 +72,6 @@ class PowerLine:
         if self._reader is not None:
             self._reader.close()
             self._reader = None
-
-
-def watching(asked: bool, device: torch.device) -> list[WatchPlugin]:
-    """The plugin, where it was asked for."""
-    return [WatchPlugin(device, terminal())] if asked else []
 
 
 class WatchPlugin:

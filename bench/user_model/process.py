@@ -29,7 +29,7 @@ from inflor_bench.record.schema import (
     Section,
 )
 from inflor_bench.run.harness import make_record, run_benchmarks, run_document, run_provenance
-from inflor_bench.run.watch import watching
+from inflor_bench.run.watch import WatchPlugin
 from inflor_bench.terminal import terminal, waited_for
 from inflor_bench.user_model.counting import count
 from inflor_bench.user_model.description import describe_model, provenance_of
@@ -70,7 +70,8 @@ def measure(request: Request) -> Answer:
     provenance = provenance_of(run_provenance(out, request.command, str(floating.device)), model, dataset)
     with open_run(out, provenance) as run:
         own = OwnRun(request, Drive(model, plan), inputs, tensors.get("labels"), provenance, run)
-        exit_code = run_benchmarks("test_own.py", own, *watching(request.watch, own.device))
+        watch = [WatchPlugin(own.device, terminal())] if request.watch else []
+        exit_code = run_benchmarks("test_own.py", own, *watch)
         path = run.finish() if own.stored else None
     if exit_code == pytest.ExitCode.INTERRUPTED:
         raise KeyboardInterrupt

@@ -11,9 +11,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
-from inflor_bench.git.repository import Ancestry, stored_ancestry
+from inflor_bench.git.repository import Ancestry, known_ancestry, stored_ancestry
 from inflor_bench.metrics import METRICS
 from inflor_bench.record.rows import row_of
 from inflor_bench.record.run_file import Run
@@ -36,7 +37,7 @@ from inflor_bench.verdict.instruments import Interleaved, compare_pairs, compare
 from inflor_bench.verdict.seeds import compare_seeds
 from inflor_bench.verdict.significance import decide
 
-__all__ = ["VERDICTS", "Comparison", "Finding", "Rules", "Verdict", "judge"]
+__all__ = ["VERDICTS", "Comparison", "Finding", "Rules", "Verdict", "judge", "judge_in"]
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class Comparison:
 def judge(base: Run | None, head: Run, rules: Rules | None = None) -> Comparison:
     """Judge a run by the one that it should not be worse than, None where there is none, and by its suite's budgets.
 
-    It depends on nothing but its arguments: every command that judges calls it.
+    It depends on nothing but its arguments: every command that judges calls it, through `judge_in`.
     """
     rules = rules or Rules()
     cards = [card for name, result in head.cells.items() if (card := compare_card(name, result.record))]
@@ -112,6 +113,18 @@ def judge(base: Run | None, head: Run, rules: Rules | None = None) -> Comparison
     judged = _sorted(apply_accepted(findings, rules.accepted, *known))
     sentences = {pair.cell: _sentence(pair, judged) for pair in pairs}
     return Comparison(base, head, judged, sentences, _notes(base, head, shown), shown)
+
+
+def judge_in(
+    repository: Path,
+    base: Run | None,
+    head: Run,
+    accepted: Sequence[Accepted] = (),
+    interleaved: Mapping[str, Interleaved] | None = None,
+) -> Comparison:
+    """Judge by what git knows, in the repository of this directory, of the ancestry of both runs."""
+    known = [known_ancestry(run.git, repository) for run in (base or head, head)]
+    return judge(base, head, Rules(accepted, interleaved or {}, (known[0], known[1])))
 
 
 def _sorted(findings: Iterable[Finding]) -> tuple[Finding, ...]:

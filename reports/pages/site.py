@@ -36,7 +36,7 @@ from inflor_bench.reports.files import replaced, write
 from inflor_bench.reports.pages import site_index
 from inflor_bench.reports.pages.report import Site, build
 from inflor_bench.verdict.accepted import Accepted
-from inflor_bench.verdict.compare import Rules, judge
+from inflor_bench.verdict.compare import judge_in
 
 FORMAT = 2
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,150}")
@@ -197,8 +197,7 @@ def _build(site: Path, entry: Entry, against: Against) -> None:
     """The report of one run. The one that is there stays until the new one is whole."""
     head = read_run(entry.path)
     base = read_run(against.base.path) if against.base else None
-    known = [known_ancestry(run.git, against.repository) for run in (base or head, head)]
-    comparison = judge(base, head, Rules(against.accepted, ancestries=(known[0], known[1])))
+    comparison = judge_in(against.repository, base, head, against.accepted)
     summary = {
         "format": FORMAT,
         "run": entry.row.sha256,

@@ -3,7 +3,6 @@
 import pytest
 
 from inflor_bench.cell.name import Cell
-from inflor_bench.cell.prepare import recipe_of
 from inflor_bench.errors import ModelInputError
 from inflor_bench.models import load_model
 from inflor_bench.models.cards import model_card
@@ -47,7 +46,8 @@ def test_shipped_weights_are_what_their_card_says(cell):
     assert metadata["weights_sha256"] == weights_sha256(tensors)
     data = data_of(cell)
     assert metadata["dataset"]["sha256"] == data.sha256
-    named, recipe = Cell.parse(cell), recipe_of(Cell.parse(cell), load_suite("zoo"))
+    named = Cell.parse(cell)
+    recipe = load_suite("zoo").training_of(named).recipe_for(named.dataset)
     # The training key is of the code that trained them, which goes on; what else it was made of is still the suite's.
     assert ModelConfig(**metadata["config"]) == cell_config(named, data)
     assert (metadata["recipe"], metadata["seed"]) == (recipe.values(), named.seed)

@@ -131,4 +131,4 @@ def test_circumstances_name_the_commit_and_the_machine():
 def test_every_recipe_of_ours_is_found_again(first, tmp_path):
     values = Recipe(3, 32, bfloat16=True).values()
     run = read_run(changed(first, tmp_path, lambda r: r["provenance"]["weights"].update(recipe=values)))
-    assert suite_of(run)[0].training["digits/resnet8"].overrides()["bfloat16"] is True
+    assert suite_of(run)[0].training["digits/resnet8"].bfloat16 is True

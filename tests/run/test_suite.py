@@ -3,7 +3,6 @@
 import pytest
 
 from inflor_bench.cell.name import Cell
-from inflor_bench.cell.prepare import recipe_of
 from inflor_bench.errors import SuiteInputError
 from inflor_bench.models.recipe import find_recipe
 from inflor_bench.models.zoo import ROOT
@@ -48,10 +47,15 @@ def test_energy_models_are_found_from_the_suites_own_folder(tmp_path):
 def test_what_is_said_of_a_network_is_not_said_of_the_others_of_its_data_set(tmp_path):
     text = '\n[training.digits]\nepochs = 3\nbatch_size = 16\n[training."digits/resnet20"]\nepochs = 5\n'
     suite = load_suite(write(tmp_path, CELLS + text))
-    recipes = [recipe_of(Cell.parse(f"digits/{name}/soft/T2/s0"), suite) for name in ("resnet8", "resnet20")]
+    recipes = [
+        suite.training_of(Cell.parse(f"digits/{name}/soft/T2/s0")).recipe_for("digits")
+        for name in ("resnet8", "resnet20")
+    ]
     sizes = [(recipe.epochs, recipe.batch_size) for recipe in recipes]
     assert sizes == [(3, 16), (5, find_recipe("digits").batch_size)]
-    assert recipe_of(Cell.parse("digits-dvs/resnet20/soft/T2/s0"), suite) == find_recipe("digits-dvs")
+    assert suite.training_of(Cell.parse("digits-dvs/resnet20/soft/T2/s0")).recipe_for("digits-dvs") == find_recipe(
+        "digits-dvs"
+    )
 
 
 def test_what_ab_times_is_what_the_suite_marks_else_the_last_spiking_cell_of_each_data_set(tmp_path):

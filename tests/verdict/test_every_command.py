@@ -24,7 +24,7 @@ from inflor_bench.cli.app import app
 from inflor_bench.metrics import METRICS
 from inflor_bench.record.schema import Accuracy
 from inflor_bench.run.run import Outcome
-from inflor_bench.verdict.compare import Comparison, judge
+from inflor_bench.verdict.compare import Comparison, judge_in
 from tests.place import cells, suite
 from tests.record.builders import sha
 from tests.repository import Repository
@@ -638,10 +638,10 @@ class Commands:
 
     def _compare(self) -> list[str]:
         def keep(*arguments: Any) -> Comparison:
-            self.comparison = judge(*arguments)
+            self.comparison = judge_in(*arguments)
             return self.comparison
 
-        self.patch.setattr("inflor_bench.run.judge.judge", keep)
+        self.patch.setattr("inflor_bench.run.judge.judge_in", keep)
         return [str(self.base), str(self.head)]
 
     def _report(self) -> list[str]:
