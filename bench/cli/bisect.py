@@ -48,38 +48,38 @@ def bisect(
     cells = CellAt(
         Settings(suite, cell, top, data_root), (out / "bisect").resolve(), history or str((out / "runs").resolve())
     )
-    told = _Told(top, quantity)
+    printer = _Printer(top, quantity)
     ends = {}
     for name, commit in (("BAD", last), ("GOOD", first)):
         try:
-            ends[name] = told.value(commit, cells)
+            ends[name] = printer.value(commit, cells)
         except UnmeasuredError as error:
             raise SuiteInputError(f"{name}, {commit[:12]}, cannot be measured: {error}.") from None
-        told.line(name, commit, ends[name])
+        printer.line(name, commit, ends[name])
     if ends["GOOD"] == ends["BAD"]:
         raise SuiteInputError(
             f"{metric} of {cell} is {ends['GOOD']:,.12g} at both {good} and {bad}: name two commits that differ."
         )
-    told.say(f"at most {steps_at_most(top, first, last)} of the commits between are measured")
+    printer.say(f"at most {steps_at_most(top, first, last)} of the commits between are measured")
 
     def ask(commit: str) -> Answer:
         try:
-            value = told.value(commit, cells)
+            value = printer.value(commit, cells)
         except UnmeasuredError as error:
-            told.line("skipped", commit, str(error))
+            printer.line("skipped", commit, str(error))
             return "skip"
         answer: Answer = "bad" if abs(value - ends["BAD"]) < abs(value - ends["GOOD"]) else "good"
-        told.line(answer, commit, value)
+        printer.line(answer, commit, value)
         return answer
 
     found = first_bad(top, first, last, ask)
     if len(found) > 1:
-        names = "\n".join(told.title(commit) for commit in found)
+        names = "\n".join(printer.title(commit) for commit in found)
         typer.echo(names)
         raise SuiteInputError(
             f"It is one of these {len(found)} commits, of which {len(found) - 1} cannot be measured: look at them."
         )
-    for line in told.outcome(found[0], cells, first):
+    for line in printer.outcome(found[0], cells, first):
         typer.echo(line)
 
 
@@ -99,8 +99,8 @@ def exact_metric(name: str) -> Metric:
     return exact[name]
 
 
-class _Told:
-    """What is said of the search: a line a commit on standard error, and the outcome."""
+class _Printer:
+    """Prints a line a commit on standard error, and words the outcome."""
 
     def __init__(self, top: Path, metric: Metric) -> None:
         self._top, self._metric = top, metric

@@ -21,7 +21,7 @@ class Check:
 
 
 def careful(name: str, look: Callable[[], Iterable[Check]]) -> list[Check]:
-    """What a look finds; where it fails, that it failed: a machine may be broken in ways that nobody thought of."""
+    """The checks that `look` makes; where it raises anything, one that says so, so that the others are still shown."""
     try:
         return list(look())
     except Exception as error:

@@ -35,7 +35,7 @@ def run_benchmarks(test_file: str, *plugins: object) -> int:
 
 
 class _Defects:
-    """The pytest plugin in the place of its terminal: it prints what nobody meant to raise, and nothing else."""
+    """The pytest plugin that replaces pytest's terminal: it prints unexpected errors, and nothing else."""
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
@@ -105,7 +105,7 @@ def run_provenance(out: Path, command: Sequence[str], device: str = "cpu") -> Pr
 
 
 def beside() -> str | None:
-    """What else of ours may run on this machine meanwhile, where devices cannot be locked, which is then said."""
+    """Why another measurement may run at the same time, where devices cannot be locked; printed too. None if none can."""
     unlocked = no_lock()
     if unlocked is None:
         return None

@@ -115,7 +115,7 @@ def _measured(work: Work, models: Sequence[EnergyModel], where: Where, landing: 
 
 
 class Landing:
-    """Where messages of measured cells end: each is on disk, and told, before the next one is taken.
+    """Receives the messages of a measurement: each cell is written, and its line printed, before the next one.
 
     A cell that is measured `anew` takes the place of what it was only if nothing disturbed it this time.
     """
@@ -127,7 +127,7 @@ class Landing:
         self._run, self._progress, self._anew = run, progress, anew
 
     def receive(self, message: Message) -> None:
-        """Write a cell, and tell of it. Messages on waiting are for who waits."""
+        """Write a cell and print its line. Messages about waiting for a device need nothing here."""
         kind, value = message
         if kind == "begin":
             self._progress.begin(value)

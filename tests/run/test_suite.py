@@ -47,15 +47,15 @@ def test_energy_models_are_found_from_the_suites_own_folder(tmp_path):
 def test_what_is_said_of_a_network_is_not_said_of_the_others_of_its_data_set(tmp_path):
     text = '\n[training.digits]\nepochs = 3\nbatch_size = 16\n[training."digits/resnet20"]\nepochs = 5\n'
     suite = load_suite(write(tmp_path, CELLS + text))
-    recipes = [
-        suite.training_of(Cell.parse(f"digits/{name}/soft/T2/s0")).recipe_for("digits")
-        for name in ("resnet8", "resnet20")
-    ]
+
+    def recipe(name):
+        cell = Cell.parse(name)
+        return suite.training_of(cell).recipe_for(cell.dataset)
+
+    recipes = [recipe(f"digits/{name}/soft/T2/s0") for name in ("resnet8", "resnet20")]
     sizes = [(recipe.epochs, recipe.batch_size) for recipe in recipes]
     assert sizes == [(3, 16), (5, find_recipe("digits").batch_size)]
-    assert suite.training_of(Cell.parse("digits-dvs/resnet20/soft/T2/s0")).recipe_for("digits-dvs") == find_recipe(
-        "digits-dvs"
-    )
+    assert recipe("digits-dvs/resnet20/soft/T2/s0") == find_recipe("digits-dvs")
 
 
 def test_what_ab_times_is_what_the_suite_marks_else_the_last_spiking_cell_of_each_data_set(tmp_path):
