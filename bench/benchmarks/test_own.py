@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from inflor_bench.user_model.process import OwnRun
+from inflor_bench.user_model.process import ModelRun
 
 
-def test_own(cell: str, own: OwnRun) -> None:
-    own.store({**own.count(), **own.time()})
+def test_own(cell: str, model: ModelRun) -> None:
+    model.store({**model.count(), **model.time()})

@@ -69,7 +69,7 @@ def measure(
     from inflor_bench.measure.running.declared import Said
     from inflor_bench.record.run_file import read_run
     from inflor_bench.user_model.inputs import from_dataset, from_file, from_shape
-    from inflor_bench.user_model.launch import measure_own
+    from inflor_bench.user_model.launch import measure_model
     from inflor_bench.user_model.request import Request
     from inflor_bench.user_model.show import show
 
@@ -106,7 +106,7 @@ def measure(
         out=str(out / "runs"),
         command=options.command_line(),
     )
-    answer = measure_own(request, given, options.checked_timeout(timeout))
+    answer = measure_model(request, given, options.checked_timeout(timeout))
     for finished in answer.recovered:
         typer.echo(f"An earlier run was stopped; what it had measured is in {finished}", err=True)
     if answer.run is not None:

@@ -105,7 +105,7 @@ def run_provenance(out: Path, command: Sequence[str], device: str = "cpu") -> Pr
 
 
 def beside() -> str | None:
-    """Why another measurement may run at the same time, where devices cannot be locked; printed too. None if none can."""
+    """Why another measurement may run beside this one, where devices cannot be locked; printed, too. Else None."""
     unlocked = no_lock()
     if unlocked is None:
         return None

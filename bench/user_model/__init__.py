@@ -1,6 +1,5 @@
 """Measuring a user's own model: `inflor-bench measure TARGET`.
 
-The command prepares the inputs (`inputs`) and hands them, with the request, to a process of its own (`launch`). There
-the user's directory comes first on the path, and nothing of our package `models` is imported (`process`): a user's
-package may have that name.
+The command prepares the inputs (`inputs`) and hands them, with the request, to a process of its own (`launch`), where
+the user's directory comes first on the path (`process`).
 """

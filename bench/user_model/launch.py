@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from inflor_bench.user_model.inputs import Inputs
 
 
-def measure_own(request: Request, inputs: Inputs, seconds: float | None = None) -> Answer:
+def measure_model(request: Request, inputs: Inputs, seconds: float | None = None) -> Answer:
     """Measure a model in a process of its own, where the user's directory comes first on the path.
 
     Raises:

@@ -35,7 +35,7 @@ from inflor_bench.user_model.counting import count
 from inflor_bench.user_model.description import describe_model, provenance_of
 from inflor_bench.user_model.request import Answer, Request
 from inflor_bench.user_model.target import load_target
-from inflor_bench.user_model.timing import time_own
+from inflor_bench.user_model.timing import time_model
 
 
 def main(request_file: str, answer_file: str) -> None:
@@ -69,18 +69,18 @@ def measure(request: Request) -> Answer:
     dataset = DatasetProvenance.model_validate(request.dataset)
     provenance = provenance_of(run_provenance(out, request.command, str(floating.device)), model, dataset)
     with open_run(out, provenance) as run:
-        own = OwnRun(request, Drive(model, plan), inputs, tensors.get("labels"), provenance, run)
-        watch = [WatchPlugin(own.device, terminal())] if request.watch else []
-        exit_code = run_benchmarks("test_own.py", own, *watch)
-        path = run.finish() if own.stored else None
+        plugin = ModelRun(request, Drive(model, plan), inputs, tensors.get("labels"), provenance, run)
+        watch = [WatchPlugin(plugin.device, terminal())] if request.watch else []
+        exit_code = run_benchmarks("test_own.py", plugin, *watch)
+        path = run.finish() if model.stored else None
     if exit_code == pytest.ExitCode.INTERRUPTED:
         raise KeyboardInterrupt
     if path is None:
-        own.bad_input.append(f"{request.target} was not measured: what stands above is a defect of this program.")
-    return Answer(str(path) if path else None, own.bad_input, recovered)
+        plugin.bad_input.append(f"{request.target} was not measured: what stands above is a defect of this program.")
+    return Answer(str(path) if path else None, plugin.bad_input, recovered)
 
 
-class OwnRun:
+class ModelRun:
     """The pytest plugin that gives test_own.py the model and its inputs, and stores what was measured."""
 
     def __init__(
@@ -108,8 +108,8 @@ class OwnRun:
         if "cell" in metafunc.fixturenames:
             metafunc.parametrize("cell", [self._name])
 
-    @pytest.fixture(name="own")
-    def own_fixture(self, request: pytest.FixtureRequest) -> OwnRun:
+    @pytest.fixture(name="model")
+    def model_fixture(self, request: pytest.FixtureRequest) -> ModelRun:
         """This object, to the test."""
         self._request = request
         return self
@@ -128,7 +128,7 @@ class OwnRun:
         """Latency, memory and power, by section."""
         try:
             with device_lock(self.device, lambda: waited_for(self.device)):
-                return time_own(self._request.getfixturevalue("benchmark"), self.drive, self._inputs, self._settings)
+                return time_model(self._request.getfixturevalue("benchmark"), self.drive, self._inputs, self._settings)
         except DeviceBusyError as error:
             return not_timed(Absent(status="unavailable", reason=str(error)))
 

@@ -16,7 +16,7 @@ from inflor_bench.record.schema import Absent, Section
 from inflor_bench.run.settings import MeasureSettings
 
 
-def time_own(
+def time_model(
     benchmark: BenchmarkFixture, drive: Drive, inputs: Tensor, settings: MeasureSettings
 ) -> dict[str, Section]:
     """Latency, memory and power on the first of `inputs`, [N, ...] or [T, N, ...]. A model that fails says why."""
