@@ -72,7 +72,7 @@ def measure(request: Request) -> Answer:
         plugin = ModelRun(request, Drive(model, plan), inputs, tensors.get("labels"), provenance, run)
         watch = [WatchPlugin(plugin.device, terminal())] if request.watch else []
         exit_code = run_benchmarks("test_own.py", plugin, *watch)
-        path = run.finish() if model.stored else None
+        path = run.finish() if plugin.stored else None
     if exit_code == pytest.ExitCode.INTERRUPTED:
         raise KeyboardInterrupt
     if path is None:
