@@ -68,6 +68,7 @@ def measure(
 
     from inflor_bench.measure.running.declared import Said
     from inflor_bench.record.run_file import read_run
+    from inflor_bench.terminal import say
     from inflor_bench.user_model.inputs import from_dataset, from_file, from_shape
     from inflor_bench.user_model.launch import measure_model
     from inflor_bench.user_model.request import Request
@@ -108,7 +109,7 @@ def measure(
     )
     answer = measure_model(request, given, options.checked_timeout(timeout))
     for finished in answer.recovered:
-        typer.echo(f"An earlier run was stopped; what it had measured is in {finished}", err=True)
+        say(f"An earlier run was stopped; what it had measured is in {finished}")
     if answer.run is not None:
         for cell in read_run(Path(answer.run)).cells.values():
             show(cell.record, Console(markup=False, emoji=False, highlight=False))
@@ -117,5 +118,5 @@ def measure(
         raise SuiteInputError("\n".join(answer.bad_input))
     missing = options.without_power(Path(answer.run)) if require_power and answer.run is not None else []
     for sentence in missing:
-        typer.echo(sentence, err=True)
+        say(sentence)
     raise typer.Exit(1 if missing else 0)

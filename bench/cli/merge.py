@@ -17,6 +17,7 @@ def merge(
     from inflor_bench.files import dumps, read_text, write_json
     from inflor_bench.record.merge import merge_runs
     from inflor_bench.record.run_file import run_path
+    from inflor_bench.terminal import say
 
     merged = merge_runs(runs)
     path = out if out.suffix == ".json" and not out.is_dir() else run_path(out, merged.provenance)
@@ -27,5 +28,5 @@ def merge(
         write_json(path, merged.document)
     typer.echo(str(path))
     for sentence in (*merged.notes, *merged.missing):
-        typer.echo(sentence, err=True)
+        say(sentence)
     raise typer.Exit(2 if merged.missing else 0)
