@@ -33,7 +33,7 @@ from inflor_bench.run.settings import MeasureSettings
 from inflor_bench.text import one_line
 from inflor_bench.user_model.counting import count
 from inflor_bench.user_model.description import describe_model, provenance_of
-from inflor_bench.user_model.timing import time_own
+from inflor_bench.user_model.timing import time_model
 from inflor_bench.verdict.budgets import parse_budgets
 from inflor_bench.verdict.compare import Rules, judge
 from inflor_bench.verdict.render import print_findings
@@ -186,7 +186,7 @@ class Efficiency:
             return not_timed(Absent(status="unavailable", reason="not_timed: pytest-benchmark is disabled here."))
         try:
             with device_lock(inputs.device, lambda: None):
-                return time_own(benchmark, drive, inputs, MeasureSettings(batch_size=batch_size, profile="quick"))
+                return time_model(benchmark, drive, inputs, MeasureSettings(batch_size=batch_size, profile="quick"))
         except DeviceBusyError as error:
             return not_timed(Absent(status="unavailable", reason=str(error)))
 
