@@ -1,4 +1,4 @@
-"""Strict JSON files: read with a clear error, written whole or not at all."""
+"""Files: strict JSON and text read with a clear error, and anything written whole or not at all."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import glob
 import json
 import os
 import secrets
+import shutil
+import socket
 import stat
 from pathlib import Path
 from typing import Any, NoReturn
@@ -138,42 +140,78 @@ def write_json(path: Path, document: Any) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 file atomically, by a synced temporary file beside it and a rename.
-
-    What is no regular file, such as /dev/stdout or a named pipe, is written into and never replaced.
+    """Write a UTF-8 file as `write_whole` does.
 
     Raises:
         TrackInputError: The place cannot be written.
     """
     with writable(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            with open(path, "w", encoding="utf-8", newline="\n") as stream:
-                stream.write(text)
-            return
-        temporary = path.parent / f"{_temporary(path)}{secrets.token_hex(8)}.tmp"
-        try:
-            with open(temporary, "x", encoding="utf-8", newline="\n") as file:
-                file.write(text)
+        write_whole(path, text.encode("utf-8"))
+
+
+def write_whole(path: Path, content: bytes, *, synced: bool = True) -> None:
+    """Write a file atomically, by a temporary file beside it and a rename: readers see the old content or the new.
+
+    What is no regular file, such as /dev/stdout or a named pipe, is written into and never replaced. What is not
+    `synced` may be lost if the machine crashes: that is for what is made again in no time.
+
+    Raises:
+        OSError: The place cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        path.write_bytes(content)
+        return
+    temporary = temporary_path(path, secrets.token_hex(8))
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+            if synced:
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    if synced:
         sync_directory(path.parent)
 
 
-def _temporary(path: Path) -> str:
-    return f".{path.name[:80]}."
+def temporary_path(path: Path, mark: str) -> Path:
+    """Where this process makes what becomes `path`: beside it, by a name that tells whose it is."""
+    return path.with_name(f"{_beginning(path)}{socket.gethostname()}.{os.getpid()}.{mark}.tmp")
 
 
-def remove_leftovers(path: Path) -> None:
-    """Remove what processes that were killed while they wrote `path` have left beside it. Nobody else may write it."""
-    with writable(path.parent):
-        for leftover in path.parent.glob(f"{glob.escape(_temporary(path))}{'[0-9a-f]' * 16}.tmp"):
-            leftover.unlink(missing_ok=True)
+def _beginning(path: Path) -> str:
+    return f".{os.fsdecode(os.fsencode(path.name)[:100])}."
+
+
+def remove_leftovers(path: Path, *, held: bool = False) -> None:
+    """Remove what processes that were killed while they made `path`, a file or a folder, have left beside it.
+
+    Only those of this machine are known to be gone; where nobody else can be at it now, it is `held`, and all go.
+
+    Raises:
+        OSError: Something cannot be removed.
+    """
+    for leftover in path.parent.glob(f"{glob.escape(_beginning(path))}*.tmp"):
+        host, process, *_ = leftover.name.removeprefix(_beginning(path)).rsplit(".", 3)
+        if process.isdecimal() and (held or (host == socket.gethostname() and not _is_alive(int(process)))):
+            if leftover.is_dir() and not leftover.is_symlink():
+                shutil.rmtree(leftover, ignore_errors=True)
+            else:
+                leftover.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # it is, and is another user's
+        return True
+    return True
 
 
 def sync_directory(directory: Path) -> None:

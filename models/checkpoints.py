@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import json
-import os
-import socket
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +14,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from inflor_bench.errors import ModelInputError
+from inflor_bench.files import write_whole
 from inflor_bench.models.create import ModelConfig, build
 
 FORMAT = 1
@@ -35,48 +32,15 @@ def weights_sha256(tensors: Mapping[str, Tensor]) -> str:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside `path`, then rename: a reader sees the old file or the new one, never a part.
+    """As `inflor_bench.files.write_whole`.
 
     Raises:
         ModelInputError: the directory cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f"{_temporary(path)}{os.getpid()}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        write_whole(path, content)
     except OSError as error:
         raise ModelInputError(f"{path} cannot be written ({error.strerror}): choose another directory.") from None
-
-
-def _temporary(path: Path) -> str:
-    return f".{path.name}.{socket.gethostname()}."
-
-
-def remove_leftovers(path: Path) -> None:
-    """Remove what processes of this machine that were killed while they wrote `path` have left beside it."""
-    for leftover in path.parent.glob(f"{glob.escape(_temporary(path))}*"):
-        process = leftover.name.removeprefix(_temporary(path)).partition(".")[0]
-        if process.isdecimal() and not _is_alive(int(process)):
-            leftover.unlink(missing_ok=True)
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # it is, and is another user's
-        return True
-    return True
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:

@@ -157,7 +157,8 @@ def finish_run(cells: Path) -> Path:
         else:
             entries.update(_split(document))
     if entries:
-        remove_leftovers(path)  # of the attempt that was killed: nobody else writes this file
+        with writable(path.parent):
+            remove_leftovers(path, held=True)  # of the attempt that was killed
         write_json(path, merge_documents(entries.values()))
     with writable(cells.parent):
         shutil.rmtree(cells)

@@ -9,7 +9,8 @@ import numpy as np
 
 from inflor_bench.cell.name import Cell
 from inflor_bench.errors import ModelInputError
-from inflor_bench.models.checkpoints import load_model, read_trained, remove_leftovers, write_atomically
+from inflor_bench.files import remove_leftovers
+from inflor_bench.models.checkpoints import load_model, read_trained, write_atomically
 from inflor_bench.models.datasets import Dataset, DatasetUnavailableError, load_dataset
 from inflor_bench.models.recipe import Recipe
 from inflor_bench.models.training import evaluate

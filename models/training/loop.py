@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from inflor_bench.errors import ModelInputError
-from inflor_bench.models.checkpoints import remove_leftovers, save_tensors, weights_sha256
+from inflor_bench.files import remove_leftovers
+from inflor_bench.models.checkpoints import save_tensors, weights_sha256
 from inflor_bench.models.create import ModelConfig
 from inflor_bench.models.datasets import Dataset
 from inflor_bench.models.pieces import logits_in_pieces

@@ -12,9 +12,10 @@ import pytest
 import torch
 
 from inflor_bench.errors import ModelInputError
+from inflor_bench.files import remove_leftovers
 from inflor_bench.models import compilation, create_model, load_model
 from inflor_bench.models.cards import model_card
-from inflor_bench.models.checkpoints import read_tensors, remove_leftovers
+from inflor_bench.models.checkpoints import read_tensors
 from inflor_bench.models.create import ModelConfig
 from inflor_bench.models.datasets import load_dataset
 from inflor_bench.models.recipe import RECIPES, Recipe, find_recipe, training_key
@@ -160,12 +161,17 @@ def test_leftovers_of_the_killed_alone_are_removed(tmp_path):
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     path, host = tmp_path / "a[1].md", socket.gethostname()
-    stale, alive = (tmp_path / f".a[1].md.{host}.{process}.xyz" for process in (dead.pid, os.getpid()))
-    elsewhere, others = tmp_path / f".a[1].md.{host}-other.{dead.pid}.xyz", tmp_path / f".b.md.{host}.{dead.pid}.xyz"
+    stale, alive = (tmp_path / f".a[1].md.{host}.{process}.xyz.tmp" for process in (dead.pid, os.getpid()))
+    elsewhere, others = (
+        tmp_path / f".a[1].md.{host}-other.{dead.pid}.xyz.tmp",
+        tmp_path / f".b.md.{host}.{dead.pid}.xyz.tmp",
+    )
     for file in (path, stale, alive, elsewhere, others):
         file.write_text("")
     remove_leftovers(path)
     assert {file.name for file in tmp_path.iterdir()} == {file.name for file in (path, alive, elsewhere, others)}
+    remove_leftovers(path, held=True)
+    assert {file.name for file in tmp_path.iterdir()} == {path.name, others.name}
 
 
 def test_events_are_trained_some_time_steps_at_a_time(tmp_path):

@@ -104,8 +104,8 @@ def test_a_report_that_was_being_built_when_its_process_was_killed_leaves_nothin
     killed = subprocess.Popen([sys.executable, "-c", ""])
     killed.wait()
     place = tmp_path / "site/runs" / THIRD
-    place.rename(place.with_name(f".{THIRD}.old.{socket.gethostname()}.{killed.pid}"))
-    half = place.with_name(f".{THIRD}.new.{socket.gethostname()}.{killed.pid}")
+    place.rename(place.with_name(f".{THIRD}.{socket.gethostname()}.{killed.pid}.old.tmp"))
+    half = place.with_name(f".{THIRD}.{socket.gethostname()}.{killed.pid}.new.tmp")
     half.mkdir()
     (half / "index.html").write_text("half")
     assert publish(history, tmp_path / "site").built == 1

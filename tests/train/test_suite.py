@@ -84,7 +84,7 @@ def test_killed_at_any_point_and_run_again_it_ends_with_the_same_files(whole, tm
     # What a kill within a write leaves: a file under a temporary name, whose process is gone.
     gone = process.pid
     leftover = place.directory / f"zoo/{CELLS[3]}.safetensors"
-    leftover.with_name(f".{leftover.name}.{socket.gethostname()}.{gone}.abc").write_bytes(b"half")
+    leftover.with_name(f".{leftover.name}.{socket.gethostname()}.{gone}.abc.tmp").write_bytes(b"half")
     place.train(*ZOO)
     assert kills >= 2
     assert place.files() == whole.files()

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from inflor_bench.cache import cache_directory
+from inflor_bench.files import write_whole
 
 logger = logging.getLogger("inflor_bench.measure")
 
@@ -155,7 +156,7 @@ def built(where: Path) -> Path:
                 _run(compiler, *_OPTIONS, "-c", str(source), "-o", parts[-1])
         # Linked without OpenMP's library: its symbols are those of the one that torch has loaded for all.
         _run(compiler, "-shared", *parts, "-o", str(library))
-        library.replace(path)
+        write_whole(path, library.read_bytes())
     return path
 
 
