@@ -13,7 +13,7 @@ from rich.console import Console
 
 from inflor_bench.cache import cache_directory
 from inflor_bench.terminal import say, terminal
-from inflor_bench.text import one_line
+from inflor_bench.text import one_line, plain
 
 if TYPE_CHECKING:
     from inflor_bench.history.cache import Listing
@@ -72,8 +72,6 @@ def list_runs(
     """List the runs, newest first."""
     from rich.table import Table
     from rich.text import Text
-
-    from inflor_bench.verdict.render import plain
 
     store = _there(place, branch)
     runs = _loaded(store).runs[::-1]

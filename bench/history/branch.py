@@ -23,6 +23,7 @@ from inflor_bench.errors import TrackInputError
 from inflor_bench.files import MAX_BYTES
 from inflor_bench.git.command import LIMIT_SECONDS, GitError, command, environment, git, git_line
 from inflor_bench.history.directory import SET_ASIDE, Entry, Stranger, is_run_file, refuse_another, refuse_other
+from inflor_bench.text import file_name
 
 _ATTEMPTS = 40
 _FILE_MODES = ("100644", "100755")
@@ -143,7 +144,7 @@ class HistoryBranch:
         """
         for name in names:
             raise TrackInputError(
-                f"{self.branch}: {_printable(name)} differs between here and {remote}; remove it here or there."
+                f"{self.branch}: {file_name(name)} differs between here and {remote}; remove it here or there."
             )
 
     def _files_now(self, tips: Sequence[str]) -> tuple[Files, list[str]]:
@@ -152,7 +153,7 @@ class HistoryBranch:
     def entries(self) -> list[Entry]:
         """Return the run files, by name; their state is their blob."""
         return [
-            Entry(_printable(name), Path(f"{self.branch}:{_printable(name)}"), file.blob, file.size)
+            Entry(file_name(name), Path(f"{self.branch}:{file_name(name)}"), file.blob, file.size)
             for name, file in sorted(self._files_now(self.tips())[0].items())
             if file.mode in _FILE_MODES and is_run_file(name)
         ]
@@ -161,18 +162,16 @@ class HistoryBranch:
         """Return what was set aside, what is no run file, and what `origin` has another content of."""
         files, differing = self._files_now(self.tips())
         found = [
-            Stranger(_printable(name), "differs between here and origin, and that of here is read; remove one of them")
+            Stranger(file_name(name), "differs between here and origin, and that of here is read; remove one of them")
             for name in differing
         ]
         for name, (mode, _, _) in sorted(files.items()):
             if name.startswith(f"{SET_ASIDE}/"):
-                found.append(
-                    Stranger(_printable(name), "set aside earlier; it stays in git's history if you remove it")
-                )
+                found.append(Stranger(file_name(name), "set aside earlier; it stays in git's history if you remove it"))
             elif mode not in _FILE_MODES:
-                found.append(Stranger(_printable(name), "no file but a link, which is never followed; remove it"))
+                found.append(Stranger(file_name(name), "no file but a link, which is never followed; remove it"))
             elif name.endswith(".json") and not is_run_file(name):
-                found.append(Stranger(_printable(name), "a file at no place of a run; move or remove it"))
+                found.append(Stranger(file_name(name), "a file at no place of a run; move or remove it"))
         return found
 
     def read(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | TrackInputError]]:
@@ -211,11 +210,11 @@ class HistoryBranch:
         def change(files: Files) -> Files | None:
             moved.clear()
             for name in sorted(files):
-                if _printable(name) in named:
+                if file_name(name) in named:
                     target = f"{SET_ASIDE}/{name}"
                     target += f"-{files[name].blob[:8]}" if target in files else ""
                     files[target] = files.pop(name)
-                    moved[_printable(name)] = _printable(target)
+                    moved[file_name(name)] = file_name(target)
             return files if moved else None
 
         self._change("Set damaged files aside", change)
@@ -289,10 +288,6 @@ class HistoryBranch:
 def pause(attempt: int) -> None:
     """Wait a moment that is another for every process, and longer the more often it was lost."""
     time.sleep(random.uniform(0, min(1.0, 0.02 * (attempt + 1))))
-
-
-def _printable(name: str) -> str:
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _is_named(blob: str, content: bytes) -> bool:

@@ -17,6 +17,7 @@ from typing import Protocol
 from inflor_bench.errors import TrackInputError
 from inflor_bench.files import parse_json, read_bytes, writable, write_text
 from inflor_bench.lock import take_lock
+from inflor_bench.text import file_name
 
 # What a directory is held for takes seconds; reading the whole of a large history anew, minutes.
 LOCKED_SECONDS = 600.0
@@ -161,7 +162,7 @@ class HistoryDirectory:
                 yield from _listed(path)
 
     def _name(self, path: Path) -> str:
-        return os.fsencode(path.relative_to(self.directory)).decode("utf-8", "backslashreplace")
+        return file_name(path.relative_to(self.directory))
 
     def strangers(self) -> list[Stranger]:
         """Return what stopped runs left, and what was set aside."""

@@ -12,8 +12,8 @@ from typing import Any
 from inflor_bench.metrics import METRICS
 from inflor_bench.record.run_file import Run
 from inflor_bench.record.schema import Absent, Latency
+from inflor_bench.text import plain
 from inflor_bench.verdict.findings import Finding
-from inflor_bench.verdict.render import plain
 
 _COMMANDS = {"regressed": "error", "too_noisy": "warning", "accepted": "notice"}
 _MOST = 10  # GitHub shows ten annotations of each kind in a step

@@ -7,7 +7,6 @@ nothing in them is Markdown or HTML.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from inflor_bench.metrics import metric_of
 from inflor_bench.record.run_file import Run
 from inflor_bench.record.schema import Git
+from inflor_bench.text import plain
 from inflor_bench.verdict.compare import Comparison, Finding, Verdict
 
 if TYPE_CHECKING:
@@ -47,7 +47,6 @@ _ROWS = 60  # a comment of GitHub holds 65,536 characters
 _LINES = 20
 _WIDTH = 2 + max(len(_WORDS[verdict]) for verdict in _SHOWN)
 _NUMBER = re.compile(r"(?<![\w.])[+-]?\d[\d.,]*(e[+-]?\d+)?")  # but not within a layer's name
-_LONGEST = 300
 
 
 def render_terminal(comparison: Comparison, console: Console) -> None:
@@ -191,13 +190,6 @@ def _value(metric: str, value: float | int | str | None) -> str:
     if getattr(metric_of(metric), "unit", None) == "share":
         return f"{100 * value:.2f} %"
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
-
-
-def plain(text: str) -> str:
-    """Return text for a terminal: one line, without control, formatting or surrogate characters, of bounded length."""
-    line = " ".join(text.split())
-    line = "".join(char if unicodedata.category(char)[0] != "C" else "\ufffd" for char in line)
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
 
 
 def escape(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from inflor_bench.metrics import METRICS
 from inflor_bench.record.rows import RecordRow
 from inflor_bench.record.run_file import CellResult, Run
 from inflor_bench.record.schema import Absent, EnergyModel, InformationLayer, ModelDescription, Record
-from inflor_bench.reports.data.text import clean, slug
+from inflor_bench.reports.data.text import clean, digest, slug
 from inflor_bench.verdict.statistics import wilson
 
 NEURONS = ("relu", "hard", "soft", "hard-mpr", "soft-mpr")
@@ -162,7 +161,7 @@ def addresses(found: Sequence[tuple[str, str]]) -> list[str]:
     for run_id, name in found:
         address = slug(name)
         if names.count(name) > 1 or address in taken:
-            address += "-" + hashlib.sha256(f"{run_id}\0{name}".encode("utf-8", "replace")).hexdigest()[:8]
+            address += "-" + digest(f"{run_id}\0{name}")
         if address in taken:
             taken[address] += 1
             address += f"-{taken[address]}"

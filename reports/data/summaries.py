@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from inflor_bench.history.cache import load_tables
@@ -94,9 +93,9 @@ def _figures(record: RecordRow, page: str, energy_model: str | None) -> Figures:
     samples = record.synops_samples
     return Figures(
         page=page,
-        dataset=_clean(record.dataset or "own data", 60),
-        network=_clean(record.network or record.cell, 60),
-        neuron=_clean(record.neuron or "own model", 40),
+        dataset=clean(record.dataset or "own data", 60),
+        network=clean(record.network or record.cell, 60),
+        neuron=clean(record.neuron or "own model", 40),
         timesteps="?" if record.timesteps is None else str(record.timesteps),
         device=record.device,
         skipped=None if record.skipped is None else sentence(record.skipped),
@@ -110,12 +109,6 @@ def _figures(record: RecordRow, page: str, energy_model: str | None) -> Figures:
         latency=record.latency,
         joules=record.joules,
     )
-
-
-@lru_cache(maxsize=4096)
-def _clean(text: str, limit: int) -> str:
-    """As `clean`: a history says the same few names thousands of times."""
-    return clean(text, limit)
 
 
 @dataclass(frozen=True)

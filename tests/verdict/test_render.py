@@ -7,11 +7,11 @@ import pytest
 from rich.console import Console
 
 from inflor_bench.record.run_file import read_run
+from inflor_bench.text import plain
 from inflor_bench.verdict.compare import Finding, judge
 from inflor_bench.verdict.render import (
     MARKER,
     escape,
-    plain,
     print_findings,
     render_markdown,
     render_terminal,
