@@ -127,7 +127,7 @@ def ab(
         found = {entry.cell.name: untimed for entry in planned} | found
     comparison = judge_here(*runs, accepted, interleaved=found, suite=suite)
     write_json(place / "comparison.json", to_json(comparison))
-    page = build([runs[1]], out / "report", comparison=comparison)
+    page = build(runs[1], out / "report", comparison=comparison)
     summarise((page.parent / "comment.md").read_text("utf-8"))
     typer.echo(f"report  {page}")
     raise typer.Exit(comparison.exit_code)

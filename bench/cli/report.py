@@ -49,4 +49,4 @@ def write_report(run: Run, out: Path, comparison: Comparison, history: Path | st
         say(past.note)
     for sentence in past.damaged if past else ():
         say(f"Left out of the trends: {sentence}")
-    return build([run], out, comparison=comparison, history=past.moments if past else ())
+    return build(run, out, comparison=comparison, history=past.moments if past else ())

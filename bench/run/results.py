@@ -33,7 +33,7 @@ def results(run: Run, comparison: Comparison | None = None) -> list[Results]:
 
     Figures are for one inference; latency is that of a batch.
     """
-    cells = collect([run])
+    cells = collect(run)
     changed = _changes(comparison, cells) if comparison else None
     return [
         _results(dataset, [cell for cell in cells if cell.dataset == dataset], headline_energy(cells), changed)
@@ -95,8 +95,8 @@ def _figures(cell: Cell, energy_model: str | None) -> list[Datum]:
     return [
         table_entries.accuracy(cell),
         table_entries.firing_rate(cell),
-        table_entries.operations(cell, "ac"),
-        table_entries.operations(cell, "mac"),
+        table_entries.figure(cell, "ac"),
+        table_entries.figure(cell, "mac"),
         table_entries.energy(cell, energy_model),
         replace(latency, detail=doubt),
     ]

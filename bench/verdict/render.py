@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MARKER = "<!-- inflor-bench-comparison -->"  # by which the one comment of a pull request is found again
 
-_WORDS: dict[Verdict, str] = {
+WORDS: dict[Verdict, str] = {
     "regressed": "regressed",
     "accepted": "accepted",
     "changed": "changed",
@@ -45,7 +45,7 @@ _STYLES: dict[Verdict, str] = {
 _SHOWN: tuple[Verdict, ...] = ("regressed", "accepted", "changed", "improved", "too_noisy")
 _ROWS = 60  # a comment of GitHub holds 65,536 characters
 _LINES = 20
-_WIDTH = 2 + max(len(_WORDS[verdict]) for verdict in _SHOWN)
+_WIDTH = 2 + max(len(WORDS[verdict]) for verdict in _SHOWN)
 _NUMBER = re.compile(r"(?<![\w.])[+-]?\d[\d.,]*(e[+-]?\d+)?")  # but not within a layer's name
 
 
@@ -73,7 +73,7 @@ def print_findings(findings: Sequence[Finding], console: Console) -> None:
     groups = _alike([finding for finding in findings if finding.verdict in _SHOWN])
     for group in groups[:_LINES]:
         verdict = group[0].verdict
-        text = Text(f"{_WORDS[verdict]:<{_WIDTH}}", style=_STYLES[verdict])
+        text = Text(f"{WORDS[verdict]:<{_WIDTH}}", style=_STYLES[verdict])
         console.print(text.append(_line(group), style="default"), soft_wrap=True)
     if more := sum(map(len, groups[_LINES:])):
         console.print(Text(f"and {more} more; the report has them all"), soft_wrap=True)
@@ -108,7 +108,7 @@ def summary(findings: Sequence[Finding]) -> str:
     """Return the counts of the verdicts in one line: "1 regressed, 2 changed, 40 the same"."""
     counts = Counter(finding.verdict for finding in findings)
     return (
-        ", ".join(f"{counts[verdict]} {word}" for verdict, word in _WORDS.items() if counts[verdict])
+        ", ".join(f"{counts[verdict]} {word}" for verdict, word in WORDS.items() if counts[verdict])
         or "nothing to compare"
     )
 
@@ -168,7 +168,7 @@ def _table(findings: Sequence[Finding]) -> list[str]:
     for finding in findings:
         texts = (finding.cell, finding.metric, finding.layer or "", *_values(finding), finding.reason)
         bold = "**" if finding.verdict == "regressed" else ""
-        lines.append(f"| {bold}{_WORDS[finding.verdict]}{bold} | " + " | ".join(map(escape, texts)) + " |")
+        lines.append(f"| {bold}{WORDS[finding.verdict]}{bold} | " + " | ".join(map(escape, texts)) + " |")
     return lines
 
 

@@ -1,15 +1,10 @@
-"""The model card: what a model is and how it came to be, in a sentence or two and as facts."""
+"""The model card: what a model is and how it came to be, in a sentence or two."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-from inflor_bench.reports.data import provenance
 from inflor_bench.reports.data.cells import Cell, Missing
-from inflor_bench.reports.data.format import integer, percent
+from inflor_bench.reports.data.format import integer, listed, percent
 from inflor_bench.reports.data.text import clean
-from inflor_bench.reports.pages.overview import listed
 
 _SOURCES = {
     "shipped": "The weights are shipped with InfLoR-Bench.",
@@ -19,17 +14,9 @@ _SOURCES = {
 }
 
 
-@dataclass(frozen=True)
-class Card:
-    """A summary, and what determined the model."""
-
-    summary: str
-    facts: Sequence[provenance.Facts]
-
-
-def card(cell: Cell) -> Card:
-    """The card of a cell's model."""
-    return Card(" ".join([_what(cell), *_weights(cell)]), provenance.of_cell(cell))
+def summary(cell: Cell) -> str:
+    """What a cell's model is, where its weights came from and how accurate they are."""
+    return " ".join([_what(cell), *_weights(cell)])
 
 
 def _what(cell: Cell) -> str:

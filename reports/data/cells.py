@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from inflor_bench.metrics import METRICS
 from inflor_bench.record.rows import RecordRow
@@ -15,6 +16,7 @@ from inflor_bench.verdict.statistics import wilson
 
 NEURONS = ("relu", "hard", "soft", "hard-mpr", "soft-mpr")
 HEADLINE_ENERGY = "horowitz45-fp32"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,11 @@ class Missing:
 
     reason: str
     status: str = "unavailable"
+
+
+def known(value: T | Missing) -> T | None:
+    """A value, None where it is missing."""
+    return None if isinstance(value, Missing) else value
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,6 @@ class Interval:
 class Cell:
     """A cell of a run under its own address. `result` holds the record; all properties are per inference."""
 
-    run: Run
     result: CellResult
     slug: str
 
@@ -145,29 +151,30 @@ def _weighted(pairs: list[tuple[float | None, int]]) -> float | None:
     return sum(value * weight for value, weight in values) / total
 
 
-def collect(runs: Sequence[Run]) -> list[Cell]:
-    """All cells of the runs, ordered by data set, network, T, neuron and seed, each with an address of its own."""
-    found = [(run, result) for run in runs for result in run.cells.values()]
-    found.sort(key=lambda pair: (order(pair[1].record.model, pair[1].record.name), pair[0].created, pair[0].run_id))
-    marks = addresses([(run.run_id, result.record.name) for run, result in found])
-    return [Cell(run, result, mark) for (run, result), mark in zip(found, marks, strict=True)]
+def energy_ratio(base: Cell, cell: Cell, model: str | None) -> float | None:
+    """Estimated energy of a cell over that of another; None where one of them has no estimate."""
+    if model is None:
+        return None
+    a, b = base.energy(model), cell.energy(model)
+    return None if isinstance(a, Missing) or isinstance(b, Missing) or not a.joules else b.joules / a.joules
 
 
-def addresses(found: Sequence[tuple[str, str]]) -> list[str]:
-    """An address of its own for each cell, given in their order by the run's id and the cell's name."""
-    names = [name for _, name in found]
-    taken: dict[str, int] = {}
-    given: list[str] = []
-    for run_id, name in found:
+def collect(run: Run) -> list[Cell]:
+    """All cells of a run, ordered by data set, network, T, neuron and seed, each with an address of its own."""
+    found = sorted(run.cells.values(), key=lambda result: order(result.record.model, result.record.name))
+    marks = addresses(run.run_id, [result.record.name for result in found])
+    return [Cell(result, mark) for result, mark in zip(found, marks, strict=True)]
+
+
+def addresses(run_id: str, names: Sequence[str]) -> list[str]:
+    """An address of its own for each cell of a run, in the order of their names."""
+    given: dict[str, None] = {}
+    for name in names:
         address = slug(name)
-        if names.count(name) > 1 or address in taken:
+        if address in given:
             address += "-" + digest(f"{run_id}\0{name}")
-        if address in taken:
-            taken[address] += 1
-            address += f"-{taken[address]}"
-        taken.setdefault(address, 1)
-        given.append(address)
-    return given
+        given[address] = None
+    return list(given)
 
 
 def headline_energy(cells: Sequence[Cell]) -> str | None:

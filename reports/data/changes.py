@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from inflor_bench.metrics import METRICS, metric_of
@@ -11,18 +11,11 @@ from inflor_bench.reports.data.format import integer, p_value, points, quantity,
 from inflor_bench.reports.data.provenance import commit
 from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, text
 from inflor_bench.reports.data.text import clean
+from inflor_bench.verdict import render
 from inflor_bench.verdict.compare import Comparison
 from inflor_bench.verdict.findings import VERDICTS, Finding
 
-WORDS = {
-    "regressed": "regressed",
-    "accepted": "accepted",
-    "changed": "changed",
-    "improved": "improved",
-    "too_noisy": "too noisy to tell",
-    "not_comparable": "not comparable",
-    "same": "same",
-}
+WORDS: Mapping[str, str] = {**render.WORDS, "same": "same"}
 MOVED = ("regressed", "accepted", "changed", "improved")
 SYMBOLS = {
     "regressed": "▼",
@@ -47,15 +40,13 @@ class Tile:
 
 def strip(comparison: Comparison) -> list[Tile]:
     """All verdicts, worst first, with their counts; one that was never given is left out unless it is a headline."""
-    counts = {verdict: sum(f.verdict == verdict for f in comparison.findings) for verdict in VERDICTS}
     headlines = ("regressed", "changed", "improved", "not_comparable")
-    return [Tile(v, WORDS[v], SYMBOLS[v], n) for v, n in counts.items() if n or v in headlines]
+    return [Tile(v, WORDS[v], SYMBOLS[v], n) for v, n in comparison.counts.items() if n or v in headlines]
 
 
 def sentence(comparison: Comparison) -> str:
     """What the comparison came to, in one sentence."""
-    counts = {v: sum(f.verdict == v for f in comparison.findings) for v in VERDICTS}
-    said = [f"{counts[v]} {WORDS[v]}" for v in VERDICTS if counts[v]]
+    said = [f"{count} {WORDS[verdict]}" for verdict, count in comparison.counts.items() if count]
     if not said:
         return "The two runs have no metric in common, so nothing was judged."
     against = "Against the base" if comparison.base else "Without a base"

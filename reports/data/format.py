@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from inflor_bench.metrics import Metric
 
@@ -107,3 +108,8 @@ def movement(metric: Metric, before: float, after: float) -> str:
 def integer(value: int) -> str:
     """A whole number with thin spaces between groups of three."""
     return minus(f"{value:,}").replace(",", THIN)
+
+
+def listed(parts: Sequence[str]) -> str:
+    """Parts as a list in a sentence."""
+    return "".join(parts) if len(parts) < 2 else f"{', '.join(parts[:-1])} and {parts[-1]}"

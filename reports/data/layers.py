@@ -10,9 +10,7 @@ from inflor_bench.reports.data import table_entries
 from inflor_bench.reports.data.cells import Cell
 from inflor_bench.reports.data.format import relative, si, significant
 from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, text
-from inflor_bench.reports.draw import figures
-from inflor_bench.reports.draw.plots import Plot, no_plot
-from inflor_bench.reports.pages.model_plots import layer_mark
+from inflor_bench.reports.data.text import layer_mark
 
 Values = dict[str, float]
 
@@ -111,9 +109,9 @@ def model_table(found: Sequence[LayerChange]) -> Table | None:
     return Table("base-layers", caption, columns, rows, sortable=True)
 
 
-def moved_table(pairs: Sequence[tuple[Cell, Record]], limit: int | None) -> Table | None:
+def moved_table(found: Sequence[tuple[Cell, Sequence[LayerChange]]], limit: int | None = None) -> Table | None:
     """The layers of all models that moved, the largest change first; None where none did."""
-    moved = [(cell, x) for cell, base in pairs for x in layer_changes(base, cell.record) if x.moved]
+    moved = [(cell, x) for cell, changes in found for x in changes if x.moved]
     if not moved:
         return None
     moved.sort(key=lambda pair: -pair[1].size)
@@ -144,32 +142,3 @@ def _data(x: LayerChange) -> Iterator[Datum]:
             else Datum(x.quantity.shown(value), value)
         )
     yield Datum("–", None) if x.relative is None else Datum(relative(x.relative), x.relative)
-
-
-def plot(found: Sequence[LayerChange]) -> Plot:
-    """Change by layer: operations left, firing rate right."""
-    name, heading = "base-change", "Change by layer"
-    ac, mac, rates = ([x for x in found if x.quantity is QUANTITIES[i]] for i in (0, 1, 3))
-    whole = [(a.layer, _ratio(_sum(a.base, m.base), _sum(a.head, m.head))) for a, m in zip(ac, mac, strict=True)]
-    changes = (
-        [(x, r) for x, r in whole if r is not None],
-        [(x.layer, x.relative) for x in rates if x.relative is not None],
-    )
-    if not any(change for side in changes for _, change in side):
-        return no_plot(name, heading, "No layer does more or fewer operations, and none fires more or less often.")
-    drawing = figures.changes_by_layer(
-        changes[0], changes[1], heading, "Relative change of operations and of firing rate by layer."
-    )
-    caption = (
-        "Relative change against the base. Operations are AC and MAC together; the firing rate is spikes per neuron "
-        "and step. What is the same in every layer is left out."
-    )
-    return Plot(name, heading, caption, drawing, None)
-
-
-def _sum(one: float | None, other: float | None) -> float | None:
-    return None if one is None or other is None else one + other
-
-
-def _ratio(base: float | None, head: float | None) -> float | None:
-    return head / base - 1 if base and head is not None else None

@@ -27,7 +27,6 @@ class Figures:
     device: str
     skipped: str | None
     accuracy: float | None
-    firing_rate: float | None
     operations: float | None
     energy: float | None
     energy_model: str | None
@@ -39,13 +38,10 @@ class Figures:
 class Moment:
     """One run of a history. `cells` are by name; texts are those of the run and untrusted."""
 
-    file: str
     run_id: str
     created: str
     machine: str
     sha: str | None
-    parents: tuple[str, ...]
-    base_sha: str | None
     branch: str | None
     message: str
     dirty: bool
@@ -71,16 +67,13 @@ def moment(run: Run) -> Moment:
 def moment_of(run: RunRow, records: Sequence[RecordRow]) -> Moment:
     """The same, of its rows in the tables of a history."""
     found = sorted(records, key=lambda record: order(record, record.cell))
-    pages = addresses([(run.run_id, record.cell) for record in found])
+    pages = addresses(run.run_id, [record.cell for record in found])
     model = headline(name for record in found for name in record.energy_models)
     return Moment(
-        file=run.file.rpartition("/")[2],
         run_id=run.run_id,
         created=run.created,
         machine=run.machine,
         sha=run.sha,
-        parents=run.parents,
-        base_sha=run.base_sha,
         branch=run.branch,
         message=run.message,
         dirty=run.dirty,
@@ -100,7 +93,6 @@ def _figures(record: RecordRow, page: str, energy_model: str | None) -> Figures:
         device=record.device,
         skipped=None if record.skipped is None else sentence(record.skipped),
         accuracy=None if record.correct is None or record.samples is None else record.correct / record.samples,
-        firing_rate=record.firing_rate,
         operations=None
         if samples is None or record.ac is None or record.mac is None
         else record.ac / samples + record.mac / samples,

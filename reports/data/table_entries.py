@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from inflor_bench.record.schema import Absent
 from inflor_bench.reports.data.cells import Cell, Missing, absent
 from inflor_bench.reports.data.format import THIN, percent, si, significant
@@ -24,20 +26,15 @@ def accuracy(cell: Cell) -> Datum:
     return Datum(percent(value.value, 2), value.value, detail=interval)
 
 
+def figure(cell: Cell, name: str, shown: Callable[[float], str] = si) -> Datum:
+    """A metric per inference."""
+    value = cell.figure(name)
+    return none(value) if isinstance(value, Missing) else Datum(shown(value), value)
+
+
 def firing_rate(cell: Cell) -> Datum:
     """Spikes per neuron and step."""
-    value = cell.figure("firing_rate")
-    return none(value) if isinstance(value, Missing) else Datum(significant(value), value)
-
-
-def operations(cell: Cell, kind: str) -> Datum:
-    """Operations per inference of one kind."""
-    return count(cell.figure(kind))
-
-
-def count(value: float | Missing) -> Datum:
-    """A number of operations."""
-    return none(value) if isinstance(value, Missing) else Datum(si(value), value)
+    return figure(cell, "firing_rate", significant)
 
 
 def energy(cell: Cell, model: str | None, largest: float | None = None) -> Datum:
@@ -74,12 +71,6 @@ def measured_energy(cell: Cell) -> Datum:
         return none(absent(section))
     above = f"{si(section.joules_per_inference_above_idle, 'J')} above idle"
     return Datum(si(section.joules_per_inference, "J"), section.joules_per_inference, detail=above)
-
-
-def reset_loss(cell: Cell) -> Datum:
-    """Mean |u - v - o| per spike."""
-    value = cell.figure("reset_loss")
-    return none(value) if isinstance(value, Missing) else Datum(loss(value), value)
 
 
 def quantisation(cell: Cell) -> tuple[Datum, Datum]:

@@ -36,6 +36,11 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:8]
 
 
+def layer_mark(name: str) -> str:
+    """What ties a layer's rows and its marks in figures together."""
+    return f"layer-{digest(name)}"
+
+
 def slug(name: str) -> str:
     """A name for files and anchors, of [a-z0-9-]: readable for a cell, with a digest where characters were lost."""
     readable = re.sub(r"[^a-z0-9]+", "-", name[:400].lower()).strip("-")[:80].strip("-")

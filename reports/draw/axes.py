@@ -123,6 +123,13 @@ def from_zero(axes: Axes, unit: str) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: tick(v, unit) if v else "0"))
 
 
+def accuracy_axis(axes: Axes, bins: int) -> None:
+    """A y axis of shares in [0, 1], in per cent, with at most `bins` steps."""
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: tick(round(100 * v, 6))))
+    axes.yaxis.set_major_locator(MaxNLocator(bins))
+    axes.set_ylabel("accuracy / %")
+
+
 def si_log_axis(axes: Axes, unit: str) -> None:
     """Three to seven readable ticks on a logarithmic x axis, with SI prefixes."""
     low, high = axes.get_xlim()

@@ -22,6 +22,7 @@ from inflor_bench.reports.draw.axes import (
     CHARACTER,
     ROW,
     Key,
+    accuracy_axis,
     add_axes,
     add_key,
     bands,
@@ -123,10 +124,8 @@ def accuracy_energy(models: Sequence[Point], energy_model: str, title: str, desc
         dot.set_gid(f"mark:{point.mark}")
     _place_labels(axes, models)
     si_log_axis(axes, "J")
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: tick(round(100 * v, 6))))
-    axes.yaxis.set_major_locator(MaxNLocator(6))
     axes.set_xlabel(f"estimated energy per inference, {clean(energy_model, 40)}")
-    axes.set_ylabel("accuracy / %")
+    accuracy_axis(axes, 6)
     return Drawing(figure, title, description)
 
 
@@ -303,10 +302,8 @@ def movement(moved: Sequence[tuple[Point, Point]], energy_model: str, title: str
             dot.set_gid(f"mark:{head.mark}")
     _place_labels(axes, [head for _, head in moved])
     si_log_axis(axes, "J")
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: tick(round(100 * v, 6))))
-    axes.yaxis.set_major_locator(MaxNLocator(6))
     axes.set_xlabel(f"estimated energy per inference, {clean(energy_model, 40)}")
-    axes.set_ylabel("accuracy / %")
+    accuracy_axis(axes, 6)
     return Drawing(figure, title, description)
 
 

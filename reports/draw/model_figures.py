@@ -17,6 +17,7 @@ from inflor_bench.reports.draw import palette
 from inflor_bench.reports.draw.axes import (
     ROW,
     Key,
+    accuracy_axis,
     add_axes,
     add_key,
     at,
@@ -210,10 +211,8 @@ def anytime(accuracies: Sequence[float], colour: str, title: str, description: s
     axes.plot(steps, accuracies, color=colour, marker="o", markersize=points(5), linewidth=points(1.4))
     axes.margins(x=0.06, y=0.15)
     axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
-    axes.yaxis.set_major_locator(MaxNLocator(5))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: tick(round(100 * v, 6))))
     axes.set_xlabel("time steps used")
-    axes.set_ylabel("accuracy / %")
+    accuracy_axis(axes, 5)
     return Drawing(figure, title, description)
 
 

@@ -16,8 +16,8 @@ MARKER = "<!-- inflor-bench -->"
 _WORST = 20
 
 
-def comment(cells: Sequence[Cell], energy_model: str | None, comparison: Comparison | None) -> str:
-    """Markdown with a marker in its first line, by which a later comment replaces it."""
+def comment(cells: Sequence[Cell], energy_model: str | None, comparison: Comparison | None, models: Table) -> str:
+    """Markdown with a marker in its first line, by which a later comment replaces it. `models` is the table of all."""
     parts = [
         MARKER,
         f"## InfLoR-Bench: {escape(overview.title(cells))}",
@@ -32,9 +32,7 @@ def comment(cells: Sequence[Cell], energy_model: str | None, comparison: Compari
             parts.append(_markdown(findings, _WORST))
         if len(findings.rows) > _WORST:
             parts.append(f"{len(findings.rows) - _WORST} more judgements stand in the report.")
-    judged = changes.by_cell(comparison, cells) if comparison else None
-    models = _markdown(overview.model_table(cells, energy_model, judged), 60)
-    parts.append(f"<details><summary>All {len(cells)} models</summary>\n\n{models}\n\n</details>")
+    parts.append(f"<details><summary>All {len(cells)} models</summary>\n\n{_markdown(models, 60)}\n\n</details>")
     skipped = [f"- {escape(c.name)}: {escape(c.skipped.reason)}" for c in cells if c.skipped]
     if skipped:
         parts.append("Not measured:\n\n" + "\n".join(skipped[:60]))
@@ -42,7 +40,10 @@ def comment(cells: Sequence[Cell], energy_model: str | None, comparison: Compari
 
 
 def escape(text: str, limit: int = 400) -> str:
-    """Text of a run as Markdown that shows it letter for letter: no link, no image, no HTML, no mention of a user."""
+    """Text of a run as Markdown that shows it letter for letter: no link, no image, no HTML, no mention of a user.
+
+    `verdict.render.escape` has an entity for each sign; this comment is read as it is, too, in the summary of a job.
+    """
     line = clean(text, limit).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     line = re.sub(r"([\\`*_{}\[\]()#!|~$])", r"\\\1", line)
     # An empty comment keeps GitHub from reading a mention, an address or an issue number.

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from inflor_bench.metrics import METRICS, Metric
-from inflor_bench.record.run_file import CellResult, Run
-from inflor_bench.record.schema import Record
+from inflor_bench.record.run_file import Run
 from inflor_bench.reports.data import changes, layers, provenance, table_entries
 from inflor_bench.reports.data.cells import Cell, Interval, Missing
 from inflor_bench.reports.data.format import points, relative
@@ -39,52 +38,54 @@ class ComparePage:
     gone: Sequence[str]
 
 
-def pairs(comparison: Comparison, cells: Sequence[Cell]) -> list[tuple[Cell, Record]]:
-    """The cells that the base has as well, each with the base's record."""
-    base = comparison.base.cells if comparison.base else {}
-    return [(c, base[c.record.name].record) for c in cells if c.run is comparison.head and c.record.name in base]
+def pairs(base: Run, cells: Sequence[Cell]) -> list[tuple[Cell, Cell]]:
+    """The base's cells that the head has as well, each with the head's, under the head's addresses."""
+    return [(Cell(found, c.slug), c) for c in cells if (found := base.cells.get(c.record.name))]
 
 
-def compare_page(comparison: Comparison, base: Run, cells: Sequence[Cell], energy_model: str | None) -> ComparePage:
-    """Compute the page of a comparison with a base; `cells` are those of the report that it stands in."""
-    mine = [c for c in cells if c.run is comparison.head]
-    gone = [clean(name) for name in base.cells if name not in comparison.head.cells]
+def compare_page(
+    comparison: Comparison,
+    base: Run,
+    cells: Sequence[Cell],
+    changed: Sequence[tuple[Cell, Sequence[layers.LayerChange]]],
+    energy_model: str | None,
+) -> ComparePage:
+    """Compute the page of a comparison with a base; `cells` are those of the head, `changed` what their layers did."""
+    both = pairs(base, cells)
     return ComparePage(
         f"{provenance.commit(base)} → {provenance.commit(comparison.head)}",
         changes.sentence(comparison),
         changes.strip(comparison),
         comparison.notes,
-        _models(comparison, base, mine, energy_model),
-        _plots(base, mine, energy_model),
+        _models(comparison, both, cells, energy_model),
+        _plots(both, energy_model) if energy_model else [],
         changes.moved_table(comparison, cells),
         changes.undecided_table(comparison, cells),
-        layers.moved_table(pairs(comparison, cells), _LAYERS),
+        layers.moved_table(changed, _LAYERS),
         _differences(base, comparison.head),
-        gone,
+        [clean(name) for name in base.cells if name not in comparison.head.cells],
     )
 
 
-def _base_cell(base: Run, cell: Cell) -> Cell | None:
-    found: CellResult | None = base.cells.get(cell.record.name)
-    return None if found is None else Cell(base, found, cell.slug)
-
-
-def _models(comparison: Comparison, run: Run, cells: Sequence[Cell], energy_model: str | None) -> Table:
+def _models(
+    comparison: Comparison, both: Sequence[tuple[Cell, Cell]], cells: Sequence[Cell], energy_model: str | None
+) -> Table:
     """A row a model: what the base had, what the head has, and the joint verdict."""
     columns = [Column("Model", numeric=False)]
     sides: dict[str, Callable[[Cell], Datum]] = {
         "accuracy": _accuracy,
         "firing_rate": table_entries.firing_rate,
-        "operations": lambda c: table_entries.operations(c, "operations"),
+        "operations": lambda c: table_entries.figure(c, "operations"),
         "energy": lambda c: table_entries.energy(c, energy_model),
     }
     for metric in (METRICS[name] for name in sides):
         group = f"{metric.title}, {energy_model or 'no model'}" if metric.name == "energy" else metric.title
         columns += [Column(side, metric.unit, group) for side in ("base", "head")] + [Column("change", "", group)]
     found = {(f.cell, f.metric): f for f in comparison.findings}
+    bases = {cell.slug: base for base, cell in both}
     rows = []
     for cell in cells:
-        base = _base_cell(run, cell)
+        base = bases.get(cell.slug)
         joint = comparison.sentences.get(cell.record.name)
         said = f"{cell.dataset}; {clean(joint, 300)}" if joint else f"{cell.dataset}; not in the base"
         data = [Datum(label(cell), cell.name, detail=said, href=f"models/{cell.slug}.html", tone=cell.neuron)]
@@ -113,15 +114,12 @@ def _change(before: Datum, head: Datum, metric: Metric, finding: Finding | None)
     return Datum(relative(difference / before.value), difference / before.value) if before.value else Datum("–", None)
 
 
-def _plots(run: Run, cells: Sequence[Cell], energy_model: str | None) -> list[Plot]:
-    if energy_model is None:
-        return []
+def _plots(both: Sequence[tuple[Cell, Cell]], energy_model: str) -> list[Plot]:
     groups: dict[str, list[tuple[figures.Point, figures.Point]]] = {}
-    for cell in cells:
-        base = _base_cell(run, cell)
-        here = None if base is None else (_point(base, energy_model), _point(cell, energy_model))
-        if here is not None and here[0] is not None and here[1] is not None:
-            groups.setdefault(cell.dataset, []).append((here[0], here[1]))
+    for base, cell in both:
+        before, now = _point(base, energy_model), _point(cell, energy_model)
+        if before is not None and now is not None:
+            groups.setdefault(cell.dataset, []).append((before, now))
     return [
         Plot(
             f"movement-{number}",

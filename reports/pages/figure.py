@@ -75,7 +75,7 @@ def write_figures(
         raise ReportInputError(f"There is no format {kind!r}; choose one of {', '.join(paper.FORMATS)}.")
     if not 60 <= millimetres <= 500:
         raise ReportInputError(f"A figure of {millimetres:g} mm is not readable; give a width from 60 to 500 mm.")
-    cells = [c for c in collect([run]) if fnmatchcase(c.record.name, only)]
+    cells = [c for c in collect(run) if fnmatchcase(c.record.name, only)]
     if not cells:
         raise ReportInputError(f"{run.path}: no cell matches {only!r}; its cells are {', '.join(run.cells)}.")
     with canvas.for_print(millimetres):

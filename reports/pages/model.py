@@ -11,8 +11,9 @@ from inflor_bench.reports.data.cells import Cell, Missing, absent
 from inflor_bench.reports.data.format import integer, share, si, significant
 from inflor_bench.reports.data.instruments import conditions_table, power_table
 from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, text
+from inflor_bench.reports.data.text import layer_mark
 from inflor_bench.reports.draw.plots import Plot
-from inflor_bench.reports.pages.model_plots import figures_of, layer_mark
+from inflor_bench.reports.pages.model_plots import figures_of
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,8 @@ def facts(cell: Cell, energy_model: str | None) -> list[tuple[str, Datum]]:
     return [
         ("Accuracy", table_entries.accuracy(cell)),
         ("Firing rate", table_entries.firing_rate(cell)),
-        ("AC per inference", table_entries.operations(cell, "ac")),
-        ("MAC per inference", table_entries.operations(cell, "mac")),
+        ("AC per inference", table_entries.figure(cell, "ac")),
+        ("MAC per inference", table_entries.figure(cell, "mac")),
         (f"Estimated energy, {energy_model or 'no model'}", table_entries.energy(cell, energy_model)),
         ("Measured energy", table_entries.measured_energy(cell)),
         ("Median latency", table_entries.latency(cell, "median")),

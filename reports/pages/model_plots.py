@@ -9,8 +9,9 @@ import numpy as np
 from inflor_bench.record.schema import Absent, Histogram, InformationLayer, Synops
 from inflor_bench.reports.data.cells import Cell, absent
 from inflor_bench.reports.data.format import percent, si, significant
+from inflor_bench.reports.data.layers import QUANTITIES, LayerChange
 from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, text
-from inflor_bench.reports.data.text import digest
+from inflor_bench.reports.data.text import layer_mark
 from inflor_bench.reports.draw import figures, model_figures, palette
 from inflor_bench.reports.draw.plots import Plot, no_plot
 
@@ -27,11 +28,6 @@ def figures_of(cell: Cell) -> list[Plot]:
         _energy(cell),
         *([_anytime(cell)] if steps else []),
     ]
-
-
-def layer_mark(name: str) -> str:
-    """What ties a layer's rows and its marks in figures together."""
-    return f"layer-{digest(name)}"
 
 
 def _operations(cell: Cell) -> Plot:
@@ -259,3 +255,32 @@ def _anytime(cell: Cell) -> Plot:
     )
     caption = "How accurate an answer after fewer time steps is: one pass over the test set after training."
     return Plot(name, heading, caption, drawing, Table(f"{name}-data", heading, columns, rows))
+
+
+def changes_plot(found: Sequence[LayerChange]) -> Plot:
+    """Change by layer: operations left, firing rate right."""
+    name, heading = "base-change", "Change by layer"
+    ac, mac, rates = ([x for x in found if x.quantity is QUANTITIES[i]] for i in (0, 1, 3))
+    whole = [(a.layer, _ratio(_sum(a.base, m.base), _sum(a.head, m.head))) for a, m in zip(ac, mac, strict=True)]
+    changes = (
+        [(x, r) for x, r in whole if r is not None],
+        [(x.layer, x.relative) for x in rates if x.relative is not None],
+    )
+    if not any(change for side in changes for _, change in side):
+        return no_plot(name, heading, "No layer does more or fewer operations, and none fires more or less often.")
+    drawing = figures.changes_by_layer(
+        changes[0], changes[1], heading, "Relative change of operations and of firing rate by layer."
+    )
+    caption = (
+        "Relative change against the base. Operations are AC and MAC together; the firing rate is spikes per neuron "
+        "and step. What is the same in every layer is left out."
+    )
+    return Plot(name, heading, caption, drawing, None)
+
+
+def _sum(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one + other
+
+
+def _ratio(base: float | None, head: float | None) -> float | None:
+    return head / base - 1 if base and head is not None else None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from inflor_bench.reports.data import table_entries
-from inflor_bench.reports.data.cells import NEURONS, Cell, Interval, Missing
-from inflor_bench.reports.data.format import above, percent, ratio, si
+from inflor_bench.reports.data.cells import NEURONS, Cell, Interval, Missing, energy_ratio
+from inflor_bench.reports.data.format import above, listed, percent, ratio, si
 from inflor_bench.reports.data.tables import Column, Datum, Row, Table, metric_column, missing, text
 from inflor_bench.reports.draw import figures
 from inflor_bench.reports.draw.plots import Plot, no_plot
@@ -32,7 +32,8 @@ def title(cells: Sequence[Cell]) -> str:
     if not kinds or not datasets:
         return f"{len(cells)} models, measured"
     where = listed(datasets) if len(datasets) <= 3 else f"{len(datasets)} data sets"
-    return f"{listed(kinds)} on {where}"[:1].upper() + f"{listed(kinds)} on {where}"[1:]
+    said = f"{listed(kinds)} on {where}"
+    return said[:1].upper() + said[1:]
 
 
 def sentence(cells: Sequence[Cell], energy_model: str | None) -> str:
@@ -53,8 +54,7 @@ def sentence(cells: Sequence[Cell], energy_model: str | None) -> str:
 
 
 def _outcome(dataset: str, cells: Sequence[Cell], energy_model: str | None) -> str:
-    scored = [(c, c.accuracy) for c in cells]
-    known = [(c, a) for c, a in scored if isinstance(a, Interval)]
+    known = [(c, a) for c in cells if isinstance(a := c.accuracy, Interval)]
     spiking = [(c, a) for c, a in known if c.neuron != "relu"]
     if not known:
         return ""
@@ -65,15 +65,11 @@ def _outcome(dataset: str, cells: Sequence[Cell], energy_model: str | None) -> s
         said = f"{best.name} reaches {percent(accuracy.value, 2)}"
     else:
         said += f" {'spiking ' if spiking else ''}model with {percent(accuracy.value, 2)}"
-    twin = next((c for c, _ in known if c.neuron == "relu" and c.group == best.group), None)
-    if twin is not None and twin is not best:
-        other = twin.accuracy
-        assert isinstance(other, Interval)
+    twin, other = next(((c, a) for c, a in known if c.neuron == "relu" and c.group == best.group), (best, accuracy))
+    if twin is not best:
         said += f", {above(accuracy.value - other.value)} its ReLU twin"
-        if energy_model is not None:
-            a, b = twin.energy(energy_model), best.energy(energy_model)
-            if not isinstance(a, Missing) and not isinstance(b, Missing) and a.joules:
-                said += f" at {ratio(b.joules / a.joules)} the estimated energy"
+        if (energy := energy_ratio(twin, best, energy_model)) is not None:
+            said += f" at {ratio(energy)} the estimated energy"
     return said
 
 
@@ -108,22 +104,24 @@ def model_table(cells: Sequence[Cell], energy_model: str | None, changes: dict[s
             if not isinstance(energy, Missing):
                 largest[cell.dataset] = max(largest.get(cell.dataset, 0.0), energy.joules)
     seeds = len({c.model.seed for c in cells}) > 1
-    runs = len({c.run.run_id for c in cells}) > 1
     rows = []
     for cell in cells:
         steps = cell.model.timesteps
-        detail = " ".join(
-            filter(None, (f"seed {cell.model.seed}" if seeds else "", f"run {cell.run.run_id[:12]}" if runs else ""))
-        )
         head = [
-            Datum(label(cell), cell.name, detail=detail, href=f"models/{cell.slug}.html", tone=cell.neuron),
+            Datum(
+                label(cell),
+                cell.name,
+                detail=f"seed {cell.model.seed}" if seeds else "",
+                href=f"models/{cell.slug}.html",
+                tone=cell.neuron,
+            ),
             text(cell.dataset),
             Datum(str(steps), steps) if steps is not None else missing("the model gives no number of time steps", "?"),
         ]
         body = [
             table_entries.accuracy(cell),
             table_entries.firing_rate(cell),
-            *(table_entries.operations(cell, kind) for kind in ("ac", "mac", "dense")),
+            *(table_entries.figure(cell, kind) for kind in ("ac", "mac", "dense")),
             table_entries.energy(cell, energy_model, largest.get(cell.dataset)),
             table_entries.latency(cell, "median"),
             table_entries.latency(cell, "p95"),
@@ -212,8 +210,3 @@ def _pareto(name: str, dataset: str, cells: Sequence[Cell], energy_model: str) -
 
 def _models(count: int) -> str:
     return "One model" if count == 1 else f"{count} models"
-
-
-def listed(parts: Sequence[str]) -> str:
-    """Parts as a list in a sentence."""
-    return "".join(parts) if len(parts) < 2 else f"{', '.join(parts[:-1])} and {parts[-1]}"

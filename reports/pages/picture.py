@@ -28,7 +28,7 @@ def picture(run: Run, out: Path, *, width: int = 1280, height: int = 1990) -> Pa
     if chromium is None:
         raise ReportInputError(f"{out}: a picture takes a Chromium on the PATH; install one, or skip the picture.")
     with tempfile.TemporaryDirectory() as folder:
-        page = build([run], Path(folder) / "report")
+        page = build(run, Path(folder) / "report")
         shot = Path(folder) / "shot.png"
         command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
         command += [f"--user-data-dir={folder}/profile", f"--window-size={width},{height}"]

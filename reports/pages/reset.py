@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from inflor_bench.record.schema import Absent, InformationLayer
 from inflor_bench.reports.data import table_entries
-from inflor_bench.reports.data.cells import Cell, Missing
-from inflor_bench.reports.data.format import above, p_value, points, ratio, relative, share
+from inflor_bench.reports.data.cells import Cell, Missing, energy_ratio, known
+from inflor_bench.reports.data.format import above, listed, p_value, points, ratio, relative, share
 from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, text
 from inflor_bench.reports.draw import figures
 from inflor_bench.reports.draw.plots import Plot, no_plot
-from inflor_bench.reports.pages.overview import listed
 from inflor_bench.verdict.statistics import mcnemar
 
 
@@ -25,7 +24,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ResetComparison:
     """The spiking variants of one network on one data set at one T, and its ReLU twin."""
 
     anchor: str
@@ -35,7 +34,7 @@ class Comparison:
     plots: Sequence[Plot]
 
 
-def comparisons(cells: Sequence[Cell], energy_model: str | None) -> list[Comparison]:
+def comparisons(cells: Sequence[Cell], energy_model: str | None) -> list[ResetComparison]:
     """One comparison for each network, data set and T with at least two spiking variants."""
     groups: dict[tuple[str, str, str], list[Cell]] = {}
     twins: dict[tuple[str, str], list[Cell]] = {}
@@ -46,7 +45,7 @@ def comparisons(cells: Sequence[Cell], energy_model: str | None) -> list[Compari
             twins.setdefault(cell.group, []).append(cell)
         else:
             groups.setdefault((*cell.group, cell.timesteps), []).append(cell)
-    found: list[Comparison] = []
+    found: list[ResetComparison] = []
     for (dataset, network, steps), members in groups.items():
         if len({c.neuron for c in members}) > 1:
             twin = twins.get((dataset, network), [])
@@ -67,7 +66,7 @@ def paired_p_value(one: Cell, other: Cell) -> float | None:
 
 def _compare(
     number: int, title: str, members: Sequence[Cell], twins: Sequence[Cell], energy_model: str | None
-) -> Comparison:
+) -> ResetComparison:
     name = f"reset-{number + 1}"
     shown = [*twins, *members]
     many_seeds = len({c.model.seed for c in shown}) > 1
@@ -78,7 +77,7 @@ def _compare(
         Answer("What does each cost?", _costs(shown, labels, energy_model)),
     ]
     plots = [_loss_plot(name, title, members, labels), _cost_plot(name, title, shown, labels, energy_model)]
-    return Comparison(name, title, answers, _table(name, title, shown, labels, energy_model), plots)
+    return ResetComparison(name, title, answers, _table(name, title, shown, labels, energy_model), plots)
 
 
 def _thrown_away(members: Sequence[Cell], labels: Mapping[str, str]) -> list[str]:
@@ -149,33 +148,19 @@ def _costs(shown: Sequence[Cell], labels: Mapping[str, str], energy_model: str |
         if cell is base or cell.neuron == "relu" or cell.model.seed != base.model.seed:
             continue
         parts = []
-        a, b = (_synaptic(c) for c in (base, cell))
+        a, b = (known(c.figure("operations")) for c in (base, cell))
         if a and b is not None:
             parts.append(f"{ratio(b / a)} the synaptic operations")
-        if (energy := _energy_ratio(base, cell, energy_model)) is not None:
+        if (energy := energy_ratio(base, cell, energy_model)) is not None:
             parts.append(f"{ratio(energy)} the estimated energy")
         if parts:
             sentences.append(f"Per inference, {labels[cell.slug]} takes {listed(parts)} of {labels[base.slug]}.")
     twin = next((c for c in shown if c.neuron == "relu"), None)
-    if twin is not None and (energy := _energy_ratio(twin, base, energy_model)) is not None:
+    if twin is not None and (energy := energy_ratio(twin, base, energy_model)) is not None:
         sentences.append(f"Next to its ReLU twin, {labels[base.slug]} is estimated at {ratio(energy)} the energy.")
     if any(c.neuron.endswith("-mpr") for c in shown):
         sentences.append("MPR itself costs nothing at inference; only the spikes that training led to differ.")
     return sentences or ["Nothing was counted."]
-
-
-def _synaptic(cell: Cell) -> float | None:
-    operations = cell.figure("operations")
-    return None if isinstance(operations, Missing) else operations
-
-
-def _energy_ratio(base: Cell, cell: Cell, energy_model: str | None) -> float | None:
-    if energy_model is None:
-        return None
-    a, b = base.energy(energy_model), cell.energy(energy_model)
-    if isinstance(a, Missing) or isinstance(b, Missing) or not a.joules:
-        return None
-    return b.joules / a.joules
 
 
 def _table(name: str, title: str, shown: Sequence[Cell], labels: Mapping[str, str], energy_model: str | None) -> Table:
@@ -202,11 +187,11 @@ def _table(name: str, title: str, shown: Sequence[Cell], labels: Mapping[str, st
                     table_entries.accuracy(cell),
                     _against(base, cell),
                     table_entries.firing_rate(cell),
-                    table_entries.reset_loss(cell),
+                    table_entries.figure(cell, "reset_loss", table_entries.loss),
                     *table_entries.quantisation(cell),
-                    table_entries.operations(cell, "ac"),
-                    table_entries.operations(cell, "mac"),
-                    table_entries.count(cell.figure("neuron_updates")),
+                    table_entries.figure(cell, "ac"),
+                    table_entries.figure(cell, "mac"),
+                    table_entries.figure(cell, "neuron_updates"),
                     table_entries.energy(cell, energy_model),
                 ],
                 mark=cell.slug,
@@ -221,8 +206,10 @@ def _against(base: Cell | None, cell: Cell) -> Datum:
     if base is cell:
         return Datum("reference", None)
     a, b = base.accuracy, cell.accuracy
-    if isinstance(a, Missing) or isinstance(b, Missing):
-        return table_entries.none(a if isinstance(a, Missing) else b if isinstance(b, Missing) else Missing(""))
+    if isinstance(a, Missing):
+        return table_entries.none(a)
+    if isinstance(b, Missing):
+        return table_entries.none(b)
     p = paired_p_value(base, cell)
     return Datum(points(b.value - a.value), 100 * (b.value - a.value), detail="" if p is None else p_value(p))
 
@@ -275,16 +262,15 @@ def _cost_plot(
     heading = "What each costs"
     variants = []
     for cell in shown:
-        ac, mac = cell.figure("ac"), cell.figure("mac")
-        energy = cell.energy(energy_model) if energy_model else Missing("no estimate")
+        energy = known(cell.energy(energy_model)) if energy_model else None
         variants.append(
             figures.Variant(
                 cell.slug,
                 labels[cell.slug],
                 cell.neuron,
-                None if isinstance(ac, Missing) else ac,
-                None if isinstance(mac, Missing) else mac,
-                None if isinstance(energy, Missing) else energy.joules,
+                known(cell.figure("ac")),
+                known(cell.figure("mac")),
+                energy.joules if energy else None,
             )
         )
     if all(v.ac is None and v.joules is None for v in variants):
@@ -300,7 +286,7 @@ def _cost_plot(
         Row(
             [
                 text(labels[c.slug]),
-                *(table_entries.operations(c, k) for k in ("ac", "mac", "dense")),
+                *(table_entries.figure(c, k) for k in ("ac", "mac", "dense")),
                 table_entries.energy(c, energy_model),
             ]
         )

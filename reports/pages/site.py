@@ -206,5 +206,5 @@ def _build(site: Path, entry: Entry, against: Against) -> None:
         "counts": comparison.counts if base or comparison.findings else None,
     }
     with replaced(site / "runs" / entry.place) as out:
-        build([head], out, comparison=comparison, site=Site("../../", "../../trends.html"))
+        build(head, out, comparison=comparison, site=Site("../../", "../../trends.html"))
         write(out, {"summary.json": json.dumps(summary, ensure_ascii=True, separators=(",", ":")) + "\n"})

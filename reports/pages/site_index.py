@@ -37,9 +37,7 @@ def files(runs: Sequence[Listed], damaged: Sequence[str]) -> dict[str, str | byt
             title="All runs",
             trends=drawn,
             runs=table,
-            levels=trends.event_table(history, drawn.events, {s.name: s for s in subjects}, _LEVELS)
-            if drawn.events
-            else None,
+            levels=drawn.event_table(_LEVELS),
             newest=runs[-1][0],
             damaged=damaged,
             facets={

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from inflor_bench.metrics import Metric
 from inflor_bench.reports.data.cells import Cell
-from inflor_bench.reports.data.format import movement, quantity
+from inflor_bench.reports.data.format import listed, movement, quantity
 from inflor_bench.reports.data.shifts import FOLLOWED, Event, Line, events, lines
 from inflor_bench.reports.data.summaries import Moment
 from inflor_bench.reports.data.tables import Column, Datum, Row, Table, text
@@ -15,7 +15,6 @@ from inflor_bench.reports.data.text import clean, slug
 from inflor_bench.reports.draw import figures
 from inflor_bench.reports.draw.plots import Plot
 from inflor_bench.reports.draw.sparkline import sparkline
-from inflor_bench.reports.pages.overview import listed
 
 _EVENTS = 60
 _ROWS = 20
@@ -40,12 +39,34 @@ class Trends:
     """Everything that the trends page shows. Without two runs `lines` is empty, and `sentence` says so."""
 
     history: Sequence[Moment]
+    subjects: Sequence[Subject]
     sentence: str
-    lines: Sequence[Line]
-    events: Sequence[Event]
-    event_table: Table | None
-    models: Table | None
-    plots: Sequence[Plot]
+    lines: Sequence[Line] = ()
+    events: Sequence[Event] = ()
+    models: Table | None = None
+    plots: Sequence[Plot] = ()
+
+    def event_table(self, limit: int = _EVENTS) -> Table | None:
+        """Where a level changed, newest first; at most `limit` rows. None where none did."""
+        if not self.events:
+            return None
+        by_name = {s.name: s for s in self.subjects}
+        columns = [
+            Column("Commit", numeric=False),
+            Column("Run", numeric=False, meaning="when it was measured"),
+            Column("Model", numeric=False),
+            Column("Metric", numeric=False),
+            Column("Before", meaning="median of the level before"),
+            Column("After", meaning="median of the level that begins here"),
+            Column("Change", meaning="relative; for accuracy in percentage points"),
+            Column("Verdict", numeric=False),
+        ]
+        groups: dict[tuple[int, str, str], list[Event]] = {}
+        for event in self.events:
+            groups.setdefault((event.index, event.line.metric.name, event.verdict), []).append(event)
+        rows = [_event_row(self.history, group, by_name) for group in list(groups.values())[:limit]]
+        more = f" (the newest {limit} of {len(groups)}; trends.csv has every value)" if len(groups) > limit else ""
+        return Table("levels", f"Where a level changed, newest first{more}", columns, rows, sortable=True)
 
 
 def of_cells(cells: Sequence[Cell]) -> list[Subject]:
@@ -72,16 +93,15 @@ def trends(history: Sequence[Moment], subjects: Sequence[Subject]) -> Trends:
     if len(history) < 2:
         said = "There is one run so far." if history else "This report was made without a history of runs."
         said += " Trends need two runs or more; they are drawn as the history grows."
-        return Trends(history, said, [], [], None, None, [])
+        return Trends(history, subjects, said)
     found = lines(history, [s.name for s in subjects])
     told = events(found)
-    by_name = {s.name: s for s in subjects}
     return Trends(
         history,
+        subjects,
         _sentence(history, told),
         found,
         told,
-        event_table(history, told, by_name, _EVENTS) if told else None,
         _models(found, subjects) if found else None,
         _plots(history, found, subjects),
     )
@@ -103,26 +123,6 @@ def _sentence(history: Sequence[Moment], told: Sequence[Event]) -> str:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def event_table(history: Sequence[Moment], told: Sequence[Event], subjects: dict[str, Subject], limit: int) -> Table:
-    """Where a level changed, newest first; at most `limit` rows."""
-    columns = [
-        Column("Commit", numeric=False),
-        Column("Run", numeric=False, meaning="when it was measured"),
-        Column("Model", numeric=False),
-        Column("Metric", numeric=False),
-        Column("Before", meaning="median of the level before"),
-        Column("After", meaning="median of the level that begins here"),
-        Column("Change", meaning="relative; for accuracy in percentage points"),
-        Column("Verdict", numeric=False),
-    ]
-    groups: dict[tuple[int, str, str], list[Event]] = {}
-    for event in told:
-        groups.setdefault((event.index, event.line.metric.name, event.verdict), []).append(event)
-    rows = [_event_row(history, group, subjects) for group in list(groups.values())[:limit]]
-    more = f" (the newest {limit} of {len(groups)}; trends.csv has every value)" if len(groups) > limit else ""
-    return Table("levels", f"Where a level changed, newest first{more}", columns, rows, sortable=True)
 
 
 def _event_row(history: Sequence[Moment], group: Sequence[Event], subjects: dict[str, Subject]) -> Row:

@@ -78,7 +78,7 @@ def reporting(count: int, place: Path) -> Callable[[], object]:
     def call() -> object:
         out = place / f"report{count}"
         shutil.rmtree(out, ignore_errors=True)
-        return build([run], out)
+        return build(run, out)
 
     return call
 

@@ -116,7 +116,7 @@ def _run(path: Path, out: Path, number: int) -> None:
     ):
         strict(document)
     if number % 100 == 0:
-        build_report([run], out / "report", comparison=judge(good, run), history=[moment(good), moment(run)])
+        build_report(run, out / "report", comparison=judge(good, run), history=[moment(good), moment(run)])
 
 
 def _history(path: Path, out: Path, number: int) -> None:

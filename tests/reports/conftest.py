@@ -99,7 +99,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="session")
 def report(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return once(tmp_path_factory, "report", lambda folder: build([run], folder).parent)
+    return once(tmp_path_factory, "report", lambda folder: build(run, folder).parent)
 
 
 @pytest.fixture(scope="session")
@@ -135,7 +135,7 @@ def compared(run: Run, request: pytest.FixtureRequest, tmp_path_factory: pytest.
 
     def make(folder: Path) -> Path:
         base, past = request.getfixturevalue("base"), request.getfixturevalue("past")
-        return build([run], folder, comparison=judge(base, run), history=[*past, moment(run)]).parent
+        return build(run, folder, comparison=judge(base, run), history=[*past, moment(run)]).parent
 
     return once(tmp_path_factory, "compared", make)
 

@@ -36,9 +36,9 @@ def main() -> None:
         root = Path(folder)
         head = sample.run_of(sample.fifty(), root / "head.json")
         base = sample.run_of(sample.fifty(scale=0.9, run_id="base"), root / "base.json")
-        timed("50 cells of 20 layers", lambda: build([head], root / "plain"))
+        timed("50 cells of 20 layers", lambda: build(head, root / "plain"))
         bytes_of(root / "plain")
-        timed("the same, compared with a base", lambda: build([head], root / "pair", comparison=judge(base, head)))
+        timed("the same, compared with a base", lambda: build(head, root / "pair", comparison=judge(base, head)))
         bytes_of(root / "pair")
         runs = root / "runs"
         runs.mkdir()
@@ -54,7 +54,7 @@ def main() -> None:
             sample.run_of(records, runs / f"2026{i:04}T000000Z_{i:012x}_r{i:07}.json")
         past = timed("500 runs of 20 cells, read", lambda: read_moments(runs)).moments
         cells = sample.run_of(one, root / "twenty.json")
-        timed("their report with trends", lambda: build([cells], root / "trends", history=[*past, moment(cells)]))
+        timed("their report with trends", lambda: build(cells, root / "trends", history=[*past, moment(cells)]))
         bytes_of(root / "trends")
 
 

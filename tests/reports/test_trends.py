@@ -114,7 +114,7 @@ def test_the_trends_page_has_every_run_and_model(compared: Path, past: list[Mome
 
 
 def test_one_run_has_no_trends_and_says_so(run: Run, tmp_path: Path, visit: Any) -> None:
-    out = build([run], tmp_path, history=[moment(run)]).parent
+    out = build(run, tmp_path, history=[moment(run)]).parent
     assert not (out / "trends.html").exists()
     assert "There is one run so far" in visit(out / "index.html").page.inner_text("#trends")
 
@@ -163,7 +163,7 @@ def test_time_orders_runs_whatever_offset_it_is_written_with() -> None:
 
 
 def test_a_moment_leads_to_the_pages_that_a_report_has(run: Run) -> None:
-    found = {cell.record.name: cell for cell in collect([run])}
+    found = {cell.record.name: cell for cell in collect(run)}
     kept = moment(run).cells
     assert kept.keys() == found.keys()
     for name, cell in found.items():

@@ -97,7 +97,7 @@ def test_a_cell_has_a_readable_address_that_others_cannot_take() -> None:
 def test_cells_whose_addresses_would_be_the_same_get_different_ones(tmp_path: Path) -> None:
     one = sample.record("a/b-c/soft/T2/s0")
     two = sample.with_name(one, "a-b/c/soft/T2/s0")
-    cells = collect([sample.run_of([one, two], tmp_path / "run.json")])
+    cells = collect(sample.run_of([one, two], tmp_path / "run.json"))
     assert len({c.slug for c in cells}) == 2
 
 
@@ -133,7 +133,7 @@ def test_markdown_of_a_run_shows_letters_and_nothing_else() -> None:
 
 def cell(tmp_path: Path, **options: object) -> Cell:
     run = sample.run_of([sample.record(**options)], tmp_path / "run.json")  # type: ignore[arg-type]
-    return collect([run])[0]
+    return collect(run)[0]
 
 
 def test_a_cell_s_figures_are_those_of_its_record(tmp_path: Path) -> None:
@@ -162,11 +162,11 @@ def test_a_cell_s_figures_are_those_of_its_record(tmp_path: Path) -> None:
 
 def test_what_is_missing_is_missing_with_its_reason(tmp_path: Path) -> None:
     whole = sample.record("digits/resnet8/relu/T1/s0")
-    one = collect([sample.run_of([whole], tmp_path / "run.json")])[0]
+    one = collect(sample.run_of([whole], tmp_path / "run.json"))[0]
     assert one.figure("firing_rate") == Missing("an ANN has no spikes")
     assert one.figure("reset_loss") == Missing("an ANN has no membrane")
     assert one.skipped is None
-    gone = collect([sample.run_of([sample.skipped(whole, "no data")], tmp_path / "gone.json")])[0]
+    gone = collect(sample.run_of([sample.skipped(whole, "no data")], tmp_path / "gone.json"))[0]
     assert gone.skipped == Missing("no data", "skipped")
 
 
@@ -176,7 +176,7 @@ def test_the_paired_test_is_mcnemar_s(tmp_path: Path) -> None:
         sample.record(name, accuracy=a, n=300, seed=s)
         for s, (name, a) in enumerate(zip(names, (0.8, 0.86), strict=True))
     ]
-    hard, soft = collect([sample.run_of(records, tmp_path / "run.json")])
+    hard, soft = collect(sample.run_of(records, tmp_path / "run.json"))
     a, b = (r.accuracy.unpack() for r in records)  # type: ignore[union-attr]
     table = [[np.sum(a & b), np.sum(a & ~b)], [np.sum(~a & b), np.sum(~a & ~b)]]
     assert paired_p_value(hard, soft) == pytest.approx(mcnemar(table, exact=True).pvalue)
@@ -186,7 +186,7 @@ def test_no_paired_test_on_different_data(tmp_path: Path) -> None:
     one, two = sample.record("digits/resnet8/hard/T4/s0"), sample.record("digits/resnet8/soft/T4/s0")
     data = two.provenance.dataset.model_copy(update={"sha256": "0" * 64})  # type: ignore[union-attr]
     two = two.model_copy(update={"provenance": two.provenance.model_copy(update={"dataset": data})})
-    hard, soft = collect([sample.run_of([one, two], tmp_path / "run.json")])
+    hard, soft = collect(sample.run_of([one, two], tmp_path / "run.json"))
     assert paired_p_value(hard, soft) is None
 
 
