@@ -9,7 +9,7 @@ from inflor_bench.metrics import METRICS, metric_of
 from inflor_bench.reports.data.cells import Cell
 from inflor_bench.reports.data.format import integer, p_value, points, quantity, relative, signed, significant
 from inflor_bench.reports.data.provenance import commit
-from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, text
+from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, text, text_columns
 from inflor_bench.reports.data.text import clean
 from inflor_bench.verdict import render
 from inflor_bench.verdict.compare import Comparison
@@ -104,10 +104,7 @@ def undecided_table(comparison: Comparison, cells: Sequence[Cell]) -> Table:
 def _table(name: str, caption: str, verdicts: Sequence[str], comparison: Comparison, cells: Sequence[Cell]) -> Table:
     addresses = {c.record.name: c.slug for c in cells}
     columns = [
-        Column("Model", numeric=False),
-        Column("Verdict", numeric=False),
-        Column("Metric", numeric=False),
-        Column("Layer", numeric=False),
+        *text_columns("Model", "Verdict", "Metric", "Layer"),
         Column("Base"),
         Column("Head"),
         Column("Change", meaning="relative to the base; for accuracy in percentage points; 95 % interval below"),

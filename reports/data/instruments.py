@@ -8,7 +8,7 @@ from inflor_bench.record.schema import Absent, Latency, Power, Record, Rounds
 from inflor_bench.reports.data.cells import Cell, absent
 from inflor_bench.reports.data.format import percent, si, significant
 from inflor_bench.reports.data.table_entries import none
-from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, text
+from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, text, text_columns
 
 
 def power_table(cell: Cell) -> Table | None:
@@ -81,8 +81,7 @@ def conditions_table(cell: Cell) -> Table | None:
     if not rows:
         return None
     columns = [
-        Column("Condition", numeric=False),
-        Column("", numeric=False),
+        *text_columns("Condition", ""),
         Column("Median", "s", "Latency, measured"),
         Column("p95", "s", "Latency, measured"),
         Column("Rounds", "1"),

@@ -9,7 +9,7 @@ from inflor_bench.record.schema import Absent, Record
 from inflor_bench.reports.data import table_entries
 from inflor_bench.reports.data.cells import Cell
 from inflor_bench.reports.data.format import relative, si, significant
-from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, text
+from inflor_bench.reports.data.tables import Column, Datum, Row, Table, number, text, text_columns
 from inflor_bench.reports.data.text import layer_mark
 
 Values = dict[str, float]
@@ -121,7 +121,7 @@ def moved_table(found: Sequence[tuple[Cell, Sequence[LayerChange]]], limit: int 
         for c, x in shown
     ]
     more = f": {len(shown)} of {len(moved)}; layer-changes.csv has all" if len(shown) < len(moved) else ""
-    columns = [Column("Model", numeric=False), Column("Layer", numeric=False), *_COLUMNS]
+    columns = [*text_columns("Model", "Layer"), *_COLUMNS]
     return Table("layer-changes", f"Layers that moved, the largest change first{more}", columns, rows, sortable=True)
 
 
@@ -136,9 +136,5 @@ _COLUMNS = (
 def _data(x: LayerChange) -> Iterator[Datum]:
     yield text(x.quantity.name)
     for value in (x.base, x.head):
-        yield (
-            missing("the layer has no such figure in that run", "none")
-            if value is None
-            else Datum(x.quantity.shown(value), value)
-        )
+        yield number(value, x.quantity.shown, "the layer has no such figure in that run", "none")
     yield Datum("–", None) if x.relative is None else Datum(relative(x.relative), x.relative)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from inflor_bench.record.schema import Absent
 from inflor_bench.reports.data.cells import Cell, Missing, absent
 from inflor_bench.reports.data.format import THIN, percent, si, significant
-from inflor_bench.reports.data.tables import Datum, missing
+from inflor_bench.reports.data.tables import Datum, missing, number
 
 _LABELS = {"unavailable": "not measured", "skipped": "skipped", "failed": "failed"}
 
@@ -79,8 +79,7 @@ def quantisation(cell: Cell) -> tuple[Datum, Datum]:
     if isinstance(value, Missing):
         return none(value), none(value)
     before, after = value
-    rectified = missing("a neuron offers no rectifier") if after is None else Datum(loss(after), after)
-    return Datum(loss(before), before), rectified
+    return Datum(loss(before), before), number(after, loss, "a neuron offers no rectifier")
 
 
 def loss(value: float) -> str:

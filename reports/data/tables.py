@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from markupsafe import Markup
@@ -102,6 +102,16 @@ def text(value: str, href: str = "") -> Datum:
 def missing(reason: str, label: str = "not measured") -> Datum:
     """A datum without a value, and why."""
     return Datum(label, None, reason=reason)
+
+
+def number(value: float | None, shown: Callable[[float], str], reason: str, label: str = "not measured") -> Datum:
+    """A number as `shown` prints it; where it is None, why."""
+    return missing(reason, label) if value is None else Datum(shown(value), value)
+
+
+def text_columns(*heads: str) -> list[Column]:
+    """Columns of words under these heads."""
+    return [Column(head, numeric=False) for head in heads]
 
 
 def csv_text(table: Table) -> str:

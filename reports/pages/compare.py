@@ -10,7 +10,7 @@ from inflor_bench.record.run_file import Run
 from inflor_bench.reports.data import changes, layers, provenance, table_entries
 from inflor_bench.reports.data.cells import Cell, Interval, Missing
 from inflor_bench.reports.data.format import points, relative
-from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, text
+from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, text, text_columns
 from inflor_bench.reports.data.text import clean
 from inflor_bench.reports.draw import figures
 from inflor_bench.reports.draw.plots import Plot
@@ -154,7 +154,7 @@ def _differences(*runs: Run) -> Table | None:
         for key in dict.fromkeys([*head, *base])
         if base.get(key) != head.get(key)
     ]
-    columns = [Column(name, numeric=False) for name in ("What", "Base", "Head")]
+    columns = text_columns("What", "Base", "Head")
     return Table("run-differences", "Where the runs themselves differ", columns, rows) if rows else None
 
 

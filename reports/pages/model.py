@@ -10,7 +10,7 @@ from inflor_bench.reports.data import table_entries
 from inflor_bench.reports.data.cells import Cell, Missing, absent
 from inflor_bench.reports.data.format import integer, share, si, significant
 from inflor_bench.reports.data.instruments import conditions_table, power_table
-from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, text
+from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, number, text, text_columns
 from inflor_bench.reports.data.text import layer_mark
 from inflor_bench.reports.draw.plots import Plot
 from inflor_bench.reports.pages.model_plots import figures_of
@@ -86,8 +86,7 @@ def sites_table(cell: Cell, energy: EnergyModel | None) -> Table | None:
         return None
     shares = energy_shares(energy)
     columns = [
-        Column("Layer", numeric=False),
-        Column("Operator", numeric=False),
+        *text_columns("Layer", "Operator"),
         Column("Output", numeric=False, meaning="shape of one sample at one step"),
         Column("AC", "1", "Operations per inference", meaning="accumulates"),
         Column("MAC", "1", "Operations per inference", meaning="multiply-accumulates"),
@@ -101,9 +100,7 @@ def sites_table(cell: Cell, energy: EnergyModel | None) -> Table | None:
     rows = []
     for layer in section.layers:
         done = layer.ac + layer.mac
-        active = (
-            Datum(share(done / layer.dense), done / layer.dense) if layer.dense else missing("no dense pairs", "none")
-        )
+        active = number(done / layer.dense if layer.dense else None, share, "no dense pairs", "none")
         part = shares.get(layer.name)
         rows.append(
             Row(
@@ -197,10 +194,8 @@ def _losses(layer: InformationLayer | None, section: object) -> list[Datum]:
     before, after, loss = layer.quantisation_error, layer.quantisation_error_rectified, layer.reset_loss
     return [
         Datum(table_entries.loss(before), before),
-        missing("the neuron offers no rectifier", "none") if after is None else Datum(table_entries.loss(after), after),
-        missing("no neuron of this layer fired", "none fired")
-        if loss is None
-        else Datum(table_entries.loss(loss), loss),
+        number(after, table_entries.loss, "the neuron offers no rectifier", "none"),
+        number(loss, table_entries.loss, "no neuron of this layer fired", "none fired"),
     ]
 
 
@@ -209,8 +204,7 @@ def energy_table(estimates: Sequence[EnergyModel], failed: Mapping[str, str]) ->
     columns = [
         Column("Model of energy", numeric=False),
         Column("Energy", "J", "Estimated", meaning="J per inference"),
-        Column("Version", numeric=False),
-        Column("Source", numeric=False),
+        *text_columns("Version", "Source"),
     ]
     rows = [
         Row([text(m.name), Datum(si(m.joules, "J"), m.joules), text(m.version), text("; ".join([m.source, *m.notes]))])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from inflor_bench.reports.data import table_entries
 from inflor_bench.reports.data.cells import NEURONS, Cell, Interval, Missing, energy_ratio
 from inflor_bench.reports.data.format import above, listed, percent, ratio, si
-from inflor_bench.reports.data.tables import Column, Datum, Row, Table, metric_column, missing, text
+from inflor_bench.reports.data.tables import Column, Datum, Row, Table, metric_column, missing, text, text_columns
 from inflor_bench.reports.draw import figures
 from inflor_bench.reports.draw.plots import Plot, no_plot
 
@@ -76,8 +76,7 @@ def _outcome(dataset: str, cells: Sequence[Cell], energy_model: str | None) -> s
 def model_table(cells: Sequence[Cell], energy_model: str | None, changes: dict[str, Datum] | None) -> Table:
     """One row a model: what it knows and what it costs. `changes` is the judgement by cell, None without a base."""
     columns = [
-        Column("Model", numeric=False),
-        Column("Data set", numeric=False),
+        *text_columns("Model", "Data set"),
         Column("T", meaning="time steps"),
         metric_column("accuracy", meaning="correct predictions, with the 95 % Wilson interval"),
         metric_column("firing_rate"),

@@ -10,7 +10,7 @@ from typing import Any
 from inflor_bench.reports.data.cells import NEURONS
 from inflor_bench.reports.data.changes import SYMBOLS, WORDS
 from inflor_bench.reports.data.summaries import Moment
-from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, text
+from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, text, text_columns
 from inflor_bench.reports.data.text import clean
 from inflor_bench.reports.pages import trends
 from inflor_bench.reports.pages.downloads import as_files
@@ -77,10 +77,7 @@ def _listed(place: str, moment: Moment, counts: Mapping[str, int] | None) -> dic
 
 def _table(runs: Sequence[Listed]) -> Table:
     columns = [
-        Column("Commit", numeric=False),
-        Column("Measured", numeric=False),
-        Column("Branch", numeric=False),
-        Column("Machine", numeric=False),
+        *text_columns("Commit", "Measured", "Branch", "Machine"),
         Column("Models", meaning="models that were measured; below, how many were not"),
         Column("Against its base", numeric=False, meaning="the most serious verdicts against an earlier run"),
     ]

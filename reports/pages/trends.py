@@ -10,7 +10,7 @@ from inflor_bench.reports.data.cells import Cell
 from inflor_bench.reports.data.format import listed, movement, quantity
 from inflor_bench.reports.data.shifts import FOLLOWED, Event, Line, events, lines
 from inflor_bench.reports.data.summaries import Moment
-from inflor_bench.reports.data.tables import Column, Datum, Row, Table, text
+from inflor_bench.reports.data.tables import Column, Datum, Row, Table, text, text_columns
 from inflor_bench.reports.data.text import clean, slug
 from inflor_bench.reports.draw import figures
 from inflor_bench.reports.draw.plots import Plot
@@ -54,8 +54,7 @@ class Trends:
         columns = [
             Column("Commit", numeric=False),
             Column("Run", numeric=False, meaning="when it was measured"),
-            Column("Model", numeric=False),
-            Column("Metric", numeric=False),
+            *text_columns("Model", "Metric"),
             Column("Before", meaning="median of the level before"),
             Column("After", meaning="median of the level that begins here"),
             Column("Change", meaning="relative; for accuracy in percentage points"),
@@ -204,7 +203,7 @@ def _plot(
 ) -> Plot:
     by_name = {s.name: s for s in members}
     first = len(history) - _ROWS if len(history) > _ROWS else 0
-    columns = [Column("Commit", numeric=False), Column("Created", numeric=False)]
+    columns = text_columns("Commit", "Created")
     columns += [Column(by_name[line.cell].label, metric.unit) for line in found]
     rows = [
         Row(
@@ -248,12 +247,7 @@ def _plot(
 def long_table(shown: Trends) -> Table:
     """Every value of every run, one a row."""
     columns = [
-        Column("Run", numeric=False),
-        Column("Commit", numeric=False),
-        Column("Created", numeric=False),
-        Column("Machine", numeric=False),
-        Column("Cell", numeric=False),
-        Column("Metric", numeric=False),
+        *text_columns("Run", "Commit", "Created", "Machine", "Cell", "Metric"),
         Column("Value"),
         Column("New level"),
     ]
