@@ -40,13 +40,13 @@ def report(
 
 def write_report(run: Run, out: Path, comparison: Comparison, history: Path | str | None) -> Path:
     """Write the report; `history` is a directory of run files or a branch, for trends."""
-    from inflor_bench.reports.data.summaries import read_moments
+    from inflor_bench.reports.data.summaries import read_summaries
     from inflor_bench.reports.pages.report import build
     from inflor_bench.terminal import say
 
-    past = read_moments(history, besides=run, cache=cache_directory()) if history else None
+    past = read_summaries(history, besides=run, cache=cache_directory()) if history else None
     if past and past.note:
         say(past.note)
     for sentence in past.damaged if past else ():
         say(f"Left out of the trends: {sentence}")
-    return build(run, out, comparison=comparison, history=past.moments if past else ())
+    return build(run, out, comparison=comparison, history=past.runs if past else ())

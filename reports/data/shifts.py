@@ -9,7 +9,7 @@ from statistics import median
 
 from inflor_bench.history.change_points import change_points
 from inflor_bench.metrics import METRICS, Metric
-from inflor_bench.reports.data.summaries import Figures, Moment
+from inflor_bench.reports.data.summaries import Figures, RunSummary
 
 # What trends follow. What is counted is exact on a CPU, so each change is a new level; change points tell of the rest.
 FOLLOWED = tuple(METRICS[name] for name in ("accuracy", "operations", "energy", "latency", "joules"))
@@ -18,7 +18,7 @@ _COUNTED = ("operations", "energy")
 
 @dataclass(frozen=True)
 class Line:
-    """One metric of one cell over all moments, None where a run has no comparable value; and where levels begin."""
+    """One metric of one cell over all runs, None where a run has no comparable value; and where levels begin."""
 
     cell: str
     metric: Metric
@@ -46,7 +46,7 @@ class Event:
         return "improved" if (self.after - self.before) * self.line.metric.better > 0 else "regressed"
 
 
-def lines(history: Sequence[Moment], cells: Sequence[str]) -> list[Line]:
+def lines(history: Sequence[RunSummary], cells: Sequence[str]) -> list[Line]:
     """Every line with at least two values, cell by cell. `history` is oldest first."""
     found = []
     for cell in cells:
@@ -63,17 +63,17 @@ def lines(history: Sequence[Moment], cells: Sequence[str]) -> list[Line]:
 
 
 def _comparable(
-    history: Sequence[Moment], past: Sequence[Figures | None], metric: Metric, newest: int
+    history: Sequence[RunSummary], past: Sequence[Figures | None], metric: Metric, newest: int
 ) -> list[float | None]:
     """The values that may stand on one line with the newest."""
     machine, model = history[newest].machine, past[newest].energy_model  # type: ignore[union-attr]
     return [
         None
         if figures is None
-        or (metric.instrument and moment.machine != machine)
+        or (metric.instrument and summary.machine != machine)
         or (metric.name == "energy" and figures.energy_model != model)
         else getattr(figures, metric.name)
-        for moment, figures in zip(history, past, strict=True)
+        for summary, figures in zip(history, past, strict=True)
     ]
 
 

@@ -35,7 +35,7 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Moment:
+class RunSummary:
     """One run of a history. `cells` are by name; texts are those of the run and untrusted."""
 
     run_id: str
@@ -58,18 +58,18 @@ class Moment:
         return "no commit" if self.sha is None else self.sha[:12] + (" (dirty)" if self.dirty else "")
 
 
-def moment(run: Run) -> Moment:
+def summary(run: Run) -> RunSummary:
     """What is kept of a run."""
     rows = rows_of(run, run.path.name)
-    return moment_of(rows.run, rows.records)
+    return summary_of_rows(rows.run, rows.records)
 
 
-def moment_of(run: RunRow, records: Sequence[RecordRow]) -> Moment:
+def summary_of_rows(run: RunRow, records: Sequence[RecordRow]) -> RunSummary:
     """The same, of its rows in the tables of a history."""
     found = sorted(records, key=lambda record: order(record, record.cell))
     pages = addresses(run.run_id, [record.cell for record in found])
     model = headline(name for record in found for name in record.energy_models)
-    return Moment(
+    return RunSummary(
         run_id=run.run_id,
         created=run.created,
         machine=run.machine,
@@ -104,15 +104,17 @@ def _figures(record: RecordRow, page: str, energy_model: str | None) -> Figures:
 
 
 @dataclass(frozen=True)
-class Moments:
+class HistorySummary:
     """A history, oldest first, a sentence for each file that could not be read, and what is to be said of the cache."""
 
-    moments: Sequence[Moment]
+    runs: Sequence[RunSummary]
     damaged: Sequence[str]
     note: str | None = None
 
 
-def read_moments(history: Path | str | Store, *, besides: Run | None = None, cache: Path | None = None) -> Moments:
+def read_summaries(
+    history: Path | str | Store, *, besides: Run | None = None, cache: Path | None = None
+) -> HistorySummary:
     """Read a history, of which only a few numbers a cell are kept in memory.
 
     `besides` is a run that belongs to the history whether or not its file lies there. `cache` is the directory of
@@ -120,12 +122,12 @@ def read_moments(history: Path | str | Store, *, besides: Run | None = None, cac
     """
     tables = load_tables(open_history(history), cache)
     records = tables.record_rows()
-    found = [moment_of(run, records.get(run.file, [])) for run in tables.run_rows()]
+    found = [summary_of_rows(run, records.get(run.file, [])) for run in tables.run_rows()]
     if besides is not None and all(m.run_id != besides.run_id for m in found):
-        found.append(moment(besides))
-    return Moments(ordered(found), [item.reason for item in tables.damaged], tables.note)
+        found.append(summary(besides))
+    return HistorySummary(ordered(found), [item.reason for item in tables.damaged], tables.note)
 
 
-def ordered(found: Iterable[Moment]) -> list[Moment]:
+def ordered(found: Iterable[RunSummary]) -> list[RunSummary]:
     """Oldest first."""
     return sorted(found, key=lambda kept: kept.order)

@@ -16,7 +16,7 @@ from inflor_bench.errors import ReportInputError
 from inflor_bench.record.run_file import Run
 from inflor_bench.reports.data import card, changes, layers, provenance
 from inflor_bench.reports.data.cells import NEURONS, Cell, collect, headline_energy
-from inflor_bench.reports.data.summaries import Moment
+from inflor_bench.reports.data.summaries import RunSummary
 from inflor_bench.reports.data.tables import Table
 from inflor_bench.reports.data.text import clean
 from inflor_bench.reports.draw import canvas
@@ -44,7 +44,7 @@ def build(
     out: Path,
     *,
     comparison: Comparison | None = None,
-    history: Sequence[Moment] = (),
+    history: Sequence[RunSummary] = (),
     site: Site | None = None,
 ) -> Path:
     """Write the report of a run into the directory `out` and return its `index.html`.
@@ -67,7 +67,7 @@ def build(
 
 
 def _files(
-    run: Run, cells: Sequence[Cell], comparison: Comparison | None, history: Sequence[Moment], site: Site | None
+    run: Run, cells: Sequence[Cell], comparison: Comparison | None, history: Sequence[RunSummary], site: Site | None
 ) -> dict[str, str | bytes]:
     """Every file of the report by its path."""
     energy_model = headline_energy(cells)

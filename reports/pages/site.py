@@ -29,7 +29,7 @@ from inflor_bench.history.directory import HistoryDirectory
 from inflor_bench.history.history import bases
 from inflor_bench.record.rows import RunRow
 from inflor_bench.record.run_file import read_run
-from inflor_bench.reports.data.summaries import Moment, moment_of
+from inflor_bench.reports.data.summaries import RunSummary, summary_of_rows
 from inflor_bench.reports.data.text import slug
 from inflor_bench.reports.draw import canvas
 from inflor_bench.reports.files import replaced, write
@@ -50,7 +50,7 @@ class Entry:
     path: Path
     place: str
     row: RunRow
-    moment: Moment
+    summary: RunSummary
 
 
 @dataclass(frozen=True)
@@ -115,9 +115,9 @@ def publish(
     }
     stale = [entry for entry in entries if not _is_current(site, entry, against[entry.place])]
     _build_all(site, stale, against, progress or (lambda done, total: None))
-    counts = {entry.place: _counts(_summary(site, entry.place)) for entry in entries}
+    counts = {entry.place: _counts(_written(site, entry.place)) for entry in entries}
     with canvas.for_page():
-        write(site, site_index.files([(e.place, e.moment, counts[e.place]) for e in entries], damaged))
+        write(site, site_index.files([(e.place, e.summary, counts[e.place]) for e in entries], damaged))
     newest = site / "runs" / entries[-1].place
     write(site, {name: (newest / name).read_bytes() for name in ("badge.json", "badge.svg")})
     regressed = bool((counts[entries[-1].place] or {}).get("regressed"))
@@ -138,8 +138,8 @@ def _entries(runs: Path, cache: Path | None) -> tuple[list[Entry], Mapping[str, 
         place = path.stem if _SAFE.fullmatch(path.stem) else slug(path.stem)
         if place in found:
             place = f"{place}-{row.sha256[:8]}"
-        found[place] = Entry(path, place, row, moment_of(row, records.get(row.file, [])))
-    entries = sorted(found.values(), key=lambda entry: (entry.moment.order, entry.place))
+        found[place] = Entry(path, place, row, summary_of_rows(row, records.get(row.file, [])))
+    entries = sorted(found.values(), key=lambda entry: (entry.summary.order, entry.place))
     return entries, tables.cells(), [item.reason for item in tables.damaged]
 
 
@@ -153,7 +153,7 @@ def _base(
     return (rows[chosen[0][0].file], chosen[0][1]) if chosen else (None, "")
 
 
-def _summary(site: Path, place: str) -> Mapping[str, Any]:
+def _written(site: Path, place: str) -> Mapping[str, Any]:
     try:
         document = json.loads((site / "runs" / place / "summary.json").read_text("utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -161,16 +161,16 @@ def _summary(site: Path, place: str) -> Mapping[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _counts(summary: Mapping[str, Any]) -> Mapping[str, int] | None:
+def _counts(written: Mapping[str, Any]) -> Mapping[str, int] | None:
     """The verdicts that an earlier call kept; None where there are none, or somebody damaged them."""
-    counts = summary.get("counts")
+    counts = written.get("counts")
     return counts if isinstance(counts, dict) and all(type(count) is int for count in counts.values()) else None
 
 
 def _is_current(site: Path, entry: Entry, against: Against) -> bool:
-    summary = _summary(site, entry.place)
+    written = _written(site, entry.place)
     wanted = {"format": FORMAT, "run": entry.row.sha256, **against.key}
-    return {key: summary.get(key) for key in wanted} == wanted and (site / "runs" / entry.place / "index.html").exists()
+    return {key: written.get(key) for key in wanted} == wanted and (site / "runs" / entry.place / "index.html").exists()
 
 
 def _build_all(
@@ -198,7 +198,7 @@ def _build(site: Path, entry: Entry, against: Against) -> None:
     head = read_run(entry.path)
     base = read_run(against.base.path) if against.base else None
     comparison = judge_in(against.repository, base, head, against.accepted)
-    summary = {
+    written = {
         "format": FORMAT,
         "run": entry.row.sha256,
         **against.key,
@@ -207,4 +207,4 @@ def _build(site: Path, entry: Entry, against: Against) -> None:
     }
     with replaced(site / "runs" / entry.place) as out:
         build(head, out, comparison=comparison, site=Site("../../", "../../trends.html"))
-        write(out, {"summary.json": json.dumps(summary, ensure_ascii=True, separators=(",", ":")) + "\n"})
+        write(out, {"summary.json": json.dumps(written, ensure_ascii=True, separators=(",", ":")) + "\n"})

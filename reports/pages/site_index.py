@@ -9,7 +9,7 @@ from typing import Any
 
 from inflor_bench.reports.data.cells import NEURONS
 from inflor_bench.reports.data.changes import SYMBOLS, WORDS
-from inflor_bench.reports.data.summaries import Moment
+from inflor_bench.reports.data.summaries import RunSummary
 from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, text, text_columns
 from inflor_bench.reports.data.text import clean
 from inflor_bench.reports.pages import trends
@@ -20,15 +20,15 @@ from inflor_bench.verdict.findings import VERDICTS
 _LEVELS = 12
 _SHA = re.compile(r"[0-9a-f]{7,64}")
 
-Listed = tuple[str, Moment, Mapping[str, int] | None]
+Listed = tuple[str, RunSummary, Mapping[str, int] | None]
 
 
 def files(runs: Sequence[Listed], damaged: Sequence[str]) -> dict[str, str | bytes]:
     """Index, trends and redirects. `runs` are (place, what is kept, verdicts against the base), oldest first."""
     pages = environment()
-    history = [moment for _, moment, _ in runs]
-    places = {id(moment): place for place, moment, _ in runs}
-    subjects = trends.of_history(history, lambda moment, page: f"runs/{places[id(moment)]}/models/{page}.html")
+    history = [summary for _, summary, _ in runs]
+    places = {id(summary): place for place, summary, _ in runs}
+    subjects = trends.of_history(history, lambda summary, page: f"runs/{places[id(summary)]}/models/{page}.html")
     drawn = trends.trends(history, subjects)
     neurons = [n for n in NEURONS if any(s.neuron == n for s in subjects)]
     table = _table(runs)
@@ -52,10 +52,12 @@ def files(runs: Sequence[Listed], damaged: Sequence[str]) -> dict[str, str | byt
     made |= as_files("runs", table)
     made["data/runs.json"] = json.dumps([_listed(*run) for run in reversed(runs)], indent=1) + "\n"
     redirect = pages.get_template("redirect.html")
-    for place, moment, _ in runs:  # the newest run of a commit comes last, and stays
-        if moment.sha and _SHA.fullmatch(moment.sha):
-            made[f"commits/{moment.sha}/index.html"] = redirect.render(
-                title=moment.commit, target=f"../../runs/{place}/index.html", what=f"the newest run of {moment.commit}"
+    for place, summary, _ in runs:  # the newest run of a commit comes last, and stays
+        if summary.sha and _SHA.fullmatch(summary.sha):
+            made[f"commits/{summary.sha}/index.html"] = redirect.render(
+                title=summary.commit,
+                target=f"../../runs/{place}/index.html",
+                what=f"the newest run of {summary.commit}",
             )
     made["latest/index.html"] = redirect.render(
         title="Newest run", target=f"../runs/{runs[-1][0]}/index.html", what="the newest run"
@@ -63,14 +65,14 @@ def files(runs: Sequence[Listed], damaged: Sequence[str]) -> dict[str, str | byt
     return made
 
 
-def _listed(place: str, moment: Moment, counts: Mapping[str, int] | None) -> dict[str, Any]:
+def _listed(place: str, summary: RunSummary, counts: Mapping[str, int] | None) -> dict[str, Any]:
     return {
         "address": f"runs/{place}/index.html",
-        "run_id": moment.run_id,
-        "created": moment.created,
-        "sha": moment.sha,
-        "branch": moment.branch,
-        "machine": moment.machine,
+        "run_id": summary.run_id,
+        "created": summary.created,
+        "sha": summary.sha,
+        "branch": summary.branch,
+        "machine": summary.machine,
         "counts": counts,
     }
 
@@ -82,25 +84,25 @@ def _table(runs: Sequence[Listed]) -> Table:
         Column("Against its base", numeric=False, meaning="the most serious verdicts against an earlier run"),
     ]
     rows = []
-    for place, moment, counts in reversed(runs):
-        skipped = sum(figures.skipped is not None for figures in moment.cells.values())
+    for place, summary, counts in reversed(runs):
+        skipped = sum(figures.skipped is not None for figures in summary.cells.values())
         verdict = _verdict(counts)
-        branch = clean(moment.branch or "none", 60)
+        branch = clean(summary.branch or "none", 60)
         rows.append(
             Row(
                 [
                     Datum(
-                        moment.commit,
-                        moment.commit,
-                        detail=clean(moment.message, 120),
+                        summary.commit,
+                        summary.commit,
+                        detail=clean(summary.message, 120),
                         href=f"runs/{place}/index.html",
                     ),
-                    text(clean(moment.created, 40)[:16].replace("T", " ")),
+                    text(clean(summary.created, 40)[:16].replace("T", " ")),
                     text(branch),
-                    text(clean(moment.machine, 40)),
+                    text(clean(summary.machine, 40)),
                     Datum(
-                        str(len(moment.cells) - skipped),
-                        len(moment.cells) - skipped,
+                        str(len(summary.cells) - skipped),
+                        len(summary.cells) - skipped,
                         detail=f"{skipped} not measured" if skipped else "",
                     ),
                     verdict,
@@ -109,7 +111,7 @@ def _table(runs: Sequence[Listed]) -> Table:
                 facets={
                     "verdict": WORDS.get(verdict.tone, "no base"),
                     "branch": branch,
-                    "machine": clean(moment.machine, 40),
+                    "machine": clean(summary.machine, 40),
                 },
             )
         )

@@ -9,7 +9,7 @@ from inflor_bench.metrics import Metric
 from inflor_bench.reports.data.cells import Cell
 from inflor_bench.reports.data.format import listed, movement, quantity
 from inflor_bench.reports.data.shifts import FOLLOWED, Event, Line, events, lines
-from inflor_bench.reports.data.summaries import Moment
+from inflor_bench.reports.data.summaries import RunSummary
 from inflor_bench.reports.data.tables import Column, Datum, Row, Table, text, text_columns
 from inflor_bench.reports.data.text import clean, slug
 from inflor_bench.reports.draw import figures
@@ -38,7 +38,7 @@ class Subject:
 class Trends:
     """Everything that the trends page shows. Without two runs `lines` is empty, and `sentence` says so."""
 
-    history: Sequence[Moment]
+    history: Sequence[RunSummary]
     subjects: Sequence[Subject]
     sentence: str
     lines: Sequence[Line] = ()
@@ -75,19 +75,19 @@ def of_cells(cells: Sequence[Cell]) -> list[Subject]:
     ]
 
 
-def of_history(history: Sequence[Moment], page: Callable[[Moment, str], str]) -> list[Subject]:
+def of_history(history: Sequence[RunSummary], page: Callable[[RunSummary, str], str]) -> list[Subject]:
     """Every cell that a history ever held, with the page in its newest run as `page` gives it."""
     found: dict[str, Subject] = {}
-    for moment in reversed(history):
-        for name, x in moment.cells.items():
+    for summary in reversed(history):
+        for name, x in summary.cells.items():
             if name not in found:
                 found[name] = Subject(
-                    name, clean(name), slug(name), x.dataset, x.network, x.neuron, page(moment, x.page)
+                    name, clean(name), slug(name), x.dataset, x.network, x.neuron, page(summary, x.page)
                 )
     return sorted(found.values(), key=lambda s: s.name)
 
 
-def trends(history: Sequence[Moment], subjects: Sequence[Subject]) -> Trends:
+def trends(history: Sequence[RunSummary], subjects: Sequence[Subject]) -> Trends:
     """Follow the subjects through a history, oldest run first."""
     if len(history) < 2:
         said = "There is one run so far." if history else "This report was made without a history of runs."
@@ -106,7 +106,7 @@ def trends(history: Sequence[Moment], subjects: Sequence[Subject]) -> Trends:
     )
 
 
-def _sentence(history: Sequence[Moment], told: Sequence[Event]) -> str:
+def _sentence(history: Sequence[RunSummary], told: Sequence[Event]) -> str:
     commits = len({m.sha for m in history if m.sha})
     machines = len({m.machine for m in history})
     start, end = clean(history[0].created, 40)[:10], clean(history[-1].created, 40)[:10]
@@ -124,9 +124,9 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _event_row(history: Sequence[Moment], group: Sequence[Event], subjects: dict[str, Subject]) -> Row:
+def _event_row(history: Sequence[RunSummary], group: Sequence[Event], subjects: dict[str, Subject]) -> Row:
     """One model's new level; or those of several models that a run moved the same way, as one."""
-    first, moment = group[0], history[group[0].index]
+    first, summary = group[0], history[group[0].index]
     metric, subject = first.line.metric, subjects[first.line.cell]
     symbol = "▲" if first.verdict == "improved" else "▼"
     if len(group) == 1:
@@ -149,9 +149,9 @@ def _event_row(history: Sequence[Moment], group: Sequence[Event], subjects: dict
             Datum("–", None),
             Datum(ends[1], first.after - first.before, detail=f"{ends[0]} to {ends[2]}" if ends[0] != ends[2] else ""),
         ]
-    commit = Datum(moment.commit, moment.commit, detail=clean(moment.message, 80))
+    commit = Datum(summary.commit, summary.commit, detail=clean(summary.message, 80))
     verdict = Datum(f"{symbol} {first.verdict}", first.verdict, tone=first.verdict)
-    when = text(clean(moment.created, 40)[:16].replace("T", " "))
+    when = text(clean(summary.created, 40)[:16].replace("T", " "))
     return Row([commit, when, *shown, verdict], mark=subject.mark if len(group) == 1 else "")
 
 
@@ -180,7 +180,7 @@ def _line(line: Line | None, metric: Metric) -> Datum:
     )
 
 
-def _plots(history: Sequence[Moment], found: Sequence[Line], subjects: Sequence[Subject]) -> list[Plot]:
+def _plots(history: Sequence[RunSummary], found: Sequence[Line], subjects: Sequence[Subject]) -> list[Plot]:
     """A figure for each metric of a data set, of each network where there are many models."""
     plots = []
     groups: dict[str, list[Subject]] = {}
@@ -199,7 +199,12 @@ def _plots(history: Sequence[Moment], found: Sequence[Line], subjects: Sequence[
 
 
 def _plot(
-    name: str, title: str, metric: Metric, history: Sequence[Moment], found: Sequence[Line], members: Sequence[Subject]
+    name: str,
+    title: str,
+    metric: Metric,
+    history: Sequence[RunSummary],
+    found: Sequence[Line],
+    members: Sequence[Subject],
 ) -> Plot:
     by_name = {s.name: s for s in members}
     first = len(history) - _ROWS if len(history) > _ROWS else 0

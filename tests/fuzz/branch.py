@@ -19,7 +19,7 @@ from inflor_bench.history.branch import HistoryBranch
 from inflor_bench.history.check import examine
 from inflor_bench.history.history import Damaged, add_run, load_history, newest_comparable
 from inflor_bench.record.run_file import Run
-from inflor_bench.reports.data.summaries import read_moments
+from inflor_bench.reports.data.summaries import read_summaries
 from tests.fuzz import mutate
 
 _BRANCH = "bench-data"
@@ -75,7 +75,7 @@ def read(path: Path, run: bytes, good: Run, repository: Path, number: int) -> No
     assert found.run is None or loaded.runs
     examination = examine(store)
     assert examination.readable <= len(loaded.runs)
-    read_moments(store, besides=good)
+    read_summaries(store, besides=good)
     try:
         with patch.object(tempfile, "tempdir", str(repository.parent)):
             _change(store, good, examination.damaged, number)

@@ -35,7 +35,7 @@ from inflor_bench.models.released import _tensors, convert
 from inflor_bench.models.training import state
 from inflor_bench.record.open_run import recover_unfinished
 from inflor_bench.record.run_file import Run, read_run
-from inflor_bench.reports.data.summaries import moment, read_moments
+from inflor_bench.reports.data.summaries import read_summaries, summary
 from inflor_bench.reports.pages import site, site_index
 from inflor_bench.reports.pages.report import build as build_report
 from inflor_bench.reports.pages.site import publish
@@ -108,7 +108,7 @@ def _run(path: Path, out: Path, number: int) -> None:
     print_results(results(comparison.head, comparison), Console(file=io.StringIO()))
     render_markdown(comparison)
     workflow_commands(comparison.findings)
-    moment(run)
+    summary(run)
     for document in (
         to_json(comparison),
         bencher_metric_format(run),
@@ -116,7 +116,7 @@ def _run(path: Path, out: Path, number: int) -> None:
     ):
         strict(document)
     if number % 100 == 0:
-        build_report(run, out / "report", comparison=judge(good, run), history=[moment(good), moment(run)])
+        build_report(run, out / "report", comparison=judge(good, run), history=[summary(good), summary(run)])
 
 
 def _history(path: Path, out: Path, number: int) -> None:
@@ -137,7 +137,7 @@ def _history(path: Path, out: Path, number: int) -> None:
     loaded = load_history(history)
     assert len(loaded.runs) + len(loaded.damaged) == 2, "a file is read, or named"
     newest_comparable(history, good)
-    read_moments(history, besides=good, cache=out / "moments")
+    read_summaries(history, besides=good, cache=out / "moments")
     recover_unfinished(history)
     if number % 100 == 0:
         publish(history, out / "site")
@@ -164,7 +164,7 @@ def _cached(directory: Path) -> list[Path]:
 def _cache_files(directory: Path) -> list[bytes]:
     """What a cache of trends keeps of runs."""
     sample.run_of([sample.record(_CELLS[1], layers=2, n=40)], directory / "run.json")
-    read_moments(directory, cache=directory / "cache")
+    read_summaries(directory, cache=directory / "cache")
     return [path.read_bytes() for path in _cached(directory / "cache")]
 
 
@@ -178,11 +178,11 @@ def _summaries(directory: Path) -> list[bytes]:
 def _kept(path: Path, out: Path, number: int) -> None:
     """A damaged cache of trends, which is only ever made anew."""
     run = _good_run(out)
-    read_moments(run.path.parent, cache=out / "moments")
+    read_summaries(run.path.parent, cache=out / "moments")
     cached = _cached(out / "moments")
     cached[number % len(cached)].write_bytes(path.read_bytes())
-    found = read_moments(run.path.parent, cache=out / "moments")
-    assert [kept.run_id for kept in found.moments] == [run.run_id], "the run itself is whole"
+    found = read_summaries(run.path.parent, cache=out / "moments")
+    assert [kept.run_id for kept in found.runs] == [run.run_id], "the run itself is whole"
 
 
 def _summary(path: Path, out: Path, number: int) -> None:
@@ -192,7 +192,7 @@ def _summary(path: Path, out: Path, number: int) -> None:
     (place / "summary.json").write_bytes(path.read_bytes())
     document = site._summary(out / "site", "place")
     if number % 10 == 0:
-        site_index.files([("place", moment(_good_run(out)), site._counts(document))], [])
+        site_index.files([("place", summary(_good_run(out)), site._counts(document))], [])
 
 
 # TOML.

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from inflor_bench.record.run_file import Run
-from inflor_bench.reports.data.summaries import Moment, moment
+from inflor_bench.reports.data.summaries import RunSummary, summary
 from inflor_bench.reports.pages.report import build
 from inflor_bench.reports.pages.site import publish
 from inflor_bench.verdict.compare import judge
@@ -110,11 +110,11 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture(scope="session")
-def past(tmp_path_factory: pytest.TempPathFactory) -> list[Moment]:
+def past(tmp_path_factory: pytest.TempPathFactory) -> list[RunSummary]:
     """Twelve earlier runs; the models spiked more in the last four."""
     folder = tmp_path_factory.mktemp("past")
     return [
-        moment(
+        summary(
             sample.run_of(
                 sample.nine(
                     run_id=f"h{i:07}",
@@ -135,7 +135,7 @@ def compared(run: Run, request: pytest.FixtureRequest, tmp_path_factory: pytest.
 
     def make(folder: Path) -> Path:
         base, past = request.getfixturevalue("base"), request.getfixturevalue("past")
-        return build(run, folder, comparison=judge(base, run), history=[*past, moment(run)]).parent
+        return build(run, folder, comparison=judge(base, run), history=[*past, summary(run)]).parent
 
     return once(tmp_path_factory, "compared", make)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from inflor_bench.reports.data.summaries import moment, read_moments
+from inflor_bench.reports.data.summaries import read_summaries, summary
 from inflor_bench.reports.pages.report import build
 from inflor_bench.verdict.compare import judge
 from tests.reports import sample
@@ -52,9 +52,9 @@ def main() -> None:
                 for r in one
             ]
             sample.run_of(records, runs / f"2026{i:04}T000000Z_{i:012x}_r{i:07}.json")
-        past = timed("500 runs of 20 cells, read", lambda: read_moments(runs)).moments
+        past = timed("500 runs of 20 cells, read", lambda: read_summaries(runs)).runs
         cells = sample.run_of(one, root / "twenty.json")
-        timed("their report with trends", lambda: build(cells, root / "trends", history=[*past, moment(cells)]))
+        timed("their report with trends", lambda: build(cells, root / "trends", history=[*past, summary(cells)]))
         bytes_of(root / "trends")
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from inflor_bench.record.run_file import Run
 from inflor_bench.record.schema import Record
-from inflor_bench.reports.data.summaries import moment
+from inflor_bench.reports.data.summaries import summary
 from inflor_bench.reports.data.text import spreadsheet_safe
 from inflor_bench.reports.pages.report import build
 from inflor_bench.verdict.compare import judge
@@ -40,7 +40,7 @@ def evil_run(evil: str, path: Path) -> Run:
 def test_pages_show_it_as_text(evil: str, tmp_path: Path, visit: Any) -> None:
     run = evil_run(evil, tmp_path / "run.json")
     base = sample.run_of([poisoned(evil, scale=0.5)], tmp_path / "base.json")
-    out = build(run, tmp_path / "out", comparison=judge(base, run), history=[moment(base), moment(run)]).parent
+    out = build(run, tmp_path / "out", comparison=judge(base, run), history=[summary(base), summary(run)]).parent
     assert [p.name for p in pages(out)][:3] == ["index.html", "compare.html", "trends.html"]
     for path in pages(out):
         seen = visit(path, width=360)
@@ -56,7 +56,7 @@ def test_pages_show_it_as_text(evil: str, tmp_path: Path, visit: Any) -> None:
 @pytest.mark.parametrize("evil", EVIL)
 def test_downloads_hold_it_as_text(evil: str, tmp_path: Path) -> None:
     run = evil_run(evil, tmp_path / "run.json")
-    out = build(run, tmp_path / "out", history=[moment(run), moment(run)]).parent
+    out = build(run, tmp_path / "out", history=[summary(run), summary(run)]).parent
     tables = sorted((out / "data").glob("*.csv"))
     assert len(tables) == 4
     for path in tables:

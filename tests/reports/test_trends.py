@@ -16,15 +16,15 @@ from inflor_bench.history.history import run_files
 from inflor_bench.record.run_file import Run, read_run
 from inflor_bench.reports.data.cells import collect
 from inflor_bench.reports.data.shifts import events, lines
-from inflor_bench.reports.data.summaries import Moment, moment, ordered, read_moments
+from inflor_bench.reports.data.summaries import RunSummary, ordered, read_summaries, summary
 from inflor_bench.reports.pages.report import build
 from tests.reports import sample
 
 CELL = "fashion-mnist/resnet8/soft/T2/s0"
 
 
-def test_a_moment_holds_the_record_s_figures(run: Run) -> None:
-    kept = moment(run)
+def test_a_summary_holds_the_record_s_figures(run: Run) -> None:
+    kept = summary(run)
     record = run.cells[CELL].record
     figures = kept.cells[CELL]
     assert figures.accuracy == record.accuracy.correct / record.accuracy.n  # type: ignore[union-attr]
@@ -33,10 +33,10 @@ def test_a_moment_holds_the_record_s_figures(run: Run) -> None:
     assert kept.cells["cifar10/resnet8/soft/T2/s0"].skipped == "cifar10 is not here: give --data"
 
 
-def history(values: list[float | None], **more: list[Any]) -> list[Moment]:
+def history(values: list[float | None], **more: list[Any]) -> list[RunSummary]:
     """A history of one cell whose operations, or what else is named, are these values."""
     with TemporaryDirectory() as directory:
-        base = moment(sample.run_of([sample.record(CELL)], Path(directory) / "run.json"))
+        base = summary(sample.run_of([sample.record(CELL)], Path(directory) / "run.json"))
     made = []
     for i, value in enumerate(values):
         changes = {"operations": value} | {name: column[i] for name, column in more.items()}
@@ -53,7 +53,7 @@ def history(values: list[float | None], **more: list[Any]) -> list[Moment]:
     return made
 
 
-def told(past: list[Moment], metric: str) -> list[tuple[int, float, float, str]]:
+def told(past: list[RunSummary], metric: str) -> list[tuple[int, float, float, str]]:
     found = [e for e in events(lines(past, [CELL])) if e.line.metric.name == metric]
     return [(e.index, e.before, e.after, e.verdict) for e in found]
 
@@ -92,7 +92,7 @@ def test_an_estimate_that_follows_its_operations_is_told_once() -> None:
     assert [e.line.metric.name for e in events(lines(past, [CELL]))] == ["operations"]
 
 
-def test_the_trends_page_has_every_run_and_model(compared: Path, past: list[Moment], run: Run, visit: Any) -> None:
+def test_the_trends_page_has_every_run_and_model(compared: Path, past: list[RunSummary], run: Run, visit: Any) -> None:
     page = visit(compared / "trends.html").page
     measured = [n for n, c in run.cells.items() if c.record.accuracy.status == "measured"]
     shown = page.locator("#lines tbody th").evaluate_all("all => all.map(e => e.dataset.value)")
@@ -107,14 +107,14 @@ def test_the_trends_page_has_every_run_and_model(compared: Path, past: list[Mome
     assert "+11.1" in level
     with (compared / "data/trends.csv").open() as file:
         found = [r for r in csv.DictReader(file) if r["Cell"] == CELL and r["Metric"] == "operations [1]"]
-    assert [float(r["Value"]) for r in found] == [m.cells[CELL].operations for m in [*past, moment(run)]]
+    assert [float(r["Value"]) for r in found] == [m.cells[CELL].operations for m in [*past, summary(run)]]
     assert [r["New level"] for r in found] == ["0"] * 8 + ["1"] + ["0"] * 4
     table = pyarrow.parquet.read_table(compared / "data/trends.parquet")
     assert table.num_rows == sum(1 for _ in (compared / "data/trends.csv").open()) - 1
 
 
 def test_one_run_has_no_trends_and_says_so(run: Run, tmp_path: Path, visit: Any) -> None:
-    out = build(run, tmp_path, history=[moment(run)]).parent
+    out = build(run, tmp_path, history=[summary(run)]).parent
     assert not (out / "trends.html").exists()
     assert "There is one run so far" in visit(out / "index.html").page.inner_text("#trends")
 
@@ -122,8 +122,8 @@ def test_one_run_has_no_trends_and_says_so(run: Run, tmp_path: Path, visit: Any)
 def test_a_history_names_damaged_files_and_holds_the_run_itself(run: Run, tmp_path: Path) -> None:
     sample.run_of(sample.nine(run_id="old", created="2026-01-01T00:00:00+00:00"), tmp_path / "a.json")
     (tmp_path / "b.json").write_text("{")
-    found = read_moments(tmp_path, besides=run)
-    assert [m.run_id for m in found.moments] == ["old", run.run_id]
+    found = read_summaries(tmp_path, besides=run)
+    assert [m.run_id for m in found.runs] == ["old", run.run_id]
     assert len(found.damaged) == 1
     assert "b.json" in found.damaged[0]
 
@@ -131,13 +131,13 @@ def test_a_history_names_damaged_files_and_holds_the_run_itself(run: Run, tmp_pa
 def test_a_cached_history_is_the_one_that_was_read(history: Path, tmp_path: Path) -> None:
     folder, cache = tmp_path / "runs", tmp_path / "cache"
     shutil.copytree(history, folder)
-    first = read_moments(folder, cache=cache)
-    assert read_moments(folder, cache=cache) == first == read_moments(folder)
-    assert first.moments == ordered(moment(read_run(path)) for path in run_files(folder))
+    first = read_summaries(folder, cache=cache)
+    assert read_summaries(folder, cache=cache) == first == read_summaries(folder)
+    assert first.runs == ordered(summary(read_run(path)) for path in run_files(folder))
     path = sample.run_of(sample.nine(run_id="new", created="2027-01-01T00:00:00+00:00")[:1], folder / "new.json").path
-    assert [m.run_id for m in read_moments(folder, cache=cache).moments][-1] == "new"
+    assert [m.run_id for m in read_summaries(folder, cache=cache).runs][-1] == "new"
     path.unlink()
-    assert read_moments(folder, cache=cache) == first
+    assert read_summaries(folder, cache=cache) == first
 
 
 def test_many_runs_are_read_by_several_processes_in_their_order(tmp_path: Path) -> None:
@@ -148,9 +148,9 @@ def test_many_runs_are_read_by_several_processes_in_their_order(tmp_path: Path) 
         )
         sample.run_of([record.model_copy(update={"provenance": provenance})], tmp_path / f"{i:02}.json")
     (tmp_path / "broken.json").write_text("[]")
-    found = read_moments(tmp_path)
-    assert len(found.moments) == 70
-    assert [m.order for m in found.moments] == sorted(m.order for m in found.moments)
+    found = read_summaries(tmp_path)
+    assert len(found.runs) == 70
+    assert [m.order for m in found.runs] == sorted(m.order for m in found.runs)
     assert len(found.damaged) == 1
 
 
@@ -162,9 +162,9 @@ def test_time_orders_runs_whatever_offset_it_is_written_with() -> None:
     assert replace(one, created="whenever").order
 
 
-def test_a_moment_leads_to_the_pages_that_a_report_has(run: Run) -> None:
+def test_a_summary_leads_to_the_pages_that_a_report_has(run: Run) -> None:
     found = {cell.record.name: cell for cell in collect(run)}
-    kept = moment(run).cells
+    kept = summary(run).cells
     assert kept.keys() == found.keys()
     for name, cell in found.items():
         shown = (cell.slug, cell.dataset, cell.network, cell.neuron, cell.timesteps)
