@@ -15,7 +15,7 @@ from inflor_bench.verdict import render
 from inflor_bench.verdict.compare import Comparison
 from inflor_bench.verdict.findings import VERDICTS, Finding
 
-WORDS: Mapping[str, str] = {**render.WORDS, "same": "same"}
+WORDS: Mapping[str, str] = dict(render.WORDS.items(), same="same")
 MOVED = ("regressed", "accepted", "changed", "improved")
 SYMBOLS = {
     "regressed": "▼",

@@ -78,8 +78,8 @@ def visit(browser: Browser) -> Iterator[Any]:
 
 def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Path]) -> Path:
     """What `make` makes in a folder, made by the first worker that asks for it; nobody changes it."""
-    place = next((path for path in factory.getbasetemp().parents if path.name.startswith("pytest-")), None)
-    folder = (place or factory.getbasetemp()) / name
+    base = factory.getbasetemp()
+    folder = next((path for path in base.parents if path.name.removeprefix("pytest-").isdecimal()), base) / name
     folder.mkdir(exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
