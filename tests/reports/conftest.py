@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -79,7 +80,7 @@ def visit(browser: Browser) -> Iterator[Any]:
 def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Path]) -> Path:
     """What `make` makes in a folder, made by the first worker that asks for it; nobody changes it."""
     base = factory.getbasetemp()
-    folder = next((path for path in base.parents if path.name.removeprefix("pytest-").isdecimal()), base) / name
+    folder = next((path for path in base.parents if re.fullmatch(r"pytest-\d+", path.name)), base) / name
     folder.mkdir(exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
