@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from inflor_bench.cell.sections import attempt
+from inflor_bench.cell.sections import attempt, section
 from inflor_bench.errors import MeasureInputError
 from inflor_bench.measure import energy as energy_estimates
 from inflor_bench.measure.accuracy import AccuracyMeter
 from inflor_bench.measure.information import InformationRecorder
-from inflor_bench.measure.neurons.spikes import NO_NEURONS, SpikeRecorder
+from inflor_bench.measure.neurons.recorder import NO_NEURONS
+from inflor_bench.measure.neurons.spikes import SpikeRecorder
 from inflor_bench.measure.synops.counter import SynOpCounter
-from inflor_bench.measure.synops.result import SynOpLayer
+from inflor_bench.measure.synops.independent import check_dense
+from inflor_bench.measure.synops.result import SynOpSite
 from inflor_bench.record.schema import (
     Absent,
     Accuracy,
+    DenseCheck,
     Energy,
     EnergyModel,
     Information,
@@ -73,6 +76,7 @@ def measure_test_set(
         "neuron_ops": neuron_ops_section(counter, len(split)),
         "information": attempt(Information, information.result),
         "energy": energy_section(counter, len(split), energy_models),
+        "dense_check": section(DenseCheck, check_dense(model, model, dataset.normalise(images[:1]))),
     }
 
 
@@ -90,20 +94,23 @@ def synops_section(counter: SynOpCounter, samples: int) -> Synops | Absent:
     )
 
 
-def _synop_layer(layer: SynOpLayer) -> SynopLayer:
+def _synop_layer(layer: SynOpSite) -> SynopLayer:
     """What a record keeps of a site; the counter knows more."""
     return SynopLayer.model_validate({name: getattr(layer, name) for name in SynopLayer.model_fields})
 
 
 def energy_section(
-    counter: SynOpCounter, samples: int, models: Sequence[energy_estimates.EnergyModel]
+    counter: SynOpCounter, samples: int, models: Sequence[energy_estimates.EnergyModel], *, neurons_known: bool = True
 ) -> Energy | Absent:
-    """Estimates from the counts. A model that fails costs the others nothing; the ANN twin has no neurons to add."""
+    """Estimates from the counts. A model that fails costs the others nothing; the ANN twin has no neurons to add.
+
+    Without `neurons_known` there are spiking neurons, and what their updates cost is not known.
+    """
     try:
         result = counter.result(samples)
     except MeasureInputError as error:
         return Absent(status="failed", reason=f"no counts to estimate from: {error}")
-    layers, neurons = list(result.layers.values()), counter.neuron_ops()
+    layers, neurons = list(result.layers.values()), counter.neuron_ops() if neurons_known else None
     found, failed = [], {}
     for model in models:
         try:

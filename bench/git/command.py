@@ -11,6 +11,7 @@ _SETTINGS = {
     "core.quotePath": "false",
     "diff.algorithm": "myers",
     "diff.context": "3",
+    "diff.ignoreSubmodules": "none",
     "diff.interHunkContext": "0",
     "diff.mnemonicPrefix": "false",
     "diff.noPrefix": "false",
@@ -19,6 +20,7 @@ _SETTINGS = {
     "gc.auto": "0",
     "i18n.logOutputEncoding": "UTF-8",
     "log.showSignature": "false",
+    "status.showUntrackedFiles": "normal",
 }
 
 

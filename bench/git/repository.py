@@ -95,7 +95,8 @@ def _difference(top: Path, sha: str, ignore: Sequence[Path]) -> str | None:
         if original.exists():
             shutil.copy2(original, index)  # by the index's time git knows which files may have changed unseen since
         options = ("--binary", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv")
-        tracked = git(top, "diff", *options, sha, "--", index=index)
+        submodules = ("--ignore-submodules=none", "--submodule=short")
+        tracked = git(top, "diff", *options, *submodules, sha, "--", index=index)
     listing = git(top, "ls-files", "--others", "--exclude-standard", "-z")
     untracked = []
     for raw in sorted(filter(None, listing.split(b"\0"))):

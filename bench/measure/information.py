@@ -14,21 +14,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from inflor_bench.errors import MeasureInputError
 from inflor_bench.measure import native
-from inflor_bench.measure.neurons.protocol import NeuronWatch, SpikingNeuron, map_pieces, piece, spiking_neurons
-from inflor_bench.measure.neurons.spikes import NO_NEURONS, common_samples, is_binary
+from inflor_bench.measure.bins import BINS, BINS_PER_UNIT, HIGH, LOW
+from inflor_bench.measure.neurons.protocol import SpikingNeuron, map_pieces, piece
+from inflor_bench.measure.neurons.recorder import NeuronRecorder
+from inflor_bench.measure.neurons.spikes import is_binary
 from inflor_bench.measure.unavailable import Unavailable
-
-# 80 bins over [-2, 3). The width 1/16 is a power of two: which bin a value belongs to is then decided without rounding.
-LOW, HIGH, BINS_PER_UNIT = -2, 3, 16
-BINS = (HIGH - LOW) * BINS_PER_UNIT
 
 
 @dataclass(frozen=True)
@@ -176,7 +173,7 @@ class _Site:
         )
 
 
-class InformationRecorder:
+class InformationRecorder(NeuronRecorder):
     """Measures information loss while a module runs: `with InformationRecorder(module) as recorder: module(x)`.
 
     The membrane is computed again from the input current, few samples at a time, so memory does not grow with the
@@ -185,21 +182,11 @@ class InformationRecorder:
     """
 
     def __init__(self, module: nn.Module, samples: int | None = None) -> None:
+        super().__init__(module)
         self._most = samples
-        self._spiking = bool(spiking_neurons(module))
-        self._watch = NeuronWatch(module, self._measure)
         self._sites: dict[str, _Site] = {}
 
-    def __enter__(self) -> Self:
-        self._watch.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._watch.__exit__(kind, error, trace)
-
-    def _measure(self, name: str, neuron: SpikingNeuron, current: Tensor, spikes: Tensor) -> None:
+    def _see(self, name: str, neuron: SpikingNeuron, current: Tensor, spikes: Tensor) -> None:
         self._sites.setdefault(name, _Site(name, neuron)).add(current, spikes, self._most)
 
     def result(self) -> Information | Unavailable:
@@ -208,11 +195,9 @@ class InformationRecorder:
         Raises:
             MeasureInputError: the measuring had to stop (the message says where), or there was no forward pass.
         """
-        if not self._spiking:
-            return Unavailable(NO_NEURONS)
-        if self._watch.error is not None:
-            raise self._watch.error
-        samples = common_samples({name: site.samples for name, site in self._sites.items()})
+        samples = self._samples({name: site.samples for name, site in self._sites.items()})
+        if isinstance(samples, Unavailable):
+            return samples
         layers = tuple(site.layer() for site in self._sites.values())
         levels = {layer.firing_level for layer in layers}
         return Information(samples, levels.pop() if len(levels) == 1 else None, layers)

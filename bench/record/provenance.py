@@ -10,8 +10,6 @@ import re
 from importlib import metadata
 from pathlib import Path
 
-import pynvml
-
 from inflor_bench.git.repository import git_state
 from inflor_bench.record.schema import Machine
 
@@ -80,21 +78,30 @@ def _cpu_flags() -> str:
 
 
 def _gpu() -> str:
-    """Return the names of all GPUs and the driver's version; "none" where no driver can be read."""
+    """Return the names of all GPUs and the driver's version; "none" where no driver can be read.
+
+    "unknown" where another module than that of nvidia-ml-py bears its name.
+    """
+    try:
+        import pynvml
+
+        no_driver = pynvml.NVMLError
+    except Exception:  # a module of the user's, which may raise anything
+        return "unknown"
     try:
         pynvml.nvmlInit()
-    except pynvml.NVMLError:
+        try:
+            names = [
+                pynvml.nvmlDeviceGetName(pynvml.nvmlDeviceGetHandleByIndex(index))
+                for index in range(pynvml.nvmlDeviceGetCount())
+            ]
+            return f"{', '.join(names)}; driver {pynvml.nvmlSystemGetDriverVersion()}" if names else "none"
+        finally:
+            pynvml.nvmlShutdown()
+    except no_driver:
         return "none"
-    try:
-        names = [
-            pynvml.nvmlDeviceGetName(pynvml.nvmlDeviceGetHandleByIndex(index))
-            for index in range(pynvml.nvmlDeviceGetCount())
-        ]
-        return f"{', '.join(names)}; driver {pynvml.nvmlSystemGetDriverVersion()}" if names else "none"
-    except pynvml.NVMLError:
-        return "none"
-    finally:
-        pynvml.nvmlShutdown()
+    except (AttributeError, TypeError):  # an older one lacks functions, and gives bytes
+        return "unknown"
 
 
 def _os_image() -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import zlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -240,8 +241,12 @@ class Spikes(Section):
     @property
     def mean_firing_rate(self) -> float | None:
         """Spikes per neuron and step over the whole network; None without spiking neurons."""
-        sites = sum(layer.neurons * len(layer.spikes_per_step) for layer in self.layers) * self.samples
-        return sum(layer.spikes for layer in self.layers) / sites if sites else None
+        return self.mean_firing_rate_of(self.layers)
+
+    def mean_firing_rate_of(self, layers: Sequence[SpikeLayer]) -> float | None:
+        """Spikes per neuron and step over some of the layers; None without spiking neurons."""
+        sites = sum(layer.neurons * len(layer.spikes_per_step) for layer in layers) * self.samples
+        return sum(layer.spikes for layer in layers) / sites if sites else None
 
 
 class SynopCounts(Section):
@@ -257,8 +262,10 @@ class SynopLayer(SynopCounts):
     """Synaptic operations of one site.
 
     `mixed` says that the site saw both unit-valued and other inputs; `unit_share` is the share of its non-zero input
-    elements whose magnitude was 1. `input_nonzero` of `input_elements` were not 0. `per_step` are the operations, AC or
-    MAC, at each time step; None where they were not asked for or, as `unattributed` says, where time is not known.
+    elements whose magnitude was 1. `levels` are the distinct magnitudes besides 0 of a graded input, whole numbers or
+    one scale times whole numbers; None of any other, of a binary one, and in older files. `input_nonzero` of
+    `input_elements` were not 0. `per_step` are the operations, AC or MAC, at each time step; None where they were not
+    asked for or, as `unattributed` says, where time is not known.
     """
 
     name: str
@@ -267,6 +274,7 @@ class SynopLayer(SynopCounts):
     output_shape: list[int]
     mixed: bool = False
     unit_share: float | None = None
+    levels: Annotated[int, Field(ge=1)] | None = None
     input_elements: Count | None = None
     input_nonzero: Count | None = None
     per_step: list[Count] | None = None
@@ -289,6 +297,30 @@ class Synops(Section):
     total: SynopCounts
     layers: list[SynopLayer]
     uncounted: list[Uncounted] = []
+
+
+class DenseDifference(Section):
+    """A module, with all inside it, in which two counts of dense operations differ, and the operators seen there."""
+
+    name: str
+    ours: Count
+    theirs: Count
+    operators: list[str]
+
+
+class DenseCheck(Section):
+    """Dense operations of one sample, padding included, by us and by an independent counter, and where they differ.
+
+    `unsupported` are the operators of the network that the other one does not know, with their calls; most are not
+    synaptic.
+    """
+
+    status: Literal["measured"] = "measured"
+    counter: str
+    ours: Count
+    theirs: Count
+    differences: list[DenseDifference] = []
+    unsupported: dict[str, Count] = {}
 
 
 class NeuronOpsLayer(Section):
@@ -555,7 +587,8 @@ class Memory(Section):
 class Record(Section):
     """Everything that was measured of one cell. `name` is the cell's name, or the target's for a user's model.
 
-    `derived` follows from the other sections; `tdp_estimate` is there only where it was asked for.
+    `derived` follows from the other sections; `tdp_estimate` is there only where it was asked for. `dense_check` is
+    None in files that are older than it, and of a cell that was not measured.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -575,6 +608,7 @@ class Record(Section):
         status="unavailable", reason="not_derived: the file was written before such figures were kept"
     )
     tdp_estimate: TdpEstimate | None = None
+    dense_check: Annotated[DenseCheck | Absent, Field(discriminator="status")] | None = None
 
     @property
     def unmeasured(self) -> Absent | None:

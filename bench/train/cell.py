@@ -11,8 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from inflor_bench.cell.name import Cell
+from inflor_bench.files import remove_leftovers
 from inflor_bench.models.cards import model_card
-from inflor_bench.models.checkpoints import read_trained, remove_leftovers, write_atomically
+from inflor_bench.models.checkpoints import read_trained, write_atomically
 from inflor_bench.models.create import ModelConfig, config_for
 from inflor_bench.models.datasets import Dataset, load_dataset
 from inflor_bench.models.recipe import Recipe, find_recipe, training_key

@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inflor_bench.cell.sections import attempt
+from inflor_bench.cell.sections import attempt, section
 from inflor_bench.cell.test_set import energy_section, neuron_ops_section, synops_section
 from inflor_bench.errors import MeasureInputError
 from inflor_bench.measure.accuracy import AccuracyMeter
 from inflor_bench.measure.energy import EnergyModel
 from inflor_bench.measure.information import InformationRecorder
-from inflor_bench.measure.neurons.operations import NeuronOps as NeuronOpsRow
+from inflor_bench.measure.neurons.operations import NeuronUpdates
 from inflor_bench.measure.neurons.spikes import SpikeRecorder
 from inflor_bench.measure.neurons.unregistered import neurons_of
 from inflor_bench.measure.neurons.watched import NeuronTaps
@@ -24,8 +24,9 @@ from inflor_bench.measure.running.drive import Drive
 from inflor_bench.measure.running.trial import few_of, matters
 from inflor_bench.measure.synops.counter import SynOpCounter
 from inflor_bench.measure.synops.formulas.registry import FormulaError
+from inflor_bench.measure.synops.independent import check_dense
 from inflor_bench.measure.synops.result import UNRECEIVED, SynOpResult
-from inflor_bench.record.schema import Absent, Accuracy, Information, Section, Spikes
+from inflor_bench.record.schema import Absent, Accuracy, DenseCheck, Information, Section, Spikes
 
 PASS_SECTIONS = ("accuracy", "spikes", "synops", "neuron_ops", "information", "energy")
 
@@ -50,7 +51,7 @@ class _Counter(SynOpCounter):
         ]
         return replace(found, uncounted=used)
 
-    def neuron_ops(self) -> list[NeuronOpsRow]:
+    def neuron_ops(self) -> list[NeuronUpdates]:
         """Neuron updates by neuron."""
         return self._taps.neuron_ops()
 
@@ -117,6 +118,7 @@ def count(
     except (MeasureInputError, FormulaError) as error:
         absent = Absent(status="failed", reason=f"after {done} samples: {error}")
         return dict.fromkeys(PASS_SECTIONS, absent)
+    one = batches[0].narrow(int(drive.plan.timed_input), 0, 1)
     no_membrane, no_cost = taps.no_membrane(), taps.no_cost()
     losses = attempt(Information, information.result)
     return {
@@ -125,7 +127,8 @@ def count(
         "synops": synops_section(counter, done),
         "neuron_ops": _unknown(no_cost) if no_cost else neuron_ops_section(counter, done),
         "information": _unknown(no_membrane) if no_membrane else _property(losses),
-        "energy": energy_section(counter, done, energy_models),
+        "energy": energy_section(counter, done, energy_models, neurons_known=no_cost is None),
+        "dense_check": section(DenseCheck, check_dense(drive.model, drive, one)),
     }
 
 

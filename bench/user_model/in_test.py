@@ -30,6 +30,7 @@ from inflor_bench.record.run_file import Run, read_run
 from inflor_bench.record.schema import Absent, Budget, DatasetProvenance, Provenance, Record, Section
 from inflor_bench.run.harness import make_record, run_document, run_provenance
 from inflor_bench.run.settings import MeasureSettings
+from inflor_bench.terminal import waited_for
 from inflor_bench.text import one_line
 from inflor_bench.user_model.counting import count
 from inflor_bench.user_model.description import describe_model, provenance_of
@@ -185,7 +186,7 @@ class Efficiency:
         if benchmark.disabled:
             return not_timed(Absent(status="unavailable", reason="not_timed: pytest-benchmark is disabled here."))
         try:
-            with device_lock(inputs.device, lambda: None):
+            with device_lock(inputs.device, lambda: waited_for(inputs.device)):
                 return time_model(benchmark, drive, inputs, MeasureSettings(batch_size=batch_size, profile="quick"))
         except DeviceBusyError as error:
             return not_timed(Absent(status="unavailable", reason=str(error)))

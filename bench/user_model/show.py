@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from inflor_bench.metrics import METRICS
-from inflor_bench.record.schema import Absent, Record, SpikeLayer, Spikes
+from inflor_bench.record.schema import Absent, DenseCheck, Record, SpikeLayer, Spikes, SynopLayer, Synops
+from inflor_bench.record.tree import tree
 from inflor_bench.reports.data.format import THIN, quantity
 
 
@@ -26,33 +27,53 @@ def _layers(record: Record) -> Table:
     table = Table("layer", "kind", title=f"{record.name}, per inference")
     for name in ("AC", "MAC", "dense", "input zeros", "spikes", "firing rate"):
         table.add_column(name, justify="right")
-    synops, spikes = record.synops, record.spikes
-    if not isinstance(synops, Absent):
-        for layer in synops.layers:
-            counts = [_number(value / synops.samples) for value in (layer.ac, layer.mac, layer.dense)]
-            zeros = 1 - (layer.input_nonzero or 0) / layer.input_elements if layer.input_elements else None
-            table.add_row(layer.name, layer.kind, *counts, "" if zeros is None else f"{zeros:.1%}", "", "")
-    if not isinstance(spikes, Absent):
-        for neuron in spikes.layers:
-            kind = f"neuron, {neuron.recognised}" if neuron.recognised else "neuron"
-            table.add_row(neuron.name, kind, "", "", "", "", *_spikes(spikes, [neuron]))
+    sites = [] if isinstance(record.synops, Absent) else record.synops.layers
+    neurons = [] if isinstance(record.spikes, Absent) else record.spikes.layers
+    for branch in tree([*(layer.name for layer in sites), *(layer.name for layer in neurons)]):
+        held = [sites[place] for place in branch.layers if place < len(sites)]
+        firing = [neurons[place - len(sites)] for place in branch.layers if place >= len(sites)]
+        table.add_row(
+            "  " * branch.depth + branch.label,
+            "" if branch.is_module else _kind(*held, *firing),
+            *(_operations(record.synops, held) if held else [""] * 3),
+            "" if branch.is_module else _zeros(*held),
+            *_spikes(record.spikes, firing),
+            style="italic" if branch.is_module else None,
+        )
     table.add_section()
-    counts = ["", "", ""]
-    if not isinstance(synops, Absent):
-        total = synops.total
-        counts = [_number(value / synops.samples) for value in (total.ac, total.mac, total.dense)]
-        if synops.uncounted:
-            seen = ", ".join(f"{one.operator} in {one.name or 'the model itself'}" for one in synops.uncounted)
-            table.caption = f"Not counted, so the total is a lower bound: {seen}"
-    table.add_row("total", "", *counts, "", *(["", ""] if isinstance(spikes, Absent) else _spikes(spikes)))
+    table.add_row("total", "", *_operations(record.synops, sites), "", *_spikes(record.spikes, neurons))
+    if not isinstance(record.synops, Absent) and record.synops.uncounted:
+        seen = ", ".join(f"{one.operator} in {one.name or 'the model itself'}" for one in record.synops.uncounted)
+        table.caption = f"Not counted, so the total is a lower bound: {seen}"
     return table
 
 
-def _spikes(spikes: Spikes, layers: list[SpikeLayer] | None = None) -> list[str]:
-    layers = spikes.layers if layers is None else layers
-    rate = spikes.firing_rate(layers[0]) if len(layers) == 1 else spikes.mean_firing_rate
-    number = sum(layer.spikes for layer in layers) / spikes.samples
-    return [_number(number), "" if rate is None else f"{rate:.4f}"]
+def _kind(layer: SynopLayer | SpikeLayer) -> str:
+    if isinstance(layer, SynopLayer):
+        return f"{layer.kind}, {layer.levels} levels" if layer.levels else layer.kind
+    return f"neuron, {layer.recognised}" if layer.recognised else "neuron"
+
+
+def _operations(synops: Synops | Absent, layers: Sequence[SynopLayer]) -> list[str]:
+    """AC, MAC and dense of these layers together."""
+    if isinstance(synops, Absent):
+        return [""] * 3
+    sums = (sum(getattr(layer, name) for layer in layers) for name in ("ac", "mac", "dense"))
+    return [_number(value / synops.samples) for value in sums]
+
+
+def _zeros(layer: SynopLayer | None = None) -> str:
+    if layer is None or not layer.input_elements:
+        return ""
+    return f"{1 - (layer.input_nonzero or 0) / layer.input_elements:.1%}"
+
+
+def _spikes(spikes: Spikes | Absent, layers: Sequence[SpikeLayer]) -> list[str]:
+    """Spikes and firing rate of these layers together."""
+    if isinstance(spikes, Absent) or not layers:
+        return [""] * 2
+    rate = spikes.mean_firing_rate_of(layers)
+    return [_number(sum(layer.spikes for layer in layers) / spikes.samples), "" if rate is None else f"{rate:.4f}"]
 
 
 def _number(value: float) -> str:
@@ -77,7 +98,17 @@ def _figures(record: Record) -> list[tuple[str, str]]:
                 continue
             number = _number(value) if metric.layers else quantity(metric, value).replace(THIN, " ")
             rows[metric.label] = f"{number} {_DETAILS[metric.name](section)}"
+    if isinstance(record.dense_check, DenseCheck) and (found := difference(record.dense_check)):
+        rows["dense, checked"] = found
     return list(rows.items())
+
+
+def difference(check: DenseCheck) -> str:
+    """In what the other counter of dense operations differs; empty where it counts as we do."""
+    if check.ours == check.theirs:
+        return ""
+    where = ", ".join(f"{', '.join(one.operators)} in {one.name or 'the model itself'}" for one in check.differences)
+    return f"{check.ours:,} of one sample with padding, {check.theirs:,} by {check.counter}, by {where}"
 
 
 _DETAILS: dict[str, Callable[[Any], str]] = {

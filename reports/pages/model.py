@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from inflor_bench.record.schema import Absent, EnergyModel, InformationLayer, SpikeLayer, Spikes
+from inflor_bench.record.schema import (
+    Absent,
+    DenseCheck,
+    EnergyModel,
+    InformationLayer,
+    SpikeLayer,
+    Spikes,
+    SynopLayer,
+    Synops,
+)
+from inflor_bench.record.tree import tree
 from inflor_bench.reports.data import table_entries
 from inflor_bench.reports.data.cells import Cell, Missing, absent
 from inflor_bench.reports.data.format import integer, share, si, significant
@@ -15,6 +25,9 @@ from inflor_bench.reports.data.text import layer_mark
 from inflor_bench.reports.draw.plots import Plot
 from inflor_bench.reports.pages.model_plots import figures_of
 
+# Two spaces that HTML does not take away.
+INDENT = "\u00a0\u00a0"
+
 
 @dataclass(frozen=True)
 class ModelPage:
@@ -23,6 +36,7 @@ class ModelPage:
     cell: Cell
     facts: Sequence[tuple[str, Datum]]
     figures: Sequence[Plot]
+    modules: Table | None
     sites: Table | None
     neurons: Table | None
     energy: Table | None
@@ -30,6 +44,7 @@ class ModelPage:
     power: Table | None
     conditions: Table | None
     uncounted: Sequence[str]
+    checked: str
 
 
 def model_page(cell: Cell, energy_model: str | None) -> ModelPage:
@@ -44,6 +59,7 @@ def model_page(cell: Cell, energy_model: str | None) -> ModelPage:
         cell,
         facts(cell, energy_model),
         figures_of(cell),
+        modules_table(cell, headline),
         sites_table(cell, headline),
         neurons_table(cell),
         energy_table(estimates, failed) if estimates or failed else None,
@@ -51,7 +67,26 @@ def model_page(cell: Cell, energy_model: str | None) -> ModelPage:
         power_table(cell),
         conditions_table(cell),
         uncounted,
+        checked(cell.record.dense_check),
     )
+
+
+def checked(check: DenseCheck | Absent | None) -> str:
+    """What an independent counter makes of the dense operations; empty where a file is older than the check."""
+    if check is None:
+        return ""
+    if isinstance(check, Absent):
+        return f"Dense operations were not checked by another counter: {check.reason}"
+    if check.ours == check.theirs:
+        return (
+            f"Of one sample {check.counter} counts {integer(check.ours)} dense operations, padding included, as here."
+        )
+    where = "; ".join(
+        f"{one.name or 'the model itself'}: {integer(one.theirs)} for {integer(one.ours)} ({', '.join(one.operators)})"
+        for one in check.differences
+    )
+    counts = f"{integer(check.theirs)} dense operations, padding included, for {integer(check.ours)} here"
+    return f"Of one sample {check.counter} counts {counts}. They differ in {where}."
 
 
 def energy_estimates(cell: Cell) -> tuple[Sequence[EnergyModel], Mapping[str, str]]:
@@ -79,48 +114,79 @@ def _parameters(cell: Cell) -> Datum:
     return missing("the number of parameters was not recorded") if count is None else Datum(integer(count), count)
 
 
+def modules_table(cell: Cell, energy: EnergyModel | None) -> Table | None:
+    """Synaptic operations by module, each with all that is inside it; None where no module holds a part of them."""
+    section = cell.record.synops
+    if isinstance(section, Absent):
+        return None
+    modules = [branch for branch in tree([layer.name for layer in section.layers]) if branch.is_module]
+    columns = [Column("Module", numeric=False), Column("Layers", "1"), *_operations_columns(energy)]
+    rows = []
+    for module in modules:
+        inside = [section.layers[place] for place in module.layers]
+        indented = Datum(INDENT * module.depth + module.name, module.name)
+        rows.append(Row([indented, Datum(integer(len(inside)), len(inside)), *_operations(inside, section, energy)]))
+    caption = "Synaptic operations by module, with all inside it"
+    return Table("synaptic-modules", caption, columns, rows, sortable=True) if rows else None
+
+
 def sites_table(cell: Cell, energy: EnergyModel | None) -> Table | None:
     """Synaptic operations by layer, per inference."""
     section = cell.record.synops
     if isinstance(section, Absent):
         return None
-    shares = energy_shares(energy)
     columns = [
         *text_columns("Layer", "Operator"),
         Column("Output", numeric=False, meaning="shape of one sample at one step"),
-        Column("AC", "1", "Operations per inference", meaning="accumulates"),
-        Column("MAC", "1", "Operations per inference", meaning="multiply-accumulates"),
-        Column("dense", "1", "Operations per inference", meaning="in-bounds pairs, zeros included"),
-        Column(
-            "dense, padded", "1", "Operations per inference", meaning="what FLOP counters report: padding taps included"
-        ),
+        *_operations_columns(energy),
+    ]
+    rows = [
+        Row(
+            [
+                Datum(layer.name, layer.name, detail=_input(layer)),
+                text(layer.kind),
+                text(shape(layer.output_shape)),
+                *_operations([layer], section, energy),
+            ],
+            mark=layer_mark(layer.name),
+        )
+        for layer in section.layers
+    ]
+    return Table("synaptic-layers", "Synaptic operations by layer", columns, rows, sortable=True)
+
+
+def _input(layer: SynopLayer) -> str:
+    """What is special about what entered a layer."""
+    graded = f"{layer.levels} levels" if layer.levels else ""
+    return ", ".join(filter(None, ["mixed input" if layer.mixed else "", graded]))
+
+
+def _operations_columns(energy: EnergyModel | None) -> list[Column]:
+    group = "Operations per inference"
+    return [
+        Column("AC", "1", group, meaning="accumulates"),
+        Column("MAC", "1", group, meaning="multiply-accumulates"),
+        Column("dense", "1", group, meaning="in-bounds pairs, zeros included"),
+        Column("dense, padded", "1", group, meaning="what FLOP counters report: padding taps included"),
         Column("active", "share", meaning="share of the dense pairs that were really computed"),
         Column("Share", "share", f"Estimated energy, {energy.name if energy else 'no model'}"),
     ]
-    rows = []
-    for layer in section.layers:
-        done = layer.ac + layer.mac
-        active = number(done / layer.dense if layer.dense else None, share, "no dense pairs", "none")
-        part = shares.get(layer.name)
-        rows.append(
-            Row(
-                [
-                    Datum(layer.name, layer.name, detail="mixed input" if layer.mixed else ""),
-                    text(layer.kind),
-                    text(shape(layer.output_shape)),
-                    *(
-                        Datum(si(v), v)
-                        for v in (getattr(layer, k) / section.samples for k in ("ac", "mac", "dense", "dense_padded"))
-                    ),
-                    active,
-                    missing("this model of energy has no estimate by layer", "not estimated")
-                    if part is None
-                    else Datum(share(part), part, share=part),
-                ],
-                mark=layer_mark(layer.name),
-            )
-        )
-    return Table("synaptic-layers", "Synaptic operations by layer", columns, rows, sortable=True)
+
+
+def _operations(layers: Sequence[SynopLayer], section: Synops, energy: EnergyModel | None) -> list[Datum]:
+    """What stands of these layers together in `_operations_columns`."""
+    ac, mac, dense, padded = (
+        sum(getattr(layer, name) for layer in layers) for name in ("ac", "mac", "dense", "dense_padded")
+    )
+    shares = energy_shares(energy)
+    parts = [shares[layer.name] for layer in layers if layer.name in shares]
+    return [
+        *(Datum(si(value), value) for value in (count / section.samples for count in (ac, mac, dense, padded))),
+        Datum(share((ac + mac) / dense), (ac + mac) / dense) if dense else missing("no dense pairs", "none"),
+        Datum(share(sum(parts)), sum(parts), share=sum(parts))
+        if len(parts) == len(layers)
+        else missing("this model of energy has no estimate by layer", "not estimated"),
+    ]
 
 
 def neurons_table(cell: Cell) -> Table | None:

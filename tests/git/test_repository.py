@@ -8,6 +8,7 @@ from inflor_bench.git import command
 from inflor_bench.git.repository import ancestry, git_state, stored_ancestry
 from inflor_bench.record.schema import Absent, Git
 from tests.record.builders import make_git, sha
+from tests.repository import Repository
 
 
 def test_a_clean_commit(repository):
@@ -62,6 +63,39 @@ def states(repository, *changes) -> list[Git]:
         change(repository.path)
         found.append(git_state(repository.path))
     return found
+
+
+@pytest.mark.parametrize(
+    "configured",
+    [
+        ("diff.ignoreSubmodules", "all"),
+        ("submodule.inside.ignore", "all"),
+        ("submodule.inside.ignore", "dirty"),
+        ("diff.submodule", "log"),
+        ("status.showUntrackedFiles", "no"),
+    ],
+)
+def test_a_submodule_with_changes_is_a_difference_however_git_is_configured(repository, tmp_path, configured):
+    other = Repository(tmp_path / "other", tmp_path)
+    other.commit("Other", x="1")
+    trusting = ("-c", "protocol.file.allow=always")
+    repository.git(*trusting, "submodule", "--quiet", "add", "--name", "inside", str(other.path), "sub")
+    repository.commit("First", a="1")
+    changes = (
+        lambda path: None,
+        lambda path: (path / "sub/y.txt").write_text("untracked"),
+        lambda path: (path / "sub/x.txt").write_text("2"),
+        lambda path: repository.git("commit", "-qam", "In the submodule", cwd=path / "sub"),
+    )
+    plain = states(repository, *changes)
+    assert [state.dirty for state in plain] == [False, True, True, True]
+    repository.git("reset", "-q", "--hard", "HEAD~", cwd=repository.path / "sub")
+    (repository.path / "sub/y.txt").unlink()
+    for directory in (repository.path, repository.path / "sub"):
+        repository.git("config", *configured, cwd=directory)
+    again = states(repository, *changes)
+    assert [state.dirty for state in again] == [False, True, True, True]
+    assert [state.diff_sha256 for state in again[:3]] == [state.diff_sha256 for state in plain[:3]]
 
 
 def test_every_kind_of_difference_is_dirty_and_has_its_own_hash(repository):

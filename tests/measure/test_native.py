@@ -217,3 +217,17 @@ def test_sums_go_on_in_64_bits_where_32_do_not_hold_them():
     assert sums.total().tolist() == [5 * 2**30, 5, 0]
     sums.add(torch.tensor([2**33, 0, 1]), 2**33)
     assert sums.total().tolist() == [5 * 2**30 + 2**33, 5, 1]
+
+
+def test_the_bins_of_the_passes_are_those_of_the_package(tmp_path):
+    code = """
+import torch
+from inflor_bench.measure import bins
+bins.LOW, bins.HIGH, bins.BINS_PER_UNIT, bins.BINS = -1, 2, 8, 24
+from inflor_bench.measure import native
+from inflor_bench.measure.information import bin_counts
+x = torch.randn(5000) * 2
+_, counts = native.distance(x, torch.zeros_like(x))
+assert len(counts) == 26 and torch.equal(counts, bin_counts(x)), counts
+"""
+    python("-c", code, INFLOR_BENCH_CACHE=str(tmp_path))

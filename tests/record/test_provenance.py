@@ -56,6 +56,14 @@ def test_no_driver_is_no_gpu(monkeypatch, code):
     assert machine(2).preimage["gpu"] == "none"
 
 
+@pytest.mark.parametrize("older", [{"nvmlDeviceGetName": lambda index: b"Card"}, {"nvmlInit": None}])
+def test_an_older_pynvml_leaves_the_gpu_unknown(monkeypatch, older):
+    known = {"nvmlDeviceGetCount": lambda: 1, "nvmlDeviceGetHandleByIndex": lambda index: index}
+    for name, function in {"nvmlInit": lambda: None, "nvmlShutdown": lambda: None, **known, **older}.items():
+        monkeypatch.setattr(pynvml, name, function)
+    assert machine(2).preimage["gpu"] == "unknown"
+
+
 def test_versions_are_those_installed():
     found = versions()
     assert found["python"] == platform.python_version()

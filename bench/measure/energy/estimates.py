@@ -29,7 +29,7 @@ class EnergyEstimate:
 
 def estimate(
     layers: Iterable[SynapticLayer],
-    neurons: Iterable[NeuronLayer],
+    neurons: Iterable[NeuronLayer] | None,
     *,
     samples: int,
     models: Sequence[EnergyModel] = ENERGY_MODELS,
@@ -38,7 +38,8 @@ def estimate(
 
     Args:
         layers: synaptic operations of every layer, over all samples and steps.
-        neurons: neuron updates of every layer, over all samples and steps; empty without spiking neurons.
+        neurons: neuron updates of every layer, over all samples and steps; empty without spiking neurons. None
+            where there are some and their updates are not known: then no model that prices them gives an energy.
         samples: number of samples that were counted.
         models: the models, by default those that ship with the package.
 
@@ -49,13 +50,17 @@ def estimate(
         raise MeasureInputError(
             f"Energy is estimated per inference, but {samples} samples were counted; give at least 1."
         )
-    layers, neurons = list(layers), list(neurons)
+    layers, neurons = list(layers), None if neurons is None else list(neurons)
     return [_estimate(model, layers, neurons, samples) for model in models]
 
 
 def _estimate(
-    model: EnergyModel, layers: Sequence[SynapticLayer], neurons: Sequence[NeuronLayer], samples: int
+    model: EnergyModel, layers: Sequence[SynapticLayer], neurons: Sequence[NeuronLayer] | None, samples: int
 ) -> EnergyEstimate:
+    if neurons is None and model.prices_neurons:
+        raise MeasureInputError(
+            f"The energy model {model.name!r} prices neuron updates, and those of this network are not known."
+        )
     shares: dict[str, float] = {}
 
     def add(layer: SynapticLayer | NeuronLayer, price: Any, *arguments: Any) -> None:
@@ -73,8 +78,8 @@ def _estimate(
         shares[layer.name] = shares.get(layer.name, 0.0) + joules / samples
 
     for layer in layers:
-        add(layer, model.synapses, bool(neurons))
-    for neuron in neurons:
+        add(layer, model.synapses, neurons is None or bool(neurons))
+    for neuron in neurons or ():
         add(neuron, model.neurons)
     uncovered = [f"{layer.name} ({layer.kind})" for layer in layers if not model.covers(layer)]
     notes = [f"not covered, priced by arithmetic alone: {', '.join(uncovered)}"] if uncovered else []

@@ -13,7 +13,7 @@ from typing import Protocol
 
 
 class SynapticLayer(Protocol):
-    """Synaptic operations of one layer, over all samples and steps. `SynOpLayer` says what each means."""
+    """Synaptic operations of one layer, over all samples and steps. `SynOpSite` says what each means."""
 
     @property
     def name(self) -> str:
@@ -56,6 +56,10 @@ class SynapticLayer(Protocol):
         """Input elements that are not 0: the input spikes, where the input is spikes."""
 
     @property
+    def levels(self) -> int | None:
+        """Distinct magnitudes of the input besides 0, where it was graded: ceil(log2(levels + 1)) bits hold one."""
+
+    @property
     def output_channels(self) -> int | None:
         """Channels or features that come out. None where that was not told."""
 
@@ -65,7 +69,7 @@ class SynapticLayer(Protocol):
 
 
 class NeuronLayer(Protocol):
-    """Neuron updates of one layer, over all samples and steps. `NeuronOps` says what each means."""
+    """Neuron updates of one layer, over all samples and steps. `NeuronUpdates` says what each means."""
 
     @property
     def name(self) -> str:
@@ -117,6 +121,11 @@ class EnergyModel:
     neurons: Callable[[NeuronLayer], float] = _nothing
     covers: Callable[[SynapticLayer], bool] = _everything
 
+    @property
+    def prices_neurons(self) -> bool:
+        """Whether neuron updates cost anything by it."""
+        return self.neurons is not _nothing
+
 
 def per_operation(
     name: str,
@@ -134,5 +143,5 @@ def per_operation(
         version,
         source,
         lambda layer, spiking: mac * layer.mac + ac * layer.ac + dense * layer.dense,
-        lambda layer: neuron_update * layer.updates,
+        (lambda layer: neuron_update * layer.updates) if neuron_update else _nothing,
     )

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from inflor_bench.cache import cache_directory
 from inflor_bench.files import write_whole
+from inflor_bench.measure.bins import BINS, BINS_PER_UNIT, HIGH, LOW
 
 logger = logging.getLogger("inflor_bench.measure")
 
@@ -41,8 +42,10 @@ _PASSES: dict[str, tuple[type[Any], list[type[Any]]]] = {
 Pass = Callable[..., Any]
 COMPILER_SECONDS = 300.0
 # Without contraction a product is rounded before it is added, on every machine.
-_OPTIONS = ("-O3", "-fPIC", "-fopenmp", "-ffp-contract=off")
-_BINS = 82  # that losses.c writes
+_OPTIONS = (
+    *("-O3", "-fPIC", "-fopenmp", "-ffp-contract=off"),
+    *(f"-DBINS_FROM={LOW}", f"-DBINS_TO={HIGH}", f"-DBINS_PER_UNIT={BINS_PER_UNIT}"),
+)
 _MOST_ROWS = 2**31 - 1  # a count is an int32
 
 
@@ -76,7 +79,7 @@ def distance(x: Tensor, spikes: Tensor) -> tuple[float, Tensor] | None:
     found = _pass("distance", x, spikes)
     if found is None:
         return None
-    counts = torch.empty(_BINS, dtype=torch.int64)
+    counts = torch.empty(BINS + 2, dtype=torch.int64)
     return found(x.data_ptr(), spikes.data_ptr(), x.numel(), counts.data_ptr()), counts
 
 

@@ -8,8 +8,10 @@
 
 #include "clones.h"
 
-/* Bins per unit over [LOWEST, HIGHEST) / PER_UNIT, and one below and one above. */
-enum { PER_UNIT = 16, LOWEST = -2 * PER_UNIT, HIGHEST = 3 * PER_UNIT, BINS = HIGHEST - LOWEST + 2 };
+/* Bins per unit over [LOWEST, HIGHEST) / PER_UNIT, and one below and one above: measure/bins.py says which. */
+enum { PER_UNIT = BINS_PER_UNIT, LOWEST = BINS_FROM * PER_UNIT, HIGHEST = BINS_TO * PER_UNIT };
+enum { BINS = HIGHEST - LOWEST + 2 };
+_Static_assert(BINS <= UINT8_MAX + 1, "a bin's number is a byte");
 enum { LANES = 16, BLOCK = 1024, TABLES = 4 };
 
 static double total(const double *lanes)

@@ -32,7 +32,7 @@ from inflor_bench.measure.neurons.protocol import SpikingNeuron
 
 
 @dataclass(frozen=True)
-class NeuronOps:
+class NeuronUpdates:
     """Neuron updates of one layer over the whole run. `neurons` is how many it has, whose membranes are kept."""
 
     name: str
@@ -281,10 +281,10 @@ class Ledger:
         row.leaks += 0 if _is_one(neuron.decay) else output.numel()
         row.spikes += spikes
 
-    def neurons(self) -> list[NeuronOps]:
+    def neurons(self) -> list[NeuronUpdates]:
         """Return the layers in the order in which they first ran."""
         return [
-            NeuronOps(
+            NeuronUpdates(
                 name=name,
                 reset=row.reset,
                 mpr=row.mpr,

@@ -7,18 +7,15 @@ therefore the same whatever the batch size.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 import torch
 from torch import Tensor, nn
 
 from inflor_bench.errors import MeasureInputError
 from inflor_bench.measure import native
-from inflor_bench.measure.neurons.protocol import NeuronWatch, SpikingNeuron, map_pieces, spiking_neurons
+from inflor_bench.measure.neurons.protocol import SpikingNeuron, map_pieces
+from inflor_bench.measure.neurons.recorder import NeuronRecorder
 from inflor_bench.measure.unavailable import Unavailable
-
-NO_NEURONS = "no_spiking_neurons: the network has no spiking neuron."
 
 
 @dataclass(frozen=True)
@@ -62,25 +59,6 @@ def count_per_step(spikes: Tensor, timesteps: int) -> Tensor:
     return per_sample.sum(dim=2, dtype=dtype).to(torch.int64).sum(dim=1)
 
 
-def common_samples(samples: dict[str, int]) -> int:
-    """Return the number of samples that every site saw.
-
-    Raises:
-        MeasureInputError: there was no forward pass, or sites saw different numbers of samples.
-    """
-    if not samples:
-        raise MeasureInputError(
-            "No spiking neuron was called; call the module itself, within the recorder, on at least one batch."
-        )
-    least, most = min(samples, key=samples.__getitem__), max(samples, key=samples.__getitem__)
-    if samples[least] != samples[most]:
-        raise MeasureInputError(
-            f"{least} saw {samples[least]} samples but {most} {samples[most]}; "
-            "every spiking neuron must run for every sample."
-        )
-    return samples[most]
-
-
 class _Site:
     def __init__(self, shape: tuple[int, ...], timesteps: int, device: torch.device) -> None:
         self.shape = shape
@@ -90,7 +68,7 @@ class _Site:
         self.spikes = torch.zeros(timesteps, dtype=torch.int64, device=device)
 
 
-class SpikeRecorder:
+class SpikeRecorder(NeuronRecorder):
     """Counts spikes while a module runs: `with SpikeRecorder(module) as recorder: module(x)`, then `recorder.result()`.
 
     What a neuron gives must be 0 or 1. A neuron called several times in one forward has one layer per call: `name`,
@@ -98,20 +76,10 @@ class SpikeRecorder:
     """
 
     def __init__(self, module: nn.Module) -> None:
-        self._spiking = bool(spiking_neurons(module))
-        self._watch = NeuronWatch(module, self._count)
+        super().__init__(module)
         self._sites: dict[str, _Site] = {}
 
-    def __enter__(self) -> Self:
-        self._watch.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._watch.__exit__(kind, error, trace)
-
-    def _count(self, name: str, neuron: SpikingNeuron, current: Tensor, spikes: Tensor) -> None:
+    def _see(self, name: str, neuron: SpikingNeuron, current: Tensor, spikes: Tensor) -> None:
         shape = tuple(spikes.shape[1:])
         site = self._sites.setdefault(name, _Site(shape, neuron.timesteps, spikes.device))
         if (site.shape, site.timesteps) != (shape, neuron.timesteps):
@@ -131,11 +99,9 @@ class SpikeRecorder:
         Raises:
             MeasureInputError: the counting had to stop (the message says where), or there was no forward pass.
         """
-        if not self._spiking:
-            return Unavailable(NO_NEURONS)
-        if self._watch.error is not None:
-            raise self._watch.error
-        samples = common_samples({name: site.samples for name, site in self._sites.items()})
+        samples = self._samples({name: site.samples for name, site in self._sites.items()})
+        if isinstance(samples, Unavailable):
+            return samples
         layers = [
             SpikeLayer(
                 name=name,

@@ -24,7 +24,7 @@ from torch.utils.hooks import RemovableHandle
 
 from inflor_bench.errors import MeasureInputError
 from inflor_bench.measure.neurons.adapters import Adapted, first_tensor
-from inflor_bench.measure.neurons.operations import NeuronOps
+from inflor_bench.measure.neurons.operations import NeuronUpdates
 from inflor_bench.measure.neurons.unregistered import Neurons, registered
 
 
@@ -198,12 +198,12 @@ class NeuronTaps:
         name = next(unknown, None)
         return None if name is None else f"{name}: what an update of this neuron costs is not known here."
 
-    def neuron_ops(self) -> list[NeuronOps]:
+    def neuron_ops(self) -> list[NeuronUpdates]:
         """Neuron updates by neuron, in the order of definition; empty where `no_cost` says why."""
         if self.no_cost():
             return []
         return [
-            NeuronOps(
+            NeuronUpdates(
                 name=name,
                 reset=tap.reset,
                 mpr=tap.mpr,

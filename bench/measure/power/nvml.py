@@ -29,17 +29,36 @@ _HINTS = {
     "FUNCTION_NOT_FOUND": "not_supported: this driver does not offer the reading.",
 }
 
+# What the meters use, beside the functions that `NvmlDevice.ask` looks for.
+_NEEDED = (
+    *("NVMLError", "NVML_SUCCESS", *(f"NVML_ERROR_{name}" for name in (*_HINTS, "NOT_FOUND", "INVALID_ARGUMENT"))),
+    *("NVML_POWER_SCOPE_GPU", "NVML_POWER_SCOPE_MODULE", "NVML_FI_DEV_POWER_INSTANT", "NVML_FI_DEV_POWER_AVERAGE"),
+    *("NVML_CLOCK_SM", "NVML_TEMPERATURE_GPU", "NVML_DEVICE_MIG_ENABLE"),
+    *("nvmlInit", "nvmlShutdown", "nvmlDeviceGetCount", "nvmlDeviceGetHandleByIndex", "nvmlDeviceGetHandleByUUID"),
+    *("nvmlDeviceGetUUID", "nvmlDeviceGetName", "nvmlDeviceGetMigMode", "nvmlDeviceGetPersistenceMode"),
+    *("nvmlDeviceGetFieldValues", "nvmlDeviceGetTotalEnergyConsumption", "nvmlDeviceGetPowerUsage"),
+    "nvmlSystemGetDriverVersion",
+)
+
 
 def load() -> Any:
     """Import pynvml, which itself loads no driver library yet.
 
     Raises:
-        MeterError: it is not installed.
+        MeterError: it is not installed, or another module of this name is found before it.
     """
     try:
         import pynvml
     except ImportError:
         raise MeterError("pynvml_not_installed: install the distribution nvidia-ml-py.") from None
+    except Exception as error:
+        raise MeterError(f"pynvml_not_readable: importing pynvml failed ({type(error).__name__}: {error}).") from None
+    missing = next((name for name in _NEEDED if not hasattr(pynvml, name)), None)
+    if missing is not None:
+        raise MeterError(
+            f"pynvml_is_another: {getattr(pynvml, '__file__', 'pynvml')} has no {missing}, so it is older than that of "
+            "nvidia-ml-py 12.560, or another module of this name: remove it, then install nvidia-ml-py anew."
+        )
     return pynvml
 
 

@@ -88,19 +88,26 @@ class RaplReader:
 
 
 def _find_zones(root: Path) -> list[_Zone]:
-    zones: dict[tuple[str, str], _Zone] = {}
+    zones: list[_Zone] = []
+    drivers: dict[tuple[str, str], str] = {}
     # The mirror comes last, so that a package that was found stays.
     for path in sorted(root.glob("intel-rapl*:*"), key=lambda path: ("mmio" in path.name, path.name)):
-        try:
-            name = (path / "name").read_text().strip()
-        except OSError:
-            continue
-        package = path.name.split(":")[1]
+        driver, place, *inside = path.name.split(":")
+        name = _name(path)
         if not (name.startswith("package") or name == "dram"):
             continue
-        counter = path / "energy_uj"
-        zones.setdefault((package, name), _Zone(name, counter, _read_integer(path / "max_energy_range_uj")))
-    return list(zones.values())
+        # Each driver numbers its zones anew: a package is known by its name alone.
+        package = _name(root / f"{driver}:{place}") if inside else name
+        if drivers.setdefault((package, name), driver) == driver:
+            zones.append(_Zone(name, path / "energy_uj", _read_integer(path / "max_energy_range_uj")))
+    return zones
+
+
+def _name(zone: Path) -> str:
+    try:
+        return (zone / "name").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _read_integer(path: Path) -> int:

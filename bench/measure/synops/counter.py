@@ -35,7 +35,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from inflor_bench.errors import MeasureInputError
-from inflor_bench.measure.neurons.operations import Ledger, NeuronOps, OtherOps, Rule
+from inflor_bench.measure.neurons.operations import Ledger, NeuronUpdates, OtherOps, Rule
 from inflor_bench.measure.neurons.protocol import SpikingNeuron, spiking_neurons
 from inflor_bench.measure.running.calls import Called, ModuleCalls
 from inflor_bench.measure.synops.counting import Counting, Place, place_in_code
@@ -601,7 +601,7 @@ class SynOpCounter(TorchDispatchMode):
         )
         return SynOpResult(total, layers, uncounted, samples)
 
-    def neuron_ops(self) -> list[NeuronOps]:
+    def neuron_ops(self) -> list[NeuronUpdates]:
         """Return the updates of every spiking neuron layer so far."""
         return self._ledger.neurons()
 

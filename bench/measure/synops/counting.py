@@ -114,11 +114,13 @@ class Counting:
         site.output_channels = fan_out.output_shape[0]
         site.outputs += fan_out.outputs * rows
         site.bias |= product.bias
+        if found.unit is not None:
+            site.operand(0).magnitudes.see(x)
         if not (self._by_policy or self.rows.wanted):
             return
         matrix, weights = flatten_rows(x, leading)[0], fan_out.in_order(order)
         if self._by_policy:
-            site.operand(0).see_levels(
+            site.operand(0).see_class(
                 matrix,
                 found.unit is None,
                 self.policy,
@@ -146,10 +148,12 @@ class Counting:
             operand = site.operand(position)
             position += 1
             operand.see(found[index].nonzero, found[index].unit)
+            if found[index].unit is not None:
+                operand.magnitudes.see(matrices[index])
             site.elements += matrices[index].numel()
             if self._by_policy:
                 other = counts[1 - index]
-                operand.see_levels(
+                operand.see_class(
                     matrices[index],
                     found[index].unit is None,
                     self.policy,
@@ -166,6 +170,8 @@ class Counting:
         for x in product.inputs:
             found = occupancy(x.contiguous().view(-1, 1))
             operand.see(found.nonzero, found.unit)
+            if found.unit is not None:
+                operand.magnitudes.see(x)
             site.elements += x.numel()
         operand.scaled = operand.integer = False
         site.effective += product.effective

@@ -28,6 +28,7 @@ aten = torch.ops.aten
 
 _MULTIPLYING = {aten.mul, aten.mul_}
 _PLUS = {aten.add, aten.sub}
+_PLUS_PRODUCT = {aten.addcmul, aten.addcmul_}
 # What leaves the factors of each product as they were: copies, signs, scales, and what hides products after the fact.
 _PASSING = {
     *(aten.clone, aten._to_copy, aten.contiguous, aten.to, aten.type_as, aten.neg, aten.abs, aten.div),
@@ -47,7 +48,9 @@ _CHOOSING = {
     aten.where: 0,
 }
 _SUMMING = {aten.sum, aten.mean, aten.nansum}
-_SUMMING_OTHERWISE = {aten.cumsum, aten.trace, aten.logcumsumexp}
+# Pools sum over so many axes, the last ones, each window for itself.
+_POOLING = {aten.avg_pool2d: 2, aten._adaptive_avg_pool2d: 2, aten.avg_pool3d: 3, aten._adaptive_avg_pool3d: 3}
+_SUMMING_OTHERWISE = {aten.cumsum, aten.trace, aten.logcumsumexp, *_POOLING}
 # Which argument is added up at places that an index names.
 _ADDING = {
     **dict.fromkeys((aten.scatter_add, aten.scatter_add_, aten.index_add, aten.index_add_), 3),
@@ -57,6 +60,7 @@ _FOLLOWED = frozenset(
     {
         *(
             *_PLUS,
+            *_PLUS_PRODUCT,
             *_MULTIPLYING,
             *_PASSING,
             *_ARRANGING,
@@ -138,6 +142,8 @@ class Sums:
             product = self._product(args[0].shape, (args[0].clone(), args[1]), args)
         elif operator.overloadpacket in (aten.add_, aten.sub_) and self._tracked:
             product = self._added(args[0].shape, args)
+        elif operator.overloadpacket is aten.addcmul_:
+            product = self._added_product(args[0].shape, args)
         keys = {storage(target) for target in targets}
         for tracked in self._tracked.values():
             for place, terms in tracked.views.items():
@@ -177,6 +183,9 @@ class Sums:
         elif packet in _PLUS:
             if self._tracked and (terms := self._added(output.shape, args)) is not None:
                 return self._track(output, terms, self._written_out(args))
+        elif packet is aten.addcmul:
+            if (terms := self._added_product(output.shape, args)) is not None:
+                return self._track(output, terms, self._written_out(args[:1]))
         elif packet in _JOINING and self._tracked:
             self._join(operator, args, kwargs, output)
         elif self._tracked and args and isinstance(args[0], Tensor) and (found := self._find(args[0])) is not None:
@@ -201,6 +210,7 @@ class Sums:
         elif packet in _SUMMING or packet in _SUMMING_OTHERWISE:
             found = self._find(args[0])
             given = args[1] if len(args) > 1 else kwargs.get("dim")
+            given = range(-_POOLING[packet], 0) if packet in _POOLING else given
             axes = [given] if isinstance(given, int) else list(given or range(args[0].ndim))
         else:
             return None
@@ -267,6 +277,16 @@ class Sums:
         if not (terms or self._written_out(values)) or not all(map(self._parameter, terms)):
             return None
         return _expanded(tuple(terms), shape)
+
+    def _added_product(self, shape: torch.Size, args: Sequence[Any]) -> Terms | None:
+        """As `_added`, of a value and a product of two others in one operator."""
+        before, product = self._find(args[0]), self._product(shape, args[1:3], args[1:3])
+        if before is _MIXED or product is _MIXED:
+            return _MIXED
+        if product is None or (before is None and self._weights.origin(args[0]) is None):
+            return None
+        terms = (*(before or ()), *product)
+        return _expanded(terms, shape) if all(map(self._parameter, terms)) else None
 
     def _parameter(self, factors: Factors) -> Origin:
         """The parameter of a product of an input with it; None where there is none."""

@@ -37,7 +37,7 @@ class ClassCounts:
 
 
 @dataclass(frozen=True)
-class SynOpLayer(OperationCounts):
+class SynOpSite(OperationCounts):
     """Synaptic operations of one site over the whole run.
 
     Attributes:
@@ -48,6 +48,8 @@ class SynOpLayer(OperationCounts):
         mixed: the site saw unit-valued and other inputs.
         unit_share: share of the non-zero input elements that are 1 or -1 (of two activations the higher one); None
             where every input was 0.
+        levels: distinct magnitudes besides 0, where the input was graded: whole numbers, or one scale times whole
+            numbers, over the whole run (of two activations the one with fewer); None where it was not, or binary.
         input_elements, input_nonzero: size of all inputs together, and how much of it was not 0.
         input_rows, output_elements: rows of all inputs together, each of which is one step of one sample (of a linear
             layer also one token), and how many elements came out for them; None where they were not told,
@@ -66,6 +68,7 @@ class SynOpLayer(OperationCounts):
     calls: int = 0
     mixed: bool = False
     unit_share: float | None = None
+    levels: int | None = None
     input_elements: int = 0
     input_nonzero: int = 0
     input_rows: int | None = None
@@ -100,7 +103,7 @@ class SynOpResult:
     """Synaptic operations of everything that ran inside the counter, as totals over the run."""
 
     total: OperationCounts
-    layers: dict[str, SynOpLayer]
+    layers: dict[str, SynOpSite]
     uncounted: list[UncountedOperator]
     samples: int | None = None
 
@@ -121,7 +124,7 @@ class SynOpResult:
         Raises:
             MeasureInputError: nothing was counted there.
         """
-        inside = [layer for layer in self.layers.values() if _within(layer.name, module)]
+        inside = [layer for layer in self.layers.values() if within(layer.name, module)]
         if not inside and module:
             raise MeasureInputError(f"Nothing was counted in {module!r}: name a module of one of `layers`.")
         names = asdict(OperationCounts())
@@ -136,7 +139,7 @@ class SynOpResult:
         return self._sum([(layer, layer.per_step) for layer in self.layers.values() if layer.per_step is not None])
 
     @staticmethod
-    def _sum(vectors: Iterable[tuple[SynOpLayer, list[int] | None]]) -> list[ClassCounts] | None:
+    def _sum(vectors: Iterable[tuple[SynOpSite, list[int] | None]]) -> list[ClassCounts] | None:
         rows = [(layer.mac > 0, vector) for layer, vector in vectors]
         if not rows or any(vector is None for _, vector in rows):
             return None
@@ -160,10 +163,10 @@ class SynOpResult:
         }
 
     def frame(self) -> pandas.DataFrame:
-        """Return one row a layer, with the fields of `SynOpLayer` as columns."""
+        """Return one row a layer, with the fields of `SynOpSite` as columns."""
         import pandas as pd
 
-        columns = list(SynOpLayer.__dataclass_fields__)
+        columns = list(SynOpSite.__dataclass_fields__)
         return pd.DataFrame([asdict(layer) for layer in self.layers.values()], columns=columns).set_index("name")
 
     def table(self) -> rich.table.Table:
@@ -191,7 +194,7 @@ class SynOpResult:
         return [f"{count:,}" for count in (counts.ac, counts.mac, counts.dense, counts.dense_padded)]
 
 
-def _within(site: str, module: str) -> bool:
+def within(site: str, module: str) -> bool:
     """Whether a site, `name` or `name#2`, is a module's own or that of a module inside it."""
     name = site.partition("#")[0]
     return not module or name == module or name.startswith(f"{module}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -12,7 +12,8 @@ from torch import Tensor
 
 from inflor_bench.measure.synops.formulas.inputs import Occupancy, PositionSums, integer_rows, scale_of
 from inflor_bench.measure.synops.formulas.products import Geometry, Projection, Shape
-from inflor_bench.measure.synops.result import SynOpLayer
+from inflor_bench.measure.synops.levels import Magnitudes
+from inflor_bench.measure.synops.result import SynOpSite
 from inflor_bench.measure.synops.weights import why_uncountable
 
 SpikeClass = Literal["mac", "ac"]
@@ -88,13 +89,14 @@ class Operand:
     scaled: bool = True
     integer: bool = True
     weighted: int = 0
+    magnitudes: Magnitudes = field(default_factory=Magnitudes)
 
     def see(self, nonzero: Any, unit: Any) -> None:
         """Add one call: non-zero elements, and those that are 1 or -1, None where that is all of them."""
         self.nonzero += nonzero
         self.unit += nonzero if unit is None else unit
 
-    def see_levels(
+    def see_class(
         self, x: Tensor, is_unit: bool, policy: Policy, weigh: Callable[[Tensor], int], effective: int
     ) -> None:
         """Follow what the policy asks for in an input [R, M]. `weigh` maps sums [M] over its rows to operations."""
@@ -212,7 +214,7 @@ class Site:
             self.effective += effective
             self.operand(0).see(nonzero, unit)
 
-    def layer(self, policy: Policy, *, by_step: bool, by_sample: bool) -> SynOpLayer:
+    def layer(self, policy: Policy, *, by_step: bool, by_sample: bool) -> SynOpSite:
         """Return the site's result."""
         self._settle()
         effective = int(self.effective)
@@ -225,7 +227,8 @@ class Site:
             is_ac, effective = True, min(weighted)
         shares = [operand.unit / operand.nonzero for operand in self.operands if operand.nonzero]
         share = max(shares) if shares else None
-        return SynOpLayer(
+        graded = [operand.magnitudes.levels(unit=operand.unit > 0) for operand in self.operands]
+        return SynOpSite(
             ac=effective if is_ac else 0,
             mac=0 if is_ac else effective,
             dense=self.dense,
@@ -237,6 +240,7 @@ class Site:
             calls=self.calls,
             mixed=not is_unit and share is not None and share > 0,
             unit_share=share,
+            levels=None if is_unit else min((levels for levels in graded if levels), default=None),
             input_elements=self.elements,
             input_nonzero=sum(operand.nonzero for operand in self.operands),
             input_rows=self.input_rows or None,

@@ -4,17 +4,17 @@ import pytest
 
 from inflor_bench.errors import MeasureInputError
 from inflor_bench.measure.energy import ENERGY_MODELS, EnergyModel, estimate, per_operation
-from inflor_bench.measure.neurons.operations import NeuronOps
-from inflor_bench.measure.synops.result import SynOpLayer
+from inflor_bench.measure.neurons.operations import NeuronUpdates
+from inflor_bench.measure.synops.result import SynOpSite
 from inflor_bench.record import schema
 
 
 def layer(name, ac, mac, dense, kind="conv2d"):
-    return SynOpLayer(name=name, kind=kind, ac=ac, mac=mac, dense=dense)
+    return SynOpSite(name=name, kind=kind, ac=ac, mac=mac, dense=dense)
 
 
 def neuron(name, updates):
-    return NeuronOps(name, "soft", False, 10, updates, updates, updates, updates, 7)
+    return NeuronUpdates(name, "soft", False, 10, updates, updates, updates, updates, 7)
 
 
 # Two layers over 10 samples: the stem sees an image, the next one spikes.
@@ -115,3 +115,15 @@ def test_what_a_model_does_not_cover_is_in_its_notes():
     (mine,) = estimate([*LAYERS, layer("attention", 5, 0, 9, "matmul")], [], samples=1, models=[model])
     assert mine.notes == ["not covered, priced by arithmetic alone: attention (matmul)"]
     assert estimate(LAYERS, [], samples=1, models=[model])[0].notes == []
+
+
+def test_neuron_updates_that_are_not_known_are_never_priced_as_none():
+    arithmetic, event = (next(m for m in ENERGY_MODELS if m.name == name) for name in ("horowitz45-fp32", "loihi"))
+    (found,) = estimate(LAYERS, None, samples=10, models=[arithmetic])
+    assert found.joules == pytest.approx(BY_HAND["horowitz45-fp32"], rel=1e-12)
+    with pytest.raises(MeasureInputError, match="'loihi' prices neuron updates, and those of this network are not"):
+        estimate(LAYERS, None, samples=10, models=[event])
+    told = []
+    asking = EnergyModel("asking", "1", "a test", lambda layer, spiking: told.append(spiking) or 0.0)
+    estimate(LAYERS, None, samples=10, models=[asking])
+    assert set(told) == {True}, "the network has spiking neurons, whatever they cost"

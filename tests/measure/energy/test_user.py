@@ -4,8 +4,8 @@ import pytest
 
 from inflor_bench.errors import MeasureInputError
 from inflor_bench.measure.energy import ENERGY_MODELS, EnergyModel, energy_models, estimate
-from inflor_bench.measure.neurons.operations import NeuronOps
-from inflor_bench.measure.synops.result import SynOpLayer
+from inflor_bench.measure.neurons.operations import NeuronUpdates
+from inflor_bench.measure.synops.result import SynOpSite
 
 FILE = """
 [[models]]
@@ -60,8 +60,8 @@ def mine(models):
 def test_a_file_gives_models_that_price_by_its_constants(tmp_path):
     models = energy_models([write(tmp_path)])
     assert models[: len(ENERGY_MODELS)] == ENERGY_MODELS
-    layers = [SynOpLayer(name="a", ac=10, mac=0, dense=40), SynOpLayer(name="b", ac=0, mac=6, dense=20)]
-    neurons = [NeuronOps("n", "hard", False, 1, 8, 8, 8, 8, 3)]
+    layers = [SynOpSite(name="a", ac=10, mac=0, dense=40), SynOpSite(name="b", ac=0, mac=6, dense=20)]
+    neurons = [NeuronUpdates("n", "hard", False, 1, 8, 8, 8, 8, 3)]
     chip, other = estimate(layers, neurons, samples=2, models=mine(models))
     assert chip.joules == pytest.approx((6 * 3e-12 + 10 * 1e-12 + 60 * 0.5e-12 + 8 * 2) / 2, rel=1e-12)
     assert other.joules == pytest.approx(10 * 5e-12 / 2, rel=1e-12)
@@ -115,7 +115,7 @@ def test_an_installed_package_adds_its_models(install, value, names):
     found = mine(energy_models())
     assert [model.name for model in found] == names
     assert all(isinstance(model, EnergyModel) for model in found)
-    layers = [SynOpLayer(name="a", ac=0, mac=4, dense=4)]
+    layers = [SynOpSite(name="a", ac=0, mac=4, dense=4)]
     assert estimate(layers, [], samples=1, models=found)[0].joules == pytest.approx(4e-9)
 
 

@@ -10,11 +10,21 @@ from random import Random
 import pytest
 import torch
 
-from inflor_bench.measure.power import QUICK, PowerMeasurement, Profile, measure_power, meters_for, separate
+from inflor_bench.measure.power import (
+    QUICK,
+    NvmlEnergyMeter,
+    PowerMeasurement,
+    Profile,
+    measure_power,
+    meters_for,
+    separate,
+)
+from inflor_bench.measure.power.inventory import inventory
 from inflor_bench.measure.power.null import NullMeter
 from inflor_bench.measure.power.progress import Completions
 from inflor_bench.measure.power.rapl import RaplMeter
 from inflor_bench.measure.unavailable import Unavailable
+from inflor_bench.record.provenance import machine
 from tests.command import python, start_python
 from tests.measure.power.fake_nvml import World
 from tests.measure.power.wattmeter import Crashing, Wattmeter
@@ -186,6 +196,27 @@ def test_rapl_adds_packages_and_memory_and_counts_nothing_twice(powercap):
     assert reader.read() == pytest.approx(1111e-6)
 
 
+def test_rapl_zones_under_two_drivers_that_number_them_otherwise_count_once(powercap):
+    counted = [
+        powercap("intel-rapl:1", "package-0", 0),
+        powercap("intel-rapl:2", "package-1", 0),
+        powercap("intel-rapl:2:0", "dram", 0),
+        powercap("intel-rapl-mmio:0:0", "dram", 0),
+    ]
+    again = [
+        powercap("intel-rapl:0", "psys", 0),
+        powercap("intel-rapl-mmio:0", "package-0", 0),
+        powercap("intel-rapl-mmio:1", "package-1", 0),
+        powercap("intel-rapl-mmio:1:0", "dram", 0),
+    ]
+    reader = RaplMeter(powercap.root).open(lambda: 0.0)
+    for n, path in enumerate(counted):
+        path.write_text(str(10**n))
+    for path in again:
+        path.write_text("500000")
+    assert reader.read() == pytest.approx(1111e-6)
+
+
 def test_rapl_wraps_around(powercap):
     counter = powercap("intel-rapl:0", "package-0", 900_000)
     reader = RaplMeter(powercap.root).open(lambda: 0.0)
@@ -270,6 +301,28 @@ def test_a_gpu_is_told_by_its_uuid(monkeypatch):
     assert [meter.name for meter in meters] == ["nvml_energy", "nvml_power"]
     assert asked == [torch.device("cuda", 1)]
     assert {meter._uuid for meter in meters} == {"0f1e2d3c"}
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("class NVMLError(Exception): pass\nNVML_SUCCESS = 0", "pynvml_is_another: {} has no NVML_ERROR_"),
+        ("", "pynvml_is_another: {} has no NVMLError, so "),
+        ("raise RuntimeError('not mine')", "pynvml_not_readable: importing pynvml failed (RuntimeError: not mine)"),
+        ("print 'of python 2'", "pynvml_not_readable: importing pynvml failed (SyntaxError: "),
+    ],
+)
+def test_a_pynvml_that_is_older_or_another_is_one_sentence(tmp_path, monkeypatch, source, said):
+    (tmp_path / "pynvml.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "pynvml", raising=False)
+    try:
+        for reason in (NvmlEnergyMeter("x").probe().reason, inventory().reason):
+            assert reason.startswith(said.format(tmp_path / "pynvml.py"))
+            assert "\n" not in reason
+        assert machine(2).preimage["gpu"] == "unknown"
+    finally:
+        sys.modules.pop("pynvml", None)
 
 
 def test_nothing_heavy_is_imported_by_the_meters_themselves():

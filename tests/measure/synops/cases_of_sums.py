@@ -92,6 +92,45 @@ def sum_of_products_written_out_in_place() -> Case:
 
 
 @case
+def product_added_to_zeros_and_summed() -> Case:
+    return _summed(spikes(3, 7), lambda x, w: torch.addcmul(torch.zeros(3, 4, 7), x[:, None], w).sum(-1))
+
+
+@case
+def product_added_in_place_and_summed() -> Case:
+    return _summed(spikes(3, 7), lambda x, w: torch.zeros(3, 4, 7).addcmul_(w, x[:, None], value=0.5).sum(-1) * 2)
+
+
+@case
+def sum_of_products_written_out_in_one_operator_each() -> Case:
+    def function(x: Tensor, w: Tensor) -> Tensor:
+        total = torch.zeros(3, 4)
+        for i in range(7):
+            total = torch.addcmul(total, x[:, i : i + 1], w[:, i])
+        return total
+
+    return _summed(spikes(3, 7), function)
+
+
+@case
+def sum_of_products_written_out_in_one_operator_each_in_place() -> Case:
+    def function(x: Tensor, w: Tensor) -> Tensor:
+        total = x[:, :1] * w[:, 0]
+        for i in range(1, 7):
+            total.addcmul_(x[:, i : i + 1], w[:, i])
+        return total
+
+    return _summed(real(3, 7), function)
+
+
+@case
+def product_and_pool_of_everything() -> Case:
+    """A pool that leaves one value is a mean."""
+    x, weight = spikes(2, 3, 5, 5), holes(torch.randn(3, 5, 5))
+    return _weighted(lambda x, w: F.adaptive_avg_pool2d(x * w, 1), x, weight, oracle.pairs(x, weight))
+
+
+@case
 def sum_of_products_written_out_from_a_bias_on() -> Case:
     class Biased(nn.Module):
         def __init__(self) -> None:
@@ -255,6 +294,7 @@ class Scaled(nn.Module):
         u = torch.zeros_like(x)
         for _ in range(2):
             u = self.decay * u + x
+            u = torch.addcmul(x, self.decay, u)
             u = self.mixing[0] * u + self.mixing[1] * x
         return gated + scaled + normalised.sum((2, 3)) + u.sum((2, 3))
 

@@ -283,3 +283,29 @@ def test_the_rows_of_a_product_without_a_weight_are_not_told_and_never_0():
     (layer,) = count(Function(torch.matmul), torch.randn(2, 3), torch.randn(3, 4)).layers.values()
     assert layer.mac
     assert (layer.input_rows, layer.output_elements, layer.output_channels) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("pool", "operator"),
+    [
+        (lambda x: F.avg_pool2d(x, 2), "aten.avg_pool2d.default"),
+        (lambda x: F.adaptive_avg_pool2d(x, 3), "aten._adaptive_avg_pool2d.default"),
+        (lambda x: F.avg_pool1d(x.flatten(2), 3), "aten.avg_pool"),
+        (lambda x: F.avg_pool3d(x[:, None], 2), "aten.avg_pool3d.default"),
+    ],
+)
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_products_with_a_weight_that_are_pooled_are_listed(pool, operator, mode):
+    weight = torch.nn.Parameter(torch.randn(2, 6, 6))
+    module = Function(lambda x, w: pool(x * w), weight)
+    with mode(), SynOpCounter(module) as counter:
+        module(spikes(3, 2, 6, 6))
+    (entry,) = counter.result().uncounted
+    assert entry.operator.startswith(operator)
+    assert "it sums products in a way that is not followed" in entry.operator
+
+
+def test_scales_and_gates_that_are_pooled_are_no_operations():
+    gain = torch.nn.Parameter(torch.randn(2, 1, 1))
+    result = count(Function(lambda x, g: F.avg_pool2d(x * g, 2), gain), spikes(3, 2, 6, 6))
+    assert (result.layers, result.uncounted) == ({}, [])
