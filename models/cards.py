@@ -24,12 +24,15 @@ def model_card(title: str, metadata: Mapping[str, Any]) -> str:
 def _card(title: str, metadata: Mapping[str, Any]) -> str:
     config, recipe, data = metadata["config"], metadata["recipe"], metadata["dataset"]
     correct, samples = metadata["correct"], metadata["samples"]
+    steps = f"{config['timesteps']} time step(s)"
     kind = "the ANN twin (ReLU)" if config["neuron"] == "relu" else f"spiking neurons `{config['neuron']}`"
+    if config["neuron"] == "quant":
+        kind, steps = "the fair twin's activations (`quant`)", f"{config['timesteps']} level(s) above 0"
     hyperparameters = ", ".join(f"{key} {value}" for key, value in sorted(config["hyperparameters"].items()))
     lines = [
         f"# {title}",
         "",
-        f"`{config['network']}` with {kind}, {config['timesteps']} time step(s), {config['num_classes']} classes, "
+        f"`{config['network']}` with {kind}, {steps}, {config['num_classes']} classes, "
         f"{config['in_channels']} input channel(s){'; ' + hyperparameters if hyperparameters else ''}.",
         "",
         f"**Test accuracy {100 * correct / samples:.2f} %** ({correct} of {samples}), after the last epoch; "

@@ -11,7 +11,7 @@ from torch import nn
 from inflor_bench.errors import ModelInputError
 from inflor_bench.models.networks import NETWORKS
 from inflor_bench.models.networks.resnet import CifarResNet
-from inflor_bench.models.neurons import DEFAULT_CONSTANTS, activation_factory
+from inflor_bench.models.neurons import DEFAULT_CONSTANTS, WITHOUT_TIME, activation_factory
 
 HYPERPARAMETERS = ("decay", "threshold", "reset_by")
 
@@ -40,8 +40,8 @@ def create_model(
     Args:
         name: "resnet8", "resnet20" (classic) or "resnet8x4" (four times the channels), or a network of Guo et al.
             (ECCV 2022): "resnet19", "resnet20-modified", "vgg16", and for ImageNet "resnet18" and "resnet34".
-        neuron: "relu" (the ANN twin), "hard", "soft", "hard-mpr" or "soft-mpr".
-        timesteps: T; 1 for "relu".
+        neuron: "relu" (the ANN twin), "quant" (the fair twin), "hard", "soft", "hard-mpr" or "soft-mpr".
+        timesteps: T; 1 for "relu"; for "quant", which has no time, the levels of its activations above 0.
         num_classes: outputs of the last layer.
         in_channels: channels of the images.
         **hyperparameters: `decay`, `threshold`, `reset_by` of the neurons.
@@ -55,6 +55,8 @@ def create_model(
         if key not in HYPERPARAMETERS:
             raise ModelInputError(f"Unknown hyper-parameter {key!r}: choose among {', '.join(HYPERPARAMETERS)}.")
     activation = activation_factory(neuron, timesteps, **hyperparameters)
+    if neuron == "quant":
+        timesteps = 1
     model = NETWORKS[name](activation=activation, timesteps=timesteps, num_classes=num_classes, in_channels=in_channels)
     # Convolutions keep torch's initialisation. Normalisation follows each of them, so the size of its weights sets only
     # how fast they turn at a given learning rate: with He's, 2.4 times as large, a soft resnet8 on Fashion-MNIST ended
@@ -84,6 +86,6 @@ def build(config: ModelConfig, seed: int | None = None) -> nn.Module:
 
 
 def config_for(network: str, neuron: str, timesteps: int, num_classes: int, in_channels: int) -> ModelConfig:
-    """A network with its neuron's default constants spelt out; the ANN twin has none."""
-    constants = {} if neuron == "relu" else dict(DEFAULT_CONSTANTS)
+    """A network with its neuron's default constants spelt out; a network without time has none."""
+    constants = {} if neuron in WITHOUT_TIME else dict(DEFAULT_CONSTANTS)
     return ModelConfig(network, neuron, timesteps, num_classes, in_channels, constants)

@@ -11,7 +11,10 @@ from inflor_bench.errors import ModelInputError
 from inflor_bench.models import functional
 from inflor_bench.models.functional import Reset
 
-NEURONS = ("relu", "hard", "soft", "hard-mpr", "soft-mpr")
+NEURONS = ("relu", "hard", "soft", "hard-mpr", "soft-mpr", "quant")
+
+# Activations of networks that have no time: ReLU, and the fair twin, whose T says how many levels they have.
+WITHOUT_TIME = ("relu", "quant")
 
 # Prototypes on Fashion-MNIST (T=2, one seed) did better with 0.25 than with the 1.0 of the released rectifier layer.
 DEFAULT_DECAY = 0.25
@@ -81,10 +84,36 @@ class LIF(nn.Module):
         )
 
 
+class Quantiser(nn.Module):
+    """The fair twin's activation: x in, the nearest of the `levels` + 1 values 0, 1/levels, ... 1 out.
+
+    `activation_bits` is how many bits such a value takes.
+    """
+
+    def __init__(self, levels: int) -> None:
+        super().__init__()
+        self.levels = levels
+
+    @property
+    def activation_bits(self) -> int:
+        """ceil(log2(levels + 1))."""
+        return self.levels.bit_length()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The quantised x, of its shape."""
+        return functional.quantise(x, self.levels)
+
+    def extra_repr(self) -> str:
+        """Show the number of levels in the module's picture."""
+        return f"levels={self.levels}"
+
+
 def activation_factory(
     neuron: str, timesteps: int, *, decay: float = DEFAULT_DECAY, threshold: float = 0.5, reset_by: float = 1.0
 ) -> Callable[[], nn.Module]:
     """Return what makes one activation layer: ReLU for the ANN twin ("relu"), else a `LIF` of the named reset.
+
+    The fair twin ("quant") has a `Quantiser` of as many levels as there are time steps otherwise.
 
     Raises:
         ModelInputError: the neuron is unknown, or a ReLU network was asked for more than one time step.
@@ -97,6 +126,8 @@ def activation_factory(
         if timesteps != 1:
             raise ModelInputError(f"The ANN twin (relu) has no time: give timesteps 1, not {timesteps}.")
         return nn.ReLU
+    if neuron == "quant":
+        return lambda: Quantiser(timesteps)
     reset: Reset = "hard" if neuron.startswith("hard") else "soft"
     rectified = neuron.endswith("-mpr")
     return lambda: LIF(timesteps, reset=reset, mpr=rectified, decay=decay, threshold=threshold, reset_by=reset_by)

@@ -117,4 +117,6 @@ def training_key(config: ModelConfig, recipe: Recipe, dataset: Dataset, seed: in
         "seed": seed,
         "sources": sources_sha256(config.network, dataset.name),
     }
+    if config.neuron == "quant":
+        determined_by["sources"] = sources_sha256(config.network, dataset.name, neuron="quant")
     return hashlib.sha256(json.dumps(determined_by, sort_keys=True).encode()).hexdigest()[:24]

@@ -29,7 +29,7 @@ from inflor_bench.models.create import ModelConfig, build
 from inflor_bench.models.networks.released_resnet import ReleasedResNet
 from inflor_bench.models.networks.tdbn import TdBatchNorm2d
 from inflor_bench.models.networks.vgg import VGG
-from inflor_bench.models.neurons import DEFAULT_CONSTANTS
+from inflor_bench.models.neurons import DEFAULT_CONSTANTS, WITHOUT_TIME
 
 RELEASED_NETWORKS = ("resnet19", "resnet20-modified", "vgg16", "resnet18", "resnet34")
 
@@ -85,7 +85,7 @@ def import_weights(
         raise ModelInputError(f"{network!r} is no released network: choose one of {', '.join(RELEASED_NETWORKS)}.")
     if not 0 <= decay <= 1:
         raise ModelInputError(f"decay is {decay}: give a number from 0 to 1.")
-    constants = {} if neuron == "relu" else {**DEFAULT_CONSTANTS, "decay": decay}
+    constants = {} if neuron in WITHOUT_TIME else {**DEFAULT_CONSTANTS, "decay": decay}
     config = ModelConfig(network, neuron, timesteps, num_classes, in_channels, constants)
     model = build(config)
     content = _read(source)

@@ -8,9 +8,10 @@ and no words of an error. So code may move and be tidied up, and what was traine
 from __future__ import annotations
 
 import ast
+import copy
 import functools
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +22,10 @@ _ROOT = Path(__file__).parent
 
 # Following ends here: whatever these modules do, the weights that come out are the same.
 _BORDERS = ("checkpoints", "errors", "sources", "training.evaluation", "training.interruption", "training.logs")
+
+# Neurons that came after networks of the others had been trained. What is there for them alone, the branches
+# `if neuron == "..."` and their names in tables, determines no other network's weights.
+_LATER_NEURONS = ("quant",)
 
 _SAYS_NOTHING = ("annotation", "returns", "ctx", "type_comment", "kind", "type_params")
 
@@ -37,21 +42,22 @@ class _Module:
 
 
 @functools.cache
-def sources_sha256(network: str, dataset: str, root: Path = _ROOT) -> str:
+def sources_sha256(network: str, dataset: str, root: Path = _ROOT, neuron: str = "") -> str:
     """Hash of all source that determines the weights of a network trained on a data set.
 
-    `root` is the directory of the package whose source is read.
+    `neuron` matters for those that have code of their own. `root` is the directory of the package whose source is read.
 
     Raises:
         ModelInputError: the source is not there to be read.
     """
-    told = sorted(_told(node) for node in reached(network, dataset, root).values())
+    told = sorted(_told(node) for node in reached(network, dataset, root, neuron).values())
     return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
 
-def reached(network: str, dataset: str, root: Path = _ROOT) -> dict[Reference, ast.AST]:
+def reached(network: str, dataset: str, root: Path = _ROOT, neuron: str = "") -> dict[Reference, ast.AST]:
     """The definitions that training a network on a data set goes through, by where they stand."""
     modules = _modules(root)
+    without = _Without({name for name in _LATER_NEURONS if name != neuron})
     # Of a table that a cell's words are looked up in, only their own entry counts.
     entries = {
         ("networks", "NETWORKS"): network,
@@ -69,12 +75,32 @@ def reached(network: str, dataset: str, root: Path = _ROOT) -> dict[Reference, a
         node = _entry(definition, entries[reference]) if reference in entries else definition
         if node is None:
             continue
+        node = without.visit(copy.deepcopy(node))
         found[reference] = node
         for number, other in enumerate(modules[module].nameless):
             found.setdefault((module, f"statement {number}"), other)
             todo += _named(modules[module], module, other)
         todo += _named(modules[module], module, node)
     return found
+
+
+class _Without(ast.NodeTransformer):
+    """Takes out what is there for some neurons alone."""
+
+    def __init__(self, neurons: Collection[str]) -> None:
+        self._neurons = neurons
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        match node.test:
+            case ast.Compare(ast.Name("neuron") | ast.Attribute(attr="neuron"), [ast.Eq()], [ast.Constant(name)]) if (
+                name in self._neurons
+            ):
+                return [self.visit(other) for other in node.orelse]
+        return self.generic_visit(node)
+
+    def visit_Tuple(self, node: ast.Tuple) -> ast.AST:
+        node.elts = [e for e in node.elts if not (isinstance(e, ast.Constant) and e.value in self._neurons)]
+        return self.generic_visit(node)
 
 
 def _defined(modules: Mapping[str, _Module], module: str, name: str) -> Reference | None:

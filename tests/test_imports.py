@@ -20,7 +20,8 @@ RULES = {
     "bench/git": ("git", "errors", "record"),
     "bench/record": ("record", "errors", "files", "git", "lock"),
     "bench/metrics.py": ("record.schema",),
-    "bench/verdict": ("verdict", "errors", "files", "git", "metrics", "record", "text"),
+    # Prices are arithmetic on records: models of energy import no torch.
+    "bench/verdict": ("verdict", "errors", "files", "git", "measure.energy", "metrics", "record", "text"),
     "bench/history": (
         "history",
         "errors",

@@ -10,6 +10,7 @@ import pytest
 from inflor_bench.cell.lost import CellLostError, enough_memory
 from inflor_bench.cell.test_set import measure_test_set
 from inflor_bench.errors import MeasureInputError, ModelInputError
+from inflor_bench.measure.energy import at_bits
 from inflor_bench.models.datasets import DatasetUnavailableError
 from inflor_bench.run.in_process import CellRun
 
@@ -26,8 +27,9 @@ def test_cell(cell: str, cells: CellRun) -> None:
         pytest.fail(str(error), pytrace=False)
     try:
         with enough_memory(), cells.progress(cell) as show:
+            models = at_bits(cells.energy_models, cells.settings.bits(prepared.description.bits_of_values))
             sections = measure_test_set(
-                prepared.model, prepared.dataset, show, cells.energy_models, cells.settings.information_samples
+                prepared.model, prepared.dataset, show, models, cells.settings.information_samples
             )
     except (MeasureInputError, CellLostError) as error:
         cells.store_absent(cell, "failed", str(error), prepared)

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from inflor_bench.errors import SuiteInputError
+from inflor_bench.record.schema import WITHOUT_TIME
 
 # What a suite may say, a name may: torch takes seeds of 64 bits, and tables hold whole numbers below 2^63.
 MOST_TIMESTEPS, MOST_SEED = 1000, 2**63 - 1
@@ -27,6 +28,11 @@ class Cell:
     def name(self) -> str:
         """E.g. `fashion-mnist/resnet20/soft-mpr/T4/s0`."""
         return f"{self.dataset}/{self.network}/{self.neuron}/T{self.timesteps}/s{self.seed}"
+
+    @property
+    def steps(self) -> int:
+        """The time steps that its network makes, and so the frames that its events become."""
+        return 1 if self.neuron in WITHOUT_TIME else self.timesteps
 
     @classmethod
     def parse(cls, name: str) -> Cell:

@@ -13,7 +13,7 @@ from inflor_bench.errors import ModelInputError
 from inflor_bench.models.checkpoints import check_trained, load_model, read_tensors, weights_sha256
 from inflor_bench.models.datasets import Dataset, load_dataset
 from inflor_bench.models.deploy import deploy
-from inflor_bench.models.neurons import LIF
+from inflor_bench.models.neurons import LIF, Quantiser
 from inflor_bench.models.recipe import training_key
 from inflor_bench.models.zoo import shipped_checkpoint
 from inflor_bench.record.schema import DatasetProvenance, ModelDescription, WeightsProvenance
@@ -49,7 +49,7 @@ def prepare(planned: PlannedCell, suite: Suite, sources: Sources, command: Seque
         ModelInputError: data or weights are damaged, or the weights are those of another cell.
     """
     cell = planned.cell
-    dataset = load_dataset(cell.dataset, sources.data_root, sources.download, cell.timesteps)
+    dataset = load_dataset(cell.dataset, sources.data_root, sources.download, cell.steps)
     config, recipe = cell_config(cell, dataset), suite.training_of(cell).recipe_for(cell.dataset)
     source: Literal["shipped", "trained", "cached"] = "shipped"
     if planned.weights == "zoo":
@@ -101,8 +101,9 @@ def describe(planned: PlannedCell, trained: nn.Module | None = None) -> ModelDes
     named = {**asdict(planned.cell), "form": planned.form}
     if trained is None:
         return ModelDescription(**named)
-    neuron = next((module for module in trained.modules() if isinstance(module, LIF)), None)
-    constants = ("decay", "threshold", "reset", "reset_by", "mpr")
+    neuron = next((module for module in trained.modules() if isinstance(module, LIF | Quantiser)), None)
+    graded = ("levels", "activation_bits")
+    constants = graded if isinstance(neuron, Quantiser) else ("decay", "threshold", "reset", "reset_by", "mpr")
     return ModelDescription(
         **named,
         parameters=sum(parameter.numel() for parameter in trained.parameters()),

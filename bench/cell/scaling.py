@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from inflor_bench.cell.prepare import Prepared
 from inflor_bench.cell.timing import Pass, Timed, time_pass
-from inflor_bench.record.schema import Absent
+from inflor_bench.record.schema import WITHOUT_TIME, Absent
 from inflor_bench.run.settings import MeasureSettings
 
 
@@ -19,7 +19,8 @@ def time_cell(
 ) -> Timed:
     """Latency, memory and power of a cell's network on the first samples of its test set."""
     model = prepared.model.to(device)
-    steps = prepared.description.timesteps
+    has_time = prepared.description.neuron not in WITHOUT_TIME
+    steps = prepared.description.timesteps if has_time else 1
 
     def vary(size: int | None, timesteps: int | None) -> Pass | Absent:
         count = settings.batch_size if size is None else size
@@ -29,7 +30,7 @@ def time_cell(
         batch = prepared.dataset.normalise(samples).to(device)
         if timesteps is None or timesteps == steps:
             return _pass(model, batch, len(samples), steps)
-        if prepared.description.neuron == "relu":
+        if not has_time:
             return Absent(status="unavailable", reason="the ANN twin has one time step")
         if samples.ndim == 5:  # frames of events: a network of fewer steps sees the first of them
             if len(batch) < timesteps:

@@ -26,6 +26,7 @@ from inflor_bench.cli.rerun import rerun
 from inflor_bench.cli.run import run
 from inflor_bench.cli.serve import serve
 from inflor_bench.cli.train import train
+from inflor_bench.cli.worth import worth
 from inflor_bench.errors import InputError
 from inflor_bench.terminal import be_silent, say, write_in_any_encoding
 
@@ -42,7 +43,7 @@ def root() -> None:
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(run, compare, report, train, import_weights, merge, measure, doctor, rerun),
-    *(publish, serve, figure, picture, ab, bisect, export, init_ci),
+    *(publish, serve, figure, picture, ab, bisect, worth, export, init_ci),
 )
 for command in COMMANDS:
     app.command()(command)

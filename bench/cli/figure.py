@@ -9,7 +9,7 @@ import typer
 
 
 def figure(
-    name: Annotated[str, typer.Argument(help="pareto, loss, cost, operations, rates, membranes, latency, energy, ...")],
+    name: Annotated[str, typer.Argument(help="pareto, worth, loss, cost, operations, rates, membranes, latency, ...")],
     run: Annotated[Path | None, typer.Argument(help="Run file; the newest in .bench/runs if none is given.")] = None,
     kind: Annotated[str, typer.Option("--format", help="pdf, svg or png.")] = "pdf",
     only: Annotated[str, typer.Option(help="Draw the cells that match this pattern.")] = "*",

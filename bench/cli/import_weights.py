@@ -11,8 +11,8 @@ import typer
 def import_weights(
     file: Annotated[Path, typer.Argument(help="State dict in the format of the paper's code: safetensors or torch.")],
     network: Annotated[str, typer.Option(help="resnet19, resnet20-modified, vgg16, resnet18 or resnet34.")],
-    neuron: Annotated[str, typer.Option(help="relu, hard, soft, hard-mpr or soft-mpr.")],
-    timesteps: Annotated[int, typer.Option(help="Number of time steps; 1 for relu.")],
+    neuron: Annotated[str, typer.Option(help="relu, quant, hard, soft, hard-mpr or soft-mpr.")],
+    timesteps: Annotated[int, typer.Option(help="Number of time steps; 1 for relu, the levels above 0 for quant.")],
     out: Annotated[Path, typer.Option(help="Checkpoint to write.")],
     classes: Annotated[int, typer.Option(min=1, help="Number of classes.")] = 10,
     channels: Annotated[int, typer.Option(min=1, help="Channels of the images.")] = 3,

@@ -44,6 +44,7 @@ def measure(
     require_power: options.RequirePower = False,
     watch: options.Watch = False,
     tdp: options.Tdp = None,
+    bits: options.Bits = None,
     variant: Annotated[
         list[str] | None, typer.Option(help="Also time it under this condition: cold-cache or cuda-graph.")
     ] = None,
@@ -101,6 +102,7 @@ def measure(
             sweep_batch_sizes=sweep_batch or [],
             sweep_timesteps=sweep_timesteps or [],
             tdp_watts=tdp,
+            **options.bits_of(bits),
         ),
         seed=seed,
         watch=watch,

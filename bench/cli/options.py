@@ -29,6 +29,12 @@ Watch = Annotated[bool, typer.Option("--watch", help="Show power and clocks mean
 Tdp = Annotated[
     float | None, typer.Option(help="Also estimate J from CPU time and this rated power of the CPU, W. No measurement.")
 ]
+
+Bits = Annotated[
+    str | None,
+    typer.Option(help="Bits that energy at equal precision is priced at: weights, sums, and maybe values, as 8,32,4."),
+]
+
 History = Annotated[
     str | None, typer.Option(help="Where base and trends come from, a directory or a branch, instead of runs/.")
 ]
@@ -100,7 +106,25 @@ def checked_settings(**values: Any) -> MeasureSettings:
         ) from None
 
 
-def overridden(settings: MeasureSettings, quick: bool, tdp: float | None, untimed: bool = False) -> MeasureSettings:
+def bits_of(said: str | None) -> dict[str, int]:
+    """The settings that --bits gives.
+
+    Raises:
+        SuiteInputError: it is no list of two or three numbers.
+    """
+    from inflor_bench.errors import SuiteInputError
+
+    if said is None:
+        return {}
+    parts = said.split(",")
+    if len(parts) not in (2, 3) or not all(part.isdecimal() for part in parts):
+        raise SuiteInputError(f"--bits {said!r}: give the bits of weights, sums and maybe values, as 8,32 or 8,32,4.")
+    return dict(zip(("weight_bits", "sum_bits", "activation_bits"), map(int, parts), strict=False))
+
+
+def overridden(
+    settings: MeasureSettings, quick: bool, tdp: float | None, untimed: bool = False, bits: str | None = None
+) -> MeasureSettings:
     """The settings of a suite with what the command line says.
 
     Raises:
@@ -108,7 +132,7 @@ def overridden(settings: MeasureSettings, quick: bool, tdp: float | None, untime
     """
     said = {"profile": "quick" if quick else None, "tdp_watts": tdp, "timed": False if untimed else None}
     return checked_settings(
-        **settings.model_dump() | {name: value for name, value in said.items() if value is not None}
+        **settings.model_dump() | {name: value for name, value in said.items() if value is not None} | bits_of(bits)
     )
 
 

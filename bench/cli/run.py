@@ -26,6 +26,7 @@ def run(
     require_power: options.RequirePower = False,
     watch: options.Watch = False,
     tdp: options.Tdp = None,
+    bits: options.Bits = None,
     history: options.History = None,
     shard: options.Shard = None,
     timeout: options.Timeout = None,
@@ -36,7 +37,7 @@ def run(
     from inflor_bench.run.suite import check_names, load_suite, plan
 
     loaded = load_suite(suite)
-    loaded = loaded.model_copy(update={"measure": options.overridden(loaded.measure, quick, tdp, untimed)})
+    loaded = loaded.model_copy(update={"measure": options.overridden(loaded.measure, quick, tdp, untimed, bits)})
     part = Shard.parse(shard) if shard is not None else None
     seconds, ray = options.checked_timeout(timeout), options.ray_address(on)
     planned = plan(loaded, only)

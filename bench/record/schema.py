@@ -18,6 +18,9 @@ if TYPE_CHECKING:  # it takes longer to import than all else here, and only per-
 
 SCHEMA_VERSION: Final = 1
 
+# Neurons, by the name of a cell, whose networks have no time: ReLU, and the fair twin, whose T is its levels above 0.
+WITHOUT_TIME: Final = ("relu", "quant")
+
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -140,7 +143,11 @@ class Provenance(Section):
 
 
 class ModelDescription(Section):
-    """What was measured. Of a user's own model `network`, `neuron` and `seed` are None, and what is not known."""
+    """What was measured. Of a user's own model `network`, `neuron` and `seed` are None, and what is not known.
+
+    `timesteps` is the cell's T: of the fair twin ("quant") no time, but its `levels` above 0, each value of which takes
+    `activation_bits`.
+    """
 
     dataset: str | None = None
     network: str | None = None
@@ -153,7 +160,14 @@ class ModelDescription(Section):
     reset: str | None = None
     reset_by: float | None = None
     mpr: bool | None = None
+    levels: int | None = None
+    activation_bits: int | None = None
     form: Literal["training", "deployed"] = "training"
+
+    @property
+    def bits_of_values(self) -> int | None:
+        """Bits of T + 1 values, ceil(log2(T + 1)); None of a network without time or levels."""
+        return None if self.timesteps is None or self.neuron == "relu" else self.timesteps.bit_length()
 
 
 class Accuracy(Section):
@@ -264,8 +278,9 @@ class SynopLayer(SynopCounts):
     `mixed` says that the site saw both unit-valued and other inputs; `unit_share` is the share of its non-zero input
     elements whose magnitude was 1. `levels` are the distinct magnitudes besides 0 of a graded input, whole numbers or
     one scale times whole numbers; None of any other, of a binary one, and in older files. `input_nonzero` of
-    `input_elements` were not 0. `per_step` are the operations, AC or MAC, at each time step; None where they were not
-    asked for or, as `unattributed` says, where time is not known.
+    `input_elements` were not 0, in `input_rows`, each of which is one step of one sample; `output_elements` came out,
+    of `output_channels`, each with a `bias` or without. `per_step` are the operations, AC or MAC, at each time step;
+    None where they were not asked for or, as `unattributed` says, where time is not known.
     """
 
     name: str
@@ -277,6 +292,10 @@ class SynopLayer(SynopCounts):
     levels: Annotated[int, Field(ge=1)] | None = None
     input_elements: Count | None = None
     input_nonzero: Count | None = None
+    input_rows: Count | None = None
+    output_elements: Count | None = None
+    output_channels: Count | None = None
+    bias: bool | None = None
     per_step: list[Count] | None = None
     unattributed: str | None = None
 

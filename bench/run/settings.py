@@ -6,7 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from inflor_bench.measure.energy.model import Bits
+
 Positive = Annotated[int, Field(ge=1)]
+BitWidth = Annotated[int, Field(ge=1, le=64)]
 Variant = Literal["cold-cache", "cuda-graph"]
 Profile = Literal["full", "quick"]
 
@@ -28,6 +31,8 @@ class MeasureSettings(BaseModel):
         variants: other conditions under which the same pass is timed, in turn with the usual one.
         sweep_batch_sizes, sweep_timesteps: points of a sweep, each with the cell's own value of the other.
         timed: whether there is a latency, and memory and power with it; else all of the cells is counted and no more.
+        weight_bits, sum_bits, activation_bits: what the models of energy at equal precision price. Activations take as
+            many bits as the T of the network needs, ceil(log2(T + 1)), or 8 where it has none, if not said otherwise.
         tdp_watts: also estimate energy from CPU time and this rated power of the whole CPU.
     """
 
@@ -42,7 +47,14 @@ class MeasureSettings(BaseModel):
     sweep_batch_sizes: list[Positive] = []
     sweep_timesteps: list[Positive] = []
     timed: bool = True
+    weight_bits: BitWidth = 8
+    sum_bits: BitWidth = 32
+    activation_bits: BitWidth | None = None
     tdp_watts: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+
+    def bits(self, activation: int | None) -> Bits:
+        """What energy is priced at, where the network's own activations take so many bits."""
+        return Bits(self.weight_bits, self.sum_bits, self.activation_bits or activation or Bits.activation)
 
     @property
     def timed_rounds(self) -> int:

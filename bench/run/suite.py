@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from inflor_bench.cell.name import MOST_SEED, MOST_TIMESTEPS, Cell
 from inflor_bench.errors import SuiteInputError
-from inflor_bench.record.schema import Budget
+from inflor_bench.record.schema import WITHOUT_TIME, Budget
 from inflor_bench.run.settings import MeasureSettings
 from inflor_bench.verdict.budgets import parse_budgets
 
@@ -184,7 +184,7 @@ def timed_by_ab(suite: Suite, planned: list[PlannedCell]) -> list[str]:
     marked = [entry.cell.name for entry in planned if entry.cell.name in (suite.ab.timed or ())]
     if marked or suite.ab.timed == []:
         return marked
-    spiking_last = sorted(planned, key=lambda entry: entry.cell.neuron != "relu")
+    spiking_last = sorted(planned, key=lambda entry: entry.cell.neuron not in WITHOUT_TIME)
     return [*{entry.cell.dataset: entry.cell.name for entry in spiking_last}.values()]
 
 

@@ -54,13 +54,13 @@ def cell_config(cell: Cell, dataset: Dataset) -> ModelConfig:
 
 def training_key_of(cell: Cell, recipe: Recipe, options: TrainOptions) -> str:
     """The key that the cell's network is kept under, trained by this code."""
-    dataset = load_dataset(cell.dataset, options.data_root, options.download, cell.timesteps)
+    dataset = load_dataset(cell.dataset, options.data_root, options.download, cell.steps)
     return training_key(cell_config(cell, dataset), recipe, dataset, cell.seed)
 
 
 def train_cell(cell: Cell, options: TrainOptions, *, recipe: Recipe | None = None, command: Sequence[str] = ()) -> Path:
     """Train the cell's network, or find it in the cache, and return its checkpoint."""
-    dataset = load_dataset(cell.dataset, options.data_root, options.download, cell.timesteps)
+    dataset = load_dataset(cell.dataset, options.data_root, options.download, cell.steps)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

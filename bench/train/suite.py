@@ -58,7 +58,7 @@ def exported(cell: Cell, recipe: Recipe, options: TrainOptions, out: Path) -> Pa
     path = exported_path(cell, out)
     if not path.is_file():
         return None
-    dataset = load_dataset(cell.dataset, options.data_root, options.download, cell.timesteps)
+    dataset = load_dataset(cell.dataset, options.data_root, options.download, cell.steps)
     _, metadata = read_trained(path)
     wanted = cell_config(cell, dataset).as_dict(), recipe.values(), dataset.sha256, cell.seed
     there = metadata["config"], metadata["recipe"], metadata["dataset"].get("sha256"), metadata["seed"]
@@ -81,7 +81,7 @@ def sum_up(
     results = []
     for cell, checkpoint in trained:
         on_progress(cell.name)
-        dataset = load_dataset(cell.dataset, options.data_root, options.download, cell.timesteps)
+        dataset = load_dataset(cell.dataset, options.data_root, options.download, cell.steps)
         results.append(Trained(cell, bits_of(checkpoint, dataset), dataset.simulated))
     text = table(name, results)
     if out:
@@ -120,7 +120,7 @@ def without_data(
     for cell, recipe in planned:
         try:
             if not is_trained(cell, recipe, options, out):
-                dataset = load_dataset(cell.dataset, options.data_root, options.download, cell.timesteps)
+                dataset = load_dataset(cell.dataset, options.data_root, options.download, cell.steps)
                 len(dataset.train)  # read, to see whether it is here
             here.append((cell, recipe))
         except DatasetUnavailableError as error:

@@ -18,7 +18,7 @@ from torch import Tensor
 from inflor_bench.cell.device_lock import DeviceBusyError, device_lock
 from inflor_bench.cell.timing import not_timed
 from inflor_bench.errors import MeasureInputError, SuiteInputError, TrackInputError
-from inflor_bench.measure.energy import energy_models
+from inflor_bench.measure.energy import at_bits, energy_models
 from inflor_bench.measure.running.drive import Drive
 from inflor_bench.measure.running.recognise import recognise
 from inflor_bench.record.open_run import OpenRun, open_run, recover_unfinished
@@ -117,7 +117,10 @@ class ModelRun:
     def count(self) -> dict[str, Section]:
         """Run all inputs once. Sections that could not be had say why; what failed is told to the user."""
         with self._progress() as show:
-            return count(self.drive, self.batches, self._labels, energy_models(), show)
+            models = at_bits(
+                energy_models(), self._settings.bits(describe_model(self.drive, self._dataset).bits_of_values)
+            )
+            return count(self.drive, self.batches, self._labels, models, show)
 
     @contextmanager
     def _progress(self) -> Iterator[Callable[[int], None]]:

@@ -32,9 +32,11 @@ def _what(cell: Cell) -> str:
     if model.mpr is not None:
         neuron.append("trained with MPR" if model.mpr else "trained without MPR")
     kind = "ReLU in place of neurons" if cell.neuron == "relu" else f"{cell.neuron} neurons"
+    if model.levels is not None:
+        kind = f"activations of {model.levels + 1} values, {model.activation_bits} bits, in place of neurons"
     said = f"{cell.network} with {kind}" if model.neuron else cell.name
     said += f" ({listed(neuron)})" if neuron else ""
-    if model.timesteps is not None:
+    if model.timesteps is not None and model.levels is None:
         said += f", {model.timesteps} time step{'' if model.timesteps == 1 else 's'}"
     if model.parameters is not None:
         said += f", {integer(model.parameters)} parameters"

@@ -10,11 +10,11 @@ from typing import TypeVar
 from inflor_bench.metrics import METRICS
 from inflor_bench.record.rows import RecordRow
 from inflor_bench.record.run_file import CellResult, Run
-from inflor_bench.record.schema import Absent, EnergyModel, InformationLayer, ModelDescription, Record
+from inflor_bench.record.schema import WITHOUT_TIME, Absent, EnergyModel, InformationLayer, ModelDescription, Record
 from inflor_bench.reports.data.text import clean, digest, slug
 from inflor_bench.verdict.statistics import wilson
 
-NEURONS = ("relu", "hard", "soft", "hard-mpr", "soft-mpr")
+NEURONS = ("relu", "hard", "soft", "hard-mpr", "soft-mpr", "quant")
 HEADLINE_ENERGY = "horowitz45-fp32"
 T = TypeVar("T")
 
@@ -77,6 +77,11 @@ class Cell:
     def neuron(self) -> str:
         """The neuron's name, fit to print."""
         return clean(self.model.neuron or "own model", 40)
+
+    @property
+    def has_time(self) -> bool:
+        """Whether its network may spike: not ReLU, and not the fair twin."""
+        return self.model.neuron not in WITHOUT_TIME
 
     @property
     def timesteps(self) -> str:

@@ -27,17 +27,25 @@ HARD = "inflor:hard"
 SOFT = "inflor:soft"
 HARD_MPR = "inflor:hard-mpr"
 SOFT_MPR = "inflor:soft-mpr"
+QUANT = "inflor:quant"
 OTHER = "inflor:other"
 
-_NAMES = (INK, MUTED, GRID, PAPER, HEAT, AC, MAC, LEVEL, RELU, HARD, SOFT, HARD_MPR, SOFT_MPR, OTHER)
+_NAMES = (INK, MUTED, GRID, PAPER, HEAT, AC, MAC, LEVEL, RELU, HARD, SOFT, HARD_MPR, SOFT_MPR, QUANT, OTHER)
 SENTINELS = {name: f"#{number:02x}{number:02x}{number:02x}" for number, name in enumerate(_NAMES, 1)}
 VARIABLES = {
     sentinel: "currentColor" if name == INK else f"var(--{name.partition(':')[2]})"
     for name, sentinel in SENTINELS.items()
 }
 
-NEURON_COLOURS = {"relu": RELU, "hard": HARD, "soft": SOFT, "hard-mpr": HARD_MPR, "soft-mpr": SOFT_MPR}
-NEURON_MARKERS = {"relu": "s", "hard": "^", "soft": "o", "hard-mpr": "v", "soft-mpr": "D"}
+NEURON_COLOURS = {
+    "relu": RELU,
+    "hard": HARD,
+    "soft": SOFT,
+    "hard-mpr": HARD_MPR,
+    "soft-mpr": SOFT_MPR,
+    "quant": QUANT,
+}
+NEURON_MARKERS = {"relu": "s", "hard": "^", "soft": "o", "hard-mpr": "v", "soft-mpr": "D", "quant": "P"}
 
 
 def neuron_colour(neuron: str) -> str:

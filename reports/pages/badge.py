@@ -21,7 +21,7 @@ def message(cells: Sequence[Cell], comparison: Comparison | None) -> tuple[str, 
     best: tuple[Cell, Interval] | None = None
     for cell in cells:
         value = cell.accuracy
-        if cell.neuron != "relu" and isinstance(value, Interval) and (best is None or value.value > best[1].value):
+        if cell.has_time and isinstance(value, Interval) and (best is None or value.value > best[1].value):
             best = cell, value
     if best is None:
         return f"{len(cells)} models", "lightgrey"

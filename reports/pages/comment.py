@@ -9,7 +9,7 @@ from inflor_bench.reports.data import changes
 from inflor_bench.reports.data.cells import Cell
 from inflor_bench.reports.data.tables import Table
 from inflor_bench.reports.data.text import clean
-from inflor_bench.reports.pages import overview
+from inflor_bench.reports.pages import overview, worth
 from inflor_bench.verdict.compare import Comparison
 
 MARKER = "<!-- inflor-bench -->"
@@ -32,6 +32,9 @@ def comment(cells: Sequence[Cell], energy_model: str | None, comparison: Compari
             parts.append(_markdown(findings, _WORST))
         if len(findings.rows) > _WORST:
             parts.append(f"{len(findings.rows) - _WORST} more judgements stand in the report.")
+    answers = worth.answers(cells)[:_WORST]
+    if answers:
+        parts.append(f"### {worth.QUESTION}\n\n" + "\n".join(f"- {escape(a.found.sentence, 2000)}" for a in answers))
     parts.append(f"<details><summary>All {len(cells)} models</summary>\n\n{_markdown(models, 60)}\n\n</details>")
     skipped = [f"- {escape(c.name)}: {escape(c.skipped.reason)}" for c in cells if c.skipped]
     if skipped:

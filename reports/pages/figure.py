@@ -13,7 +13,7 @@ from inflor_bench.reports.data.text import slug
 from inflor_bench.reports.draw import canvas, paper
 from inflor_bench.reports.draw.plots import Plot
 from inflor_bench.reports.files import write
-from inflor_bench.reports.pages import model_plots, overview, reset
+from inflor_bench.reports.pages import model_plots, overview, reset, worth
 
 COLUMN_MILLIMETRES = 88.9  # IEEE; Nature's is 89
 
@@ -39,8 +39,13 @@ def _model(name: str) -> _Source:
     return source
 
 
+def _worth(cells: Sequence[Cell], energy_model: str | None) -> _Drawn:
+    return [(plot.title, plot) for plot in worth.plots(worth.answers(cells))]
+
+
 FIGURES: Mapping[str, tuple[str, _Source]] = {
     "pareto": ("accuracy against estimated energy, a figure a data set", _pareto),
+    "worth": ("energy over that of the fair twin by model of energy, a figure a data set", _worth),
     "loss": ("what hard reset loses and MPR changes by layer, a figure a network", _comparison(0)),
     "cost": ("operations and estimated energy of the neurons, a figure a network", _comparison(1)),
     "operations": ("AC and MAC by layer, a figure a model", _model("operations")),

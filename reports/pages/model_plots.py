@@ -18,7 +18,7 @@ from inflor_bench.reports.draw.plots import Plot, no_plot
 
 def figures_of(cell: Cell) -> list[Plot]:
     """The figures of one model."""
-    steps = cell.model.timesteps is not None and cell.model.timesteps > 1
+    steps = cell.has_time and cell.model.timesteps is not None and cell.model.timesteps > 1
     return [
         _operations(cell),
         _rates(cell),
@@ -92,7 +92,7 @@ def _membranes(cell: Cell) -> Plot:
     drawing = model_figures.membranes(
         layers,
         [x.firing_level if section.firing_level is None else section.firing_level for x in section.layers],
-        palette.neuron_colour(cell.neuron) if cell.neuron != "relu" else palette.SOFT_MPR,
+        palette.neuron_colour(cell.neuron) if cell.has_time else palette.SOFT_MPR,
         heading,
         f"Distribution of the membrane potential in {len(layers)} layers; {level}.",
     )
@@ -232,9 +232,7 @@ def _energy(cell: Cell) -> Plot:
     )
     caption = (
         "The same operations, priced by different models of energy. The spread says how much an estimate depends on "
-        "its model. None of these was measured. Once the movement of data counts, a spiking network of 5 time steps "
-        "needs a mean firing rate below roughly 6 % to beat an equally precise quantised ANN (Yan et al., arXiv "
-        "2409.08290, abstract)."
+        "its model. None of these was measured."
     )
     return Plot(name, heading, caption, drawing, None)
 

@@ -25,6 +25,7 @@ def title(cells: Sequence[Cell]) -> str:
             ("soft reset", {"soft", "soft-mpr"}),
             ("MPR", {"hard-mpr", "soft-mpr"}),
             ("ReLU", {"relu"}),
+            ("the fair twin", {"quant"}),
         )
         if neurons & members
     ]
@@ -55,7 +56,7 @@ def sentence(cells: Sequence[Cell], energy_model: str | None) -> str:
 
 def _outcome(dataset: str, cells: Sequence[Cell], energy_model: str | None) -> str:
     known = [(c, a) for c in cells if isinstance(a := c.accuracy, Interval)]
-    spiking = [(c, a) for c, a in known if c.neuron != "relu"]
+    spiking = [(c, a) for c, a in known if c.has_time]
     if not known:
         return ""
     best, accuracy = max(spiking or known, key=lambda pair: pair[1].value)
@@ -77,7 +78,7 @@ def model_table(cells: Sequence[Cell], energy_model: str | None, changes: dict[s
     """One row a model: what it knows and what it costs. `changes` is the judgement by cell, None without a base."""
     columns = [
         *text_columns("Model", "Data set"),
-        Column("T", meaning="time steps"),
+        Column("T", meaning="time steps; of quant its levels above 0"),
         metric_column("accuracy", meaning="correct predictions, with the 95 % Wilson interval"),
         metric_column("firing_rate"),
         metric_column("ac", "Operations per inference", "accumulates: synaptic operations on spikes"),

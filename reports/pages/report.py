@@ -21,7 +21,7 @@ from inflor_bench.reports.data.tables import Table
 from inflor_bench.reports.data.text import clean
 from inflor_bench.reports.draw import canvas
 from inflor_bench.reports.files import write
-from inflor_bench.reports.pages import badge, downloads, overview, reset, trends
+from inflor_bench.reports.pages import badge, downloads, overview, reset, trends, worth
 from inflor_bench.reports.pages.comment import comment
 from inflor_bench.reports.pages.compare import compare_page, pairs
 from inflor_bench.reports.pages.model import model_page
@@ -117,6 +117,7 @@ def _files(
         )
     template = pages.get_template("model.html")
     by_address = {cell.slug: found for cell, found in changed if not cell.skipped}
+    answers = {answer.cell.slug: answer for answer in worth.answers(cells)}
     for index, cell in enumerate(cells):
         found = by_address.get(cell.slug)
         files[f"models/{cell.slug}.html"] = template.render(
@@ -128,6 +129,7 @@ def _files(
             title=cell.name,
             change=comparison.sentences.get(cell.record.name, "") if comparison else "",
             against=None if found is None else {"plot": changes_plot(found), "table": layers.model_table(found)},
+            worth=answers.get(cell.slug),
             previous=cells[index - 1] if index else None,
             next=cells[index + 1] if index + 1 < len(cells) else None,
         )
@@ -151,7 +153,10 @@ def trend_files(
 
 def _overview(cells: Sequence[Cell], energy_model: str | None, models: Table) -> dict[str, Any]:
     """What the overview says of the cells."""
+    answers = worth.answers(cells)
     return {
+        "answers": answers,
+        "worth": worth.plots(answers),
         "title": overview.title(cells),
         "sentence": overview.sentence(cells, energy_model),
         "cells": cells,

@@ -43,7 +43,7 @@ def comparisons(cells: Sequence[Cell], energy_model: str | None) -> list[ResetCo
             continue
         if cell.neuron == "relu":
             twins.setdefault(cell.group, []).append(cell)
-        else:
+        elif cell.has_time:
             groups.setdefault((*cell.group, cell.timesteps), []).append(cell)
     found: list[ResetComparison] = []
     for (dataset, network, steps), members in groups.items():

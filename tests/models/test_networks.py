@@ -6,7 +6,7 @@ from torch import nn
 
 from inflor_bench.errors import ModelInputError
 from inflor_bench.models import create_model
-from inflor_bench.models.neurons import LIF, NEURONS
+from inflor_bench.models.neurons import LIF, NEURONS, Quantiser
 
 
 def make(name="resnet8", neuron="soft", timesteps=2, **kwargs):
@@ -38,8 +38,8 @@ def test_parameter_counts(name, blocks, times, neuron):
 @pytest.mark.parametrize("neuron", NEURONS)
 def test_every_nonlinearity_is_the_neuron(neuron):
     model = make(neuron=neuron, timesteps=1)
-    kinds = [type(m) for m in model.modules() if isinstance(m, nn.ReLU | LIF)]
-    assert kinds == [nn.ReLU if neuron == "relu" else LIF] * 7
+    kinds = [type(m) for m in model.modules() if isinstance(m, nn.ReLU | LIF | Quantiser)]
+    assert kinds == [{"relu": nn.ReLU, "quant": Quantiser}.get(neuron, LIF)] * 7
 
 
 def test_an_image_is_the_same_as_the_same_frame_at_every_step():

@@ -106,6 +106,20 @@ def test_the_cells_own_entry_of_a_table_counts_and_no_other(copied):
     assert key(copied, "resnet20") != key(PACKAGE, "resnet20")
 
 
+def test_what_serves_a_later_neuron_alone_is_in_its_own_keys_and_in_no_other(copied):
+    edit(file_of(copied, "create"), '    if neuron == "quant":', '    if neuron == "quant":\n        name += ""')
+    edit(file_of(copied, "neurons"), ', "quant")', ")")
+    for module, name in (("neurons", "Quantiser"), ("functional", "quantise")):
+        change(copied, module, name)
+    assert key(copied) == key()
+    for neuron in ("relu", "soft-mpr"):
+        assert sources_sha256("resnet8", "digits", neuron=neuron) == key()
+    own = sources_sha256("resnet8", "digits", neuron="quant")
+    assert own != key()
+    assert own != sources_sha256("resnet8", "digits", copied, "quant")
+    assert ("neurons", "Quantiser") in reached("resnet8", "digits", neuron="quant")
+
+
 def test_a_width_that_only_the_table_of_networks_says_is_seen(copied):
     edit(file_of(copied, "networks"), "(CifarResNet, 1, 1)", "(CifarResNet, 1, 2)")
     assert key(copied) != key()

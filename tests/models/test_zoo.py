@@ -24,13 +24,14 @@ CELLS = [
     "fashion-mnist/resnet8x4/soft-mpr/T2/s0",
     *(f"digits/resnet8/{cell}/s0" for cell in ("relu/T1", "hard/T4", "soft/T4", "hard-mpr/T4", "soft-mpr/T4")),
     *(f"digits-dvs/resnet8/{cell}/s0" for cell in ("hard/T4", "soft/T4", "soft-mpr/T4")),
+    *(f"{data}/resnet8/quant/T4/s0" for data in ("digits", "digits-dvs")),
 ]
 # Among the quick tests; all of Fashion-MNIST by all of its networks takes minutes.
 EVALUATED = ("fashion-mnist/resnet8/relu/T1/s0", *(cell for cell in CELLS if cell.startswith("digits")))
 
 
 def data_of(cell):
-    return load_dataset(Cell.parse(cell).dataset, timesteps=Cell.parse(cell).timesteps)
+    return load_dataset(Cell.parse(cell).dataset, timesteps=Cell.parse(cell).steps)
 
 
 def test_exactly_these_weights_ship_each_with_a_card():

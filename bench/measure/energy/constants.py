@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from inflor_bench.measure.energy.iso import ISO_MODELS
 from inflor_bench.measure.energy.lemaire import LEMAIRE2022
 from inflor_bench.measure.energy.model import EnergyModel, per_operation
 
@@ -71,4 +72,5 @@ ENERGY_MODELS: tuple[EnergyModel, ...] = (
     ),
     _spiking_device("spinnaker", _HOEPPNER.format("SpiNNaker"), event=13.3e-9, update=26e-9),
     _spiking_device("spinnaker2", _HOEPPNER.format("SpiNNaker 2"), event=450e-12, update=2.19e-9),
+    *ISO_MODELS,
 )

@@ -38,6 +38,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 
 from inflor_bench.measure.energy.model import EnergyModel, NeuronLayer, SynapticLayer
 
@@ -50,12 +51,12 @@ SPIKE_QUEUE = 1000 * WORD
 ACCESS = ((0, 0.0), (8 << 10, 2.5e-12), (32 << 10, 5e-12), (1 << 20, 25e-12))
 
 
-def access_cost(size: float) -> float:
+def access_cost(size: float, points: Sequence[tuple[float, float]] = ACCESS) -> float:
     """Cost of reading or writing one byte of a memory of `size` bytes, J: linear between the points, then constant."""
-    for (smaller, low), (larger, high) in itertools.pairwise(ACCESS):
+    for (smaller, low), (larger, high) in itertools.pairwise(points):
         if size < larger:
             return low + (high - low) * max(0.0, size - smaller) / (larger - smaller)
-    return ACCESS[-1][1]
+    return points[-1][1]
 
 
 def _words(count: int, size: float) -> float:

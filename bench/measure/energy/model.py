@@ -7,9 +7,18 @@ twin too.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Bits:
+    """Of how many bits weights are, sums and membranes, and the values that activations have other than spikes."""
+
+    weight: int = 8
+    sum: int = 32
+    activation: int = 8
 
 
 class SynapticLayer(Protocol):
@@ -112,6 +121,7 @@ class EnergyModel:
             has spiking neurons.
         neurons: J of the neuron updates of one layer over the run.
         covers: whether the model is made for a layer. Of others it prices what it can, and the estimate says so.
+        at: the same model at other bits; None where its constants are of one number format.
     """
 
     name: str
@@ -120,11 +130,17 @@ class EnergyModel:
     synapses: Callable[[SynapticLayer, bool], float]
     neurons: Callable[[NeuronLayer], float] = _nothing
     covers: Callable[[SynapticLayer], bool] = _everything
+    at: Callable[[Bits], EnergyModel] | None = None
 
     @property
     def prices_neurons(self) -> bool:
         """Whether neuron updates cost anything by it."""
         return self.neurons is not _nothing
+
+
+def at_bits(models: Iterable[EnergyModel], bits: Bits) -> tuple[EnergyModel, ...]:
+    """The models, those that have such a choice at so many bits."""
+    return tuple(model.at(bits) if model.at else model for model in models)
 
 
 def per_operation(

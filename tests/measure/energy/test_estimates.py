@@ -34,8 +34,9 @@ BY_HAND = {
     "loihi": 500 * 27.1e-12 + 50 * 81e-12,
     "spinnaker": 500 * 13.3e-9 + 50 * 26e-9,
     "spinnaker2": 500 * 450e-12 + 50 * 2.19e-9,
+    "iso-arithmetic": (300 * (0.2 + 0.1) + 200 * 0.1) * 1e-12,
 }
-ELSEWHERE = {"lemaire2022"}  # test_energy_lemaire.py
+ELSEWHERE = {"lemaire2022", "iso-event", "iso-dense"}  # test_energy_lemaire.py, test_energy_iso.py
 
 
 def test_every_model_matches_its_formula_and_none_is_left_out():

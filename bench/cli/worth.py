@@ -1,0 +1,97 @@
+"""The command `inflor-bench worth`. Heavy imports stand inside, so that every command starts at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from inflor_bench.cli.options import Bits, bits_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from inflor_bench.record.schema import Record
+    from inflor_bench.verdict.worth import Worth
+
+
+def worth(
+    target: Annotated[str, typer.Argument(help="The spiking network: a run file, or FILE:CELL of several.")],
+    twin: Annotated[
+        str | None, typer.Option(help="Its quantised twin: FILE, FILE:CELL, or a CELL of the same file.")
+    ] = None,
+    energy_models: Annotated[list[Path] | None, typer.Option(help="TOML file of models of energy of your own.")] = None,
+    bits: Bits = None,
+    layers: Annotated[bool, typer.Option("--layers", help="Also tell which layers pay.")] = False,
+) -> None:
+    """Is spiking worth it? Price a spiking network and its twin on the same chips, and test both for accuracy.
+
+    Without a twin: the fair twin (quant) of the same file, else a bound from the shapes of the layers alone.
+    """
+    from rich.console import Console
+
+    from inflor_bench.measure.energy import Bits as BitWidths
+    from inflor_bench.measure.energy import energy_models as read_models
+    from inflor_bench.verdict.worth import twins
+    from inflor_bench.verdict.worth import worth as judge
+
+    path, record = _record(target, None)
+    beside = next((fair for one, fair in twins(_records(path)) if one.name == record.name), None)
+    other = beside if twin is None else _record(twin, path)[1]
+    given = bits_of(bits)
+    widths = BitWidths(given.get("weight_bits", 8), given.get("sum_bits", 32))
+    models = read_models(energy_models or ())
+    found = judge(record, other, models=models, bits=widths, activation_bits=given.get("activation_bits"))
+    _show(found, Console(markup=False, emoji=False, highlight=False, soft_wrap=True), layers)
+
+
+def _records(path: Path) -> list[Record]:
+    from inflor_bench.record.run_file import read_run
+
+    return [cell.record for cell in read_run(path).cells.values()]
+
+
+def _record(said: str, beside: Path | None) -> tuple[Path, Record]:
+    """The record that is named, and its file: FILE, FILE:CELL, or a CELL of the file `beside`.
+
+    Raises:
+        TrackInputError: there is no such file or cell, or several.
+    """
+    from inflor_bench.errors import TrackInputError
+
+    file, separator, name = said.partition(".json:")
+    path, wanted = (Path(f"{file}.json"), name) if separator else (Path(said), "")
+    if not separator and beside is not None and not path.is_file():
+        path, wanted = beside, said
+    records = _records(path)
+    found = [record for record in records if wanted in ("", record.name)]
+    if len(found) != 1:
+        names = ", ".join(record.name for record in records)
+        raise TrackInputError(f"{said}: name one cell, as FILE:CELL; {path} holds {names}.")
+    return path, found[0]
+
+
+def _show(found: Worth, console: Console, layers: bool) -> None:
+    """Print the verdict: a table of the models of energy, the `layers` by each, and the sentence."""
+    from rich.table import Table
+
+    from inflor_bench.text import plain
+
+    bound = found.twin is None
+    heads = ("spiking, J", "at most, J" if bound else "twin, J", "at least" if bound else "ratio", "pays below")
+    table = Table("model of energy", "version", title="Is spiking worth it?")
+    for head in heads:
+        table.add_column(head, justify="right")
+    table.add_column("verdict")
+    for one in found.priced:
+        parts = [(one.model, one.version, one.whole), *((f"  {part.name}", "", part) for part in one.layers if layers)]
+        for name, version, part in parts:
+            figures = (f"{part.spiking:.3g}", f"{part.twin:.3g}", f"{part.ratio:.3g}", part.pays_below)
+            table.add_row(plain(name), plain(version), *figures, "pays" if part.pays else "does not pay")
+    console.print(table)
+    for name, reason in found.left_out.items():
+        console.print(plain(f"Left out: {name} {reason}."))
+    if found.spikes_per_synapse is not None:
+        console.print(f"{found.spikes_per_synapse:.3f} spikes a synapse and inference")
+    console.print("; ".join(map(plain, found.sentence.split("; "))))
