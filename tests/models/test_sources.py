@@ -50,7 +50,6 @@ OTHERS = [
     ("datasets", "load_dataset"),
     ("datasets.digits_dvs", "load"),
     ("datasets.fashion_mnist", "load"),
-    ("training.__main__", "main"),
     ("training.evaluation", "count_correct"),
     ("training.interruption", "Interruption"),
     ("training.logs", "csv_log"),

@@ -154,9 +154,9 @@ def test_what_does_not_fit_together_is_refused(tmp_path, line, sentence):
 
 
 def test_a_layer_that_was_not_told_is_priced_by_arithmetic_and_named():
-    from inflor_bench.measure.synops.result import SynOpLayer
+    from inflor_bench.measure.synops.result import SynOpSite
 
-    layer = SynOpLayer(name="scores", kind="matmul", ac=0, mac=10, dense=20)
+    layer = SynOpSite(name="scores", kind="matmul", ac=0, mac=10, dense=20)
     event = iso_model(replace(Iso("event"), bits=BITS))
     (found,) = estimate([layer], [], samples=1, models=[event])
     assert found.joules == pytest.approx(10 * (MULTIPLY + ADD), rel=1e-12)
