@@ -190,7 +190,7 @@ def _summary(path: Path, out: Path, number: int) -> None:
     place = out / "site" / "runs" / "place"
     place.mkdir(parents=True, exist_ok=True)
     (place / "summary.json").write_bytes(path.read_bytes())
-    document = site._summary(out / "site", "place")
+    document = site._written(out / "site", "place")
     if number % 10 == 0:
         site_index.files([("place", summary(_good_run(out)), site._counts(document))], [])
 

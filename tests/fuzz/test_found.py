@@ -154,7 +154,7 @@ def test_a_summary_of_a_site_that_is_nested_too_deeply(tmp_path):
     (tmp_path / "runs/x/summary.json").write_text("[" * 100_000 + "]" * 100_000)
     with pytest.raises(RecursionError):
         json.loads((tmp_path / "runs/x/summary.json").read_text())
-    assert site._summary(tmp_path, "x") == {}
+    assert site._written(tmp_path, "x") == {}
 
 
 def test_what_the_terminal_shows_of_a_hostile_name(tmp_path):

@@ -615,12 +615,12 @@ class Commands:
             patch.setattr(place, self._build)
         patch.setattr("inflor_bench.reports.pages.site_index.files", lambda *_: {})
 
-    def _build(self, runs: Any, out: Path, *, comparison: Comparison | None = None, **_: Any) -> Path:
+    def _build(self, run: Any, out: Path, *, comparison: Comparison | None = None, **_: Any) -> Path:
         """Keep what a report of the head is built from instead of drawing it."""
         out.mkdir(parents=True, exist_ok=True)
         for name in ("index.html", "comment.md", "badge.json", "badge.svg"):
             (out / name).write_text("")
-        if runs[0].run_id == "head":
+        if run.run_id == "head":
             self.comparison = comparison
         return out / "index.html"
 
