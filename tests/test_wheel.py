@@ -66,11 +66,27 @@ def test_an_index_would_take_it(wheel):
     python("-m", "twine", "check", "--strict", wheel)
 
 
-def measures_the_model_of_a_stranger(directory: Path, python: str, **environment: str) -> None:
-    """In their repository our commands work, and theirs is the model that is measured."""
+def takes_no_names(directory: Path, python: str, **environment: str) -> None:
+    """In their repository ours is imported, and nothing by a name of theirs."""
     for name, text in STRANGER.items():
         (directory / name).parent.mkdir(parents=True, exist_ok=True)
         (directory / name).write_text(text)
+    code = (
+        "import inflor_bench, sys; from inflor_bench.measure import SynOpCounter; from inflor_bench.models import"
+        " create_model; print(inflor_bench.__file__, {'bench', 'models', 'reports'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [python, "-c", code], cwd=directory, env={**os.environ, **environment}, capture_output=True, text=True
+    )
+    path, names = done.stdout.split(maxsplit=1)
+    assert names.strip() == "set()", done.stderr
+    if environment:
+        assert Path(path).is_relative_to(environment["PYTHONPATH"])
+
+
+def measures_the_model_of_a_stranger(directory: Path, python: str, **environment: str) -> None:
+    """In their repository our commands work, and theirs is the model that is measured."""
+    takes_no_names(directory, python, **environment)
 
     def call(*arguments: str) -> str:
         command = [python, "-m", "inflor_bench", *arguments]
@@ -84,17 +100,6 @@ def measures_the_model_of_a_stranger(directory: Path, python: str, **environment
     (path,) = (directory / "out").rglob("*.json")
     assert json.loads(path.read_text())["benchmarks"][0]["name"] == "test_own[models.vgg:build on random]"
     call("compare", str(path), str(path))
-    code = (
-        "import inflor_bench, sys; from inflor_bench.measure import SynOpCounter; from inflor_bench.models import"
-        " create_model; print(inflor_bench.__file__, {'bench', 'models', 'reports'} & set(sys.modules))"
-    )
-    done = subprocess.run(
-        [python, "-c", code], cwd=directory, env={**os.environ, **environment}, capture_output=True, text=True
-    )
-    path, names = done.stdout.split(maxsplit=1)
-    assert names.strip() == "set()", done.stderr
-    if environment:
-        assert Path(path).is_relative_to(environment["PYTHONPATH"])
 
 
 def test_as_a_wheel_it_leaves_the_names_of_its_folders_to_others(wheel, tmp_path):
@@ -109,6 +114,11 @@ def test_as_a_wheel_it_leaves_the_names_of_its_folders_to_others(wheel, tmp_path
 
 def test_as_this_environment_has_it_it_leaves_them_too(tmp_path):
     """Editable, where tox has installed it."""
+    takes_no_names(tmp_path, sys.executable)
+
+
+@pytest.mark.slow
+def test_as_this_environment_has_it_the_model_of_a_stranger_is_measured(tmp_path):
     measures_the_model_of_a_stranger(tmp_path, sys.executable)
 
 
