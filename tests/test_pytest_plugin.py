@@ -55,7 +55,7 @@ def _pytest(directory, words, said):
         for descriptor in (1, 2):
             os.dup2(stream.fileno(), descriptor)
     os.chdir(directory)
-    os._exit(int(pytest.main(["-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", ".", *words])))
+    os._exit(int(pytest.main(["--color=no", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", ".", *words])))
 
 
 @pytest.fixture
