@@ -37,9 +37,32 @@ def test_it_stays_small(efficiency, hidden):
 
 def test_it_is_timed(efficiency, benchmark):
     model = build(4).train()
+    model[1].eval()  # for good, as somebody freezes a part
     record = efficiency(model, X, name="timed")
-    assert model.training
+    assert [part.training for part in model.modules()] == [True, True, False, True]
     assert record.latency.batch_size == 20
+
+
+def test_each_has_a_name(efficiency):
+    efficiency(build(4), X, name="one")
+    with pytest.raises(ValueError, match="^one: this test has measured a model of that name"):
+        efficiency(build(8), X, name="one")
+    with pytest.raises(ValueError, match="'timed' was measured before"):
+        efficiency(build(8), X, name="timed")
+
+
+class Fails(nn.Linear):
+    def forward(self, x):
+        if (x > 5).any():
+            raise ArithmeticError("too large")
+        return super().forward(x)
+
+
+def test_what_was_measured_before_it_failed_is_kept(efficiency):
+    x = X.clone()
+    x[15, 0] = 9
+    with pytest.raises(ValueError, match="after 10 samples.*ArithmeticError: too large"):
+        efficiency(Fails(6, 3), x, name="fails", batch_size=10)
 
 
 @pytest.mark.efficiency(acs="<= 3")
@@ -78,7 +101,7 @@ def runs(directory):
 def test_a_test_that_measures_is_held_to_its_limits_and_names_the_layer(run, tmp_path):
     code, said = run("test_net.py", "--efficiency-out", "out")
     assert code == 1, said
-    assert "2 passed, 2 failed" in said.replace("2 failed, 2 passed", "2 passed, 2 failed")
+    assert "2 failed, 4 passed" in said
     x = torch.rand(20, 6, generator=torch.Generator().manual_seed(0))
     torch.manual_seed(0)
     first, last = torch.nn.Linear(6, 8), torch.nn.Linear(8, 3)
@@ -90,8 +113,9 @@ def test_a_test_that_measures_is_held_to_its_limits_and_names_the_layer(run, tmp
     assert f"{broken} '0', {of_first / 20:.6g}" in said
     assert "key budgets[0].acs is unknown" in said
     (made,) = runs(tmp_path / "out")
-    names = {"test_net.py::test_it_stays_small[4]", "test_net.py::test_it_stays_small[8]", "timed"}
+    names = {"test_net.py::test_it_stays_small[4]", "test_net.py::test_it_stays_small[8]", "timed", "one", "fails"}
     assert made.cells.keys() == names
+    assert made.cells["fails"].record.synops.status == "failed"
     small = made.cells["test_net.py::test_it_stays_small[8]"].record
     assert small.synops.total.mac == total
     assert small.accuracy.n == 20

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -119,7 +119,7 @@ def ab(
             yield
 
         try:
-            with device_lock(device, waiting):
+            with device_lock(device, waiting) if cells else nullcontext():
                 found = interleave(timed, cells, of_pairs, keep) if cells else {}
         except DeviceBusyError as error:
             found = dict.fromkeys(cells, Interleaved(failed=str(error), stopped=str(error)))

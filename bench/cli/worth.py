@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from inflor_bench.cli.options import Bits, bits_of
+from inflor_bench.cli.options import Bits, bits_of, checked_settings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,7 +31,6 @@ def worth(
     """
     from rich.console import Console
 
-    from inflor_bench.measure.energy import Bits as BitWidths
     from inflor_bench.measure.energy import energy_models as read_models
     from inflor_bench.verdict.worth import twins
     from inflor_bench.verdict.worth import worth as judge
@@ -39,10 +38,9 @@ def worth(
     path, record = _record(target, None)
     beside = next((fair for one, fair in twins(_records(path)) if one.name == record.name), None)
     other = beside if twin is None else _record(twin, path)[1]
-    given = bits_of(bits)
-    widths = BitWidths(given.get("weight_bits", 8), given.get("sum_bits", 32))
+    settings = checked_settings(**bits_of(bits))
     models = read_models(energy_models or ())
-    found = judge(record, other, models=models, bits=widths, activation_bits=given.get("activation_bits"))
+    found = judge(record, other, models=models, bits=settings.bits(None), activation_bits=settings.activation_bits)
     _show(found, Console(markup=False, emoji=False, highlight=False, soft_wrap=True), layers)
 
 

@@ -7,10 +7,12 @@ from typing import Any
 
 from torch import nn
 
+from inflor_bench.measure.energy import EnergyModel, at_bits, energy_models
 from inflor_bench.measure.neurons.adapters import library_of
 from inflor_bench.measure.neurons.unregistered import neurons_of
 from inflor_bench.measure.running.drive import Drive
 from inflor_bench.record.schema import DatasetProvenance, ModelDescription, Provenance, WeightsProvenance
+from inflor_bench.run.settings import MeasureSettings
 from inflor_bench.user_model.target import weights_hash
 
 
@@ -27,6 +29,11 @@ def describe_model(drive: Drive, dataset: str) -> ModelDescription:
         parameters=sum(parameter.numel() for parameter in drive.model.parameters()),
         **constants,
     )
+
+
+def models_of_energy(drive: Drive, settings: MeasureSettings) -> tuple[EnergyModel, ...]:
+    """The models of energy that it is priced by, at the bits of the settings and of its own values."""
+    return at_bits(energy_models(), settings.bits(describe_model(drive, "").bits_of_values))
 
 
 def provenance_of(run: Provenance, model: nn.Module, dataset: DatasetProvenance) -> Provenance:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -18,25 +18,24 @@ from inflor_bench.cache import cache_directory
 from inflor_bench.cell.device_lock import DeviceBusyError, device_lock
 from inflor_bench.cell.timing import not_timed
 from inflor_bench.errors import InputError, MeasureInputError
-from inflor_bench.git.repository import known_ancestry
-from inflor_bench.history.history import newest_comparable
-from inflor_bench.measure.energy import energy_models
+from inflor_bench.history.history import Baseline, newest_comparable
 from inflor_bench.measure.running.declared import Said
 from inflor_bench.measure.running.drive import Drive
+from inflor_bench.measure.running.modes import modes_kept
 from inflor_bench.measure.running.recognise import recognise
 from inflor_bench.metrics import METRICS
 from inflor_bench.record.open_run import OpenRun, open_run, recover_unfinished, write_cell
-from inflor_bench.record.run_file import Run, read_run
+from inflor_bench.record.run_file import Run, entries_of, read_run
 from inflor_bench.record.schema import Absent, Budget, DatasetProvenance, Provenance, Record, Section
 from inflor_bench.run.harness import make_record, run_document, run_provenance
 from inflor_bench.run.settings import MeasureSettings
 from inflor_bench.terminal import waited_for
 from inflor_bench.text import one_line
 from inflor_bench.user_model.counting import count
-from inflor_bench.user_model.description import describe_model, provenance_of
+from inflor_bench.user_model.description import describe_model, models_of_energy, provenance_of
 from inflor_bench.user_model.timing import time_model
 from inflor_bench.verdict.budgets import parse_budgets
-from inflor_bench.verdict.compare import Rules, judge
+from inflor_bench.verdict.compare import judge_in
 from inflor_bench.verdict.render import print_findings
 
 NOT_TIMED = "not_timed: the test does not ask for the fixture benchmark of pytest-benchmark."
@@ -49,6 +48,7 @@ class Session:
         self, provenance: Provenance, cells: Path, base: str | None = None, run: OpenRun | None = None
     ) -> None:
         self.provenance, self._cells, self._base, self._run = provenance, cells, base, run
+        self._of: dict[str, str] = {}
 
     @classmethod
     def opened(cls, out: Path, base: str | None) -> Session:
@@ -74,9 +74,15 @@ class Session:
         """What a worker has to know."""
         return {"provenance": self.provenance.model_dump_json(), "cells": str(self._cells)}
 
-    def write(self, document: dict[str, Any]) -> None:
-        """Keep a cell; one that was measured before, by a test that is run again, is replaced."""
-        write_cell(self._cells, document, anew=True)
+    def write(self, document: dict[str, Any], test: str) -> None:
+        """Keep the cell that a test has measured; what the same test measured when it ran before is replaced.
+
+        Raises:
+            TrackInputError: another test has measured a model of that name.
+        """
+        (entry,) = entries_of(document)
+        name = entry.record["name"]
+        write_cell(self._cells, document, anew=self._of.setdefault(name, test) == test)
 
     def finish(self) -> tuple[list[str], bool]:
         """Write the run file; return what there is to say, and whether it regressed against the base."""
@@ -90,23 +96,24 @@ class Session:
         if self._base is None:
             return lines, False
         try:
-            base, reason = self._base_of(head, self._base)
+            found = self._base_of(head, self._base)
         except InputError as error:
             return [*lines, f"base    {one_line(str(error))}"], True
-        lines.append(f"base    {base.path if base else 'none'}: {one_line(reason)}")
-        known = [known_ancestry(run.git, Path.cwd()) for run in (base or head, head)]
-        comparison = judge(base, head, Rules((), {}, (known[0], known[1])))
+        base = found.run
+        lines.append(f"base    {base.path if base else 'none'}: {one_line(found.reason)}")
+        lines += [f"Left out of the history: {one_line(damaged.reason)}" for damaged in found.damaged]
+        lines += [one_line(found.note)] if found.note else []
+        comparison = judge_in(Path.cwd(), base, head)
         from rich.console import Console
 
         text = StringIO()
         print_findings(comparison.findings, Console(file=text, width=200, color_system=None))
         return [*lines, *text.getvalue().splitlines()], comparison.exit_code == 1
 
-    def _base_of(self, head: Run, named: str) -> tuple[Run | None, str]:
+    def _base_of(self, head: Run, named: str) -> Baseline:
         if Path(named).is_file():
-            return read_run(Path(named)), "as it was named"
-        found = newest_comparable(named, head, repository=Path.cwd(), cache=cache_directory())
-        return found.run, found.reason
+            return Baseline(read_run(Path(named)), "as it was named", ())
+        return newest_comparable(named, head, repository=Path.cwd(), cache=cache_directory())
 
 
 @dataclass(frozen=True)
@@ -115,6 +122,7 @@ class Efficiency:
 
     request: pytest.FixtureRequest
     session: Session | None
+    _measured: set[str] = field(default_factory=set)
 
     def __call__(
         self,
@@ -152,24 +160,26 @@ class Efficiency:
         """
         said = Said(time_axis, timesteps, reset, output, neurons, not_neurons, membrane)
         cell = name or self.request.node.nodeid
-        budgets = self._budgets()
-        training = model.training
-        model.eval()
-        try:
-            drive = Drive(model, recognise(model, inputs[:2], said, timed_input=False))
-            sections = count(drive, inputs.split(batch_size), labels, energy_models(), lambda done: None)
-            sections |= self._times(drive, inputs, batch_size)
-        finally:
-            model.train(training)
+        if cell in self._measured:
+            raise MeasureInputError(
+                f"{cell}: this test has measured a model of that name: give each a name of its own."
+            )
+        self._measured.add(cell)
+        budgets, settings = self._budgets(), MeasureSettings(batch_size=batch_size, profile="quick")
+        with modes_kept(model):
+            drive = Drive(model.eval(), recognise(model, inputs[:2], said, timed_input=False))
+            models = models_of_energy(drive, settings)
+            sections = count(drive, inputs.split(batch_size), labels, models, lambda done: None)
+            sections |= self._times(drive, inputs, settings)
         run = self.session.provenance if self.session else run_provenance(Path.cwd(), ["pytest", *sys.argv[1:]])
         run = run.model_copy(update={"device": str(inputs.device), "budgets": list(budgets) or None})
         dataset = _described(inputs, labels)
         record = make_record(cell, describe_model(drive, dataset.name), provenance_of(run, model, dataset), sections)
+        if self.session is not None:
+            self.session.write(run_document(record, self.request), self.request.node.nodeid)
         for section in sections.values():
             if isinstance(section, Absent) and section.status == "failed":
                 raise MeasureInputError(f"{cell}: {section.reason}")
-        if self.session is not None:
-            self.session.write(run_document(record, self.request))
         if broken := [words for budget in budgets for words in _broken(record, budget)]:
             pytest.fail("\n".join(broken), pytrace=False)
         return record
@@ -179,7 +189,7 @@ class Efficiency:
         limits = [{"cell": "*", **marker.kwargs} for marker in found]
         return parse_budgets(Path(self.request.node.nodeid), limits)
 
-    def _times(self, drive: Drive, inputs: Tensor, batch_size: int) -> dict[str, Section]:
+    def _times(self, drive: Drive, inputs: Tensor, settings: MeasureSettings) -> dict[str, Section]:
         if "benchmark" not in self.request.fixturenames:
             return not_timed(Absent(status="unavailable", reason=NOT_TIMED))
         benchmark = self.request.getfixturevalue("benchmark")
@@ -187,7 +197,7 @@ class Efficiency:
             return not_timed(Absent(status="unavailable", reason="not_timed: pytest-benchmark is disabled here."))
         try:
             with device_lock(inputs.device, lambda: waited_for(inputs.device)):
-                return time_model(benchmark, drive, inputs, MeasureSettings(batch_size=batch_size, profile="quick"))
+                return time_model(benchmark, drive, inputs, settings)
         except DeviceBusyError as error:
             return not_timed(Absent(status="unavailable", reason=str(error)))
 

@@ -18,7 +18,6 @@ from torch import Tensor
 from inflor_bench.cell.device_lock import DeviceBusyError, device_lock
 from inflor_bench.cell.timing import not_timed
 from inflor_bench.errors import MeasureInputError, SuiteInputError, TrackInputError
-from inflor_bench.measure.energy import at_bits, energy_models
 from inflor_bench.measure.running.drive import Drive
 from inflor_bench.measure.running.recognise import recognise
 from inflor_bench.record.open_run import OpenRun, open_run, recover_unfinished
@@ -32,7 +31,7 @@ from inflor_bench.run.harness import make_record, run_benchmarks, run_document, 
 from inflor_bench.run.watch import WatchPlugin
 from inflor_bench.terminal import terminal, waited_for
 from inflor_bench.user_model.counting import count
-from inflor_bench.user_model.description import describe_model, provenance_of
+from inflor_bench.user_model.description import describe_model, models_of_energy, provenance_of
 from inflor_bench.user_model.request import Answer, Request
 from inflor_bench.user_model.target import load_target
 from inflor_bench.user_model.timing import time_model
@@ -117,9 +116,7 @@ class ModelRun:
     def count(self) -> dict[str, Section]:
         """Run all inputs once. Sections that could not be had say why; what failed is told to the user."""
         with self._progress() as show:
-            models = at_bits(
-                energy_models(), self._settings.bits(describe_model(self.drive, self._dataset).bits_of_values)
-            )
+            models = models_of_energy(self.drive, self._settings)
             return count(self.drive, self.batches, self._labels, models, show)
 
     @contextmanager

@@ -162,7 +162,9 @@ def worth(
     """
     ours, neurons = _counted(spiking), spiking.neuron_ops
     if isinstance(neurons, Absent):
-        raise TrackInputError(f"{spiking.name}: has no neuron updates ({neurons.reason}) Name a spiking network.")
+        raise TrackInputError(
+            f"{spiking.name}: has no neuron updates ({neurons.reason.rstrip('.')}): name a spiking network."
+        )
     other = _dense_twin(spiking, ours) if twin is None else _counted(twin)
     other_neurons = twin.neuron_ops.layers if twin is not None and isinstance(twin.neuron_ops, NeuronOps) else []
     bits = bits or Bits()
@@ -220,7 +222,9 @@ class _Prices:
 
 def _counted(record: Record) -> Synops:
     if isinstance(record.synops, Absent):
-        raise TrackInputError(f"{record.name}: its operations were not counted ({record.synops.reason}) Measure again.")
+        raise TrackInputError(
+            f"{record.name}: its operations were not counted ({record.synops.reason.rstrip('.')}): measure again."
+        )
     return record.synops
 
 

@@ -16,7 +16,13 @@ MARKER = "<!-- inflor-bench -->"
 _WORST = 20
 
 
-def comment(cells: Sequence[Cell], energy_model: str | None, comparison: Comparison | None, models: Table) -> str:
+def comment(
+    cells: Sequence[Cell],
+    energy_model: str | None,
+    comparison: Comparison | None,
+    models: Table,
+    answers: Sequence[worth.Answer],
+) -> str:
     """Markdown with a marker in its first line, by which a later comment replaces it. `models` is the table of all."""
     parts = [
         MARKER,
@@ -32,9 +38,10 @@ def comment(cells: Sequence[Cell], energy_model: str | None, comparison: Compari
             parts.append(_markdown(findings, _WORST))
         if len(findings.rows) > _WORST:
             parts.append(f"{len(findings.rows) - _WORST} more judgements stand in the report.")
-    answers = worth.answers(cells)[:_WORST]
     if answers:
-        parts.append(f"### {worth.QUESTION}\n\n" + "\n".join(f"- {escape(a.found.sentence, 2000)}" for a in answers))
+        parts.append(
+            f"### {worth.QUESTION}\n\n" + "\n".join(f"- {escape(a.found.sentence, 2000)}" for a in answers[:_WORST])
+        )
     parts.append(f"<details><summary>All {len(cells)} models</summary>\n\n{_markdown(models, 60)}\n\n</details>")
     skipped = [f"- {escape(c.name)}: {escape(c.skipped.reason)}" for c in cells if c.skipped]
     if skipped:

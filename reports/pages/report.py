@@ -77,6 +77,7 @@ def _files(
     changed = [(cell, layers.layer_changes(before.record, cell.record)) for before, cell in both]
     tables = downloads.tables(cells, energy_model, models, changed)
     drawn = trends.trends(history, trends.of_cells(cells))
+    answers = worth.answers(cells)
     neurons = [n for n in NEURONS if any(c.neuron == n for c in cells)]
     facts = provenance.of_run(run)
     pages = environment()
@@ -85,7 +86,7 @@ def _files(
     files: dict[str, str | bytes] = {
         "badge.json": badge.endpoint(said, colour),
         "badge.svg": badge.svg(said, colour),
-        "comment.md": comment(cells, energy_model, comparison, models),
+        "comment.md": comment(cells, energy_model, comparison, models, answers),
         downloads.run_name(run): downloads.run_file(run),
     }
     for name, _, table in tables:
@@ -93,7 +94,7 @@ def _files(
     if drawn.lines and site is None:
         files |= trend_files(pages, drawn, neurons, "index.html", "The report")
     files["index.html"] = pages.get_template("overview.html").render(
-        **_overview(cells, energy_model, models),
+        **_overview(cells, energy_model, models, answers),
         **_judgement(comparison, cells),
         run=run,
         commit=provenance.commit(run),
@@ -117,7 +118,7 @@ def _files(
         )
     template = pages.get_template("model.html")
     by_address = {cell.slug: found for cell, found in changed if not cell.skipped}
-    answers = {answer.cell.slug: answer for answer in worth.answers(cells)}
+    answer_of = {answer.cell.slug: answer for answer in answers}
     for index, cell in enumerate(cells):
         found = by_address.get(cell.slug)
         files[f"models/{cell.slug}.html"] = template.render(
@@ -129,7 +130,7 @@ def _files(
             title=cell.name,
             change=comparison.sentences.get(cell.record.name, "") if comparison else "",
             against=None if found is None else {"plot": changes_plot(found), "table": layers.model_table(found)},
-            worth=answers.get(cell.slug),
+            worth=answer_of.get(cell.slug),
             previous=cells[index - 1] if index else None,
             next=cells[index + 1] if index + 1 < len(cells) else None,
         )
@@ -151,9 +152,10 @@ def trend_files(
     return {"trends.html": page} | downloads.as_files("trends", trends.long_table(drawn))
 
 
-def _overview(cells: Sequence[Cell], energy_model: str | None, models: Table) -> dict[str, Any]:
+def _overview(
+    cells: Sequence[Cell], energy_model: str | None, models: Table, answers: Sequence[worth.Answer]
+) -> dict[str, Any]:
     """What the overview says of the cells."""
-    answers = worth.answers(cells)
     return {
         "answers": answers,
         "worth": worth.plots(answers),

@@ -7,7 +7,7 @@ import torch
 from typer.testing import CliRunner
 
 from inflor_bench.cli.app import app
-from inflor_bench.errors import TrackInputError
+from inflor_bench.errors import InputError, TrackInputError
 from inflor_bench.measure.energy import ENERGY_MODELS, Bits, at_bits, estimate, per_operation
 from inflor_bench.models.neurons import Quantiser
 from inflor_bench.record.schema import Absent
@@ -213,7 +213,7 @@ def test_the_bound_is_the_twin_whose_every_value_is_not_zero(pair):
 
 
 def test_a_network_without_neurons_or_counts_is_refused(pair):
-    with pytest.raises(TrackInputError, match="Name a spiking network"):
+    with pytest.raises(TrackInputError, match="name a spiking network"):
         worth(pair[1], pair[0])
     lost = pair[0].model_copy(update={"synops": Absent(status="failed", reason="no memory.")})
     with pytest.raises(TrackInputError, match=r"not counted \(no memory"):
@@ -247,6 +247,7 @@ def test_the_command_tells_it_of_cells_of_one_file_and_of_two(pair, tmp_path):
         assert said in told(*arguments)
     assert worth(pair[0]).sentence in told(one)
     assert "1-w4-m16-b2" in told(one, "--twin", other, "--bits", "4,16,2")
-    answer = CliRunner().invoke(app, ["worth", both])
-    assert isinstance(answer.exception, TrackInputError)
-    assert "name one cell" in str(answer.exception)
+    for arguments, refused in ((("worth", both), "name one cell"), (("worth", one, "--bits", "0,32"), "weight_bits")):
+        answer = CliRunner().invoke(app, arguments)
+        assert isinstance(answer.exception, InputError)
+        assert refused in str(answer.exception)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, cast
@@ -17,8 +17,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.hooks import RemovableHandle
 
 from inflor_bench.measure.neurons.protocol import spiking_neurons
+from inflor_bench.measure.running.modes import modes_kept
 from inflor_bench.measure.synops.counter import SynOpCounter
 from inflor_bench.measure.synops.modes import CONDITIONS
 from inflor_bench.measure.synops.result import within
@@ -102,9 +104,11 @@ def _traced(module: nn.Module, run: Callable[[Tensor], Any], sample: Tensor) -> 
         from fvcore.nn import FlopCountAnalysis  # here, because who only counts has no use for it
     analysis = FlopCountAnalysis(_Run(module, run), (sample,))
     analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
-    for neuron in spiking_neurons(module).values():
-        _without_kernels(cast(nn.Module, neuron))
-    with CONDITIONS.set():
+    with ExitStack() as stack:
+        stack.enter_context(CONDITIONS.set())
+        for neuron in spiking_neurons(module).values():
+            for handle in _without_kernels(cast(nn.Module, neuron)):
+                stack.callback(handle.remove)
         analysis.total()
     counted, unsupported = {}, {}
     for name, _ in module.named_modules():
@@ -139,11 +143,13 @@ def _tensors(output: Any) -> Iterator[Tensor]:
         yield from _tensors(list((output if isinstance(output, dict) else vars(output)).values()))
 
 
-def _without_kernels(neuron: nn.Module) -> None:
+def _without_kernels(neuron: nn.Module) -> tuple[RemovableHandle, ...]:
     """A compiled kernel refuses to be traced, and is given up for good; under a dispatch mode a neuron calls none."""
     mode = _Nothing()
-    neuron.register_forward_pre_hook(lambda *_: mode.__enter__() and None)
-    neuron.register_forward_hook(lambda *_: mode.__exit__(None, None, None), always_call=True)
+    return (
+        neuron.register_forward_pre_hook(lambda *_: mode.__enter__() and None),
+        neuron.register_forward_hook(lambda *_: mode.__exit__(None, None, None), always_call=True),
+    )
 
 
 class _Nothing(TorchDispatchMode):
@@ -159,13 +165,10 @@ class _Nothing(TorchDispatchMode):
 def _undisturbed(module: nn.Module) -> Iterator[None]:
     """Leave neither random numbers drawn nor hooks behind: fvcore takes its own away only where nothing fails."""
     hooks = [(held, set(held)) for part in module.modules() for held in (part._forward_hooks, part._forward_pre_hooks)]
-    training = {part: part.training for part in module.modules()}
     try:
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
+        with modes_kept(module), torch.random.fork_rng(devices=[]), torch.no_grad():
             yield
     finally:
         for held, before in hooks:
             for key in set(held) - before:
                 del held[key]
-        for part, mode in training.items():
-            part.training = mode
