@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
-import tomllib
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from inflor_bench.cell.name import MOST_SEED, MOST_TIMESTEPS, Cell
 from inflor_bench.errors import SuiteInputError
 from inflor_bench.record.schema import WITHOUT_TIME, Budget
 from inflor_bench.run.settings import MeasureSettings
+from inflor_bench.toml import checked_toml
 from inflor_bench.verdict.budgets import parse_budgets
 
 if TYPE_CHECKING:
@@ -125,20 +125,12 @@ def load_suite(name: str) -> Suite:
     }
     try:
         text = shipped[name].read_text("utf-8") if name in shipped else Path(name).read_text("utf-8")
-        suite = Suite.model_validate(tomllib.loads(text))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise SuiteInputError(
             f"The suite {name!r} cannot be read ({reason}): name a TOML file or one of {', '.join(sorted(shipped))}."
         ) from None
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise SuiteInputError(
-            f"{name}: key {key!r}: {first['msg'][0].lower()}{first['msg'][1:]}: correct it."
-        ) from None
-    except (ValueError, RecursionError) as error:  # also a number of more digits than Python reads
-        raise SuiteInputError(f"{name}: this is not TOML ({error}): correct it.") from None
+    suite = checked_toml(Suite, text, name, SuiteInputError)
     parse_budgets(Path(name), suite.budgets)
     names = [entry.cell.name for entry in plan(suite)] if suite.ab.timed else []
     if unknown := [cell for cell in suite.ab.timed or () if cell not in names]:

@@ -28,19 +28,19 @@ A package offers an `EnergyModel`, or a list of them, under an entry point of th
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from inflor_bench.errors import MeasureInputError
 from inflor_bench.measure.energy.constants import ENERGY_MODELS
 from inflor_bench.measure.energy.iso import Dataflow, Iso, iso_model
 from inflor_bench.measure.energy.model import Bits, EnergyModel, per_operation
+from inflor_bench.toml import checked_toml
 
 GROUP = "inflor_bench.energy_models"
 
@@ -128,20 +128,13 @@ def read_models(path: Path) -> tuple[EnergyModel, ...]:
         MeasureInputError: naming the file and the key.
     """
     try:
-        document = _File.model_validate(tomllib.loads(path.read_text("utf-8")))
+        text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise MeasureInputError(
             f"The energy models {str(path)!r} cannot be read ({reason}): name a TOML file."
         ) from None
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise MeasureInputError(
-            f"{path}: key {key!r}: {first['msg'][0].lower()}{first['msg'][1:]}: correct it."
-        ) from None
-    except (ValueError, RecursionError) as error:  # also a number of more digits than Python reads
-        raise MeasureInputError(f"{path}: this is not TOML ({error}): correct it.") from None
+    document = checked_toml(_File, text, path, MeasureInputError)
     for constants in document.models:
         if constants.dataflow is None and not (
             constants.mac or constants.ac or constants.dense or constants.neuron_update
