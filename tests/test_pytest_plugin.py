@@ -78,7 +78,8 @@ def _pytest(directory, words, said):
         for descriptor in (1, 2):
             os.dup2(stream.fileno(), descriptor)
     os.chdir(directory)
-    os._exit(int(pytest.main(["--color=no", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", ".", *words])))
+    words = ["--color=no", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", ".", *words]
+    sys.exit(int(pytest.main(words)))
 
 
 @pytest.fixture
