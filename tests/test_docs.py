@@ -16,7 +16,7 @@ import pytest
 import typer
 
 from inflor_bench.cli.app import app
-from inflor_bench.measure.energy import iso, lemaire
+from inflor_bench.measure.energy import iso, joules_of, lemaire
 from inflor_bench.measure.energy.constants import ENERGY_MODELS
 from inflor_bench.measure.energy.user import GROUP, read_models
 from inflor_bench.record.run_file import UNTIMED
@@ -250,5 +250,6 @@ def test_the_glossary_has_the_formula_of_every_model_of_energy(model):
         for price, unit, summed, one in TERM.findall(formula)
     )
     layer = SimpleNamespace(ac=counts["AC"], mac=counts["MAC"], dense=counts["dense"])
-    priced = model.synapses(layer, True) + model.neurons(SimpleNamespace(updates=counts["neuron updates"]))
+    neuron = SimpleNamespace(updates=counts["neuron updates"])
+    priced = joules_of(model.synapses(layer, True)) + joules_of(model.neurons(neuron))
     assert said == pytest.approx(priced, rel=1e-9)

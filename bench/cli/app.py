@@ -12,6 +12,7 @@ from inflor_bench.cli.ab import ab
 from inflor_bench.cli.bisect import bisect
 from inflor_bench.cli.compare import compare
 from inflor_bench.cli.doctor import doctor
+from inflor_bench.cli.explain import explain
 from inflor_bench.cli.export import export
 from inflor_bench.cli.figure import figure
 from inflor_bench.cli.history import history
@@ -43,7 +44,7 @@ def root() -> None:
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(run, compare, report, train, import_weights, merge, measure, doctor, rerun),
-    *(publish, serve, figure, picture, ab, bisect, worth, export, init_ci),
+    *(publish, serve, figure, picture, ab, bisect, worth, explain, export, init_ci),
 )
 for command in COMMANDS:
     app.command()(command)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from inflor_bench.cli.options import Bits, bits_of, checked_settings
+from inflor_bench.cli.recorded import record_of, records_of
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from inflor_bench.record.schema import Record
     from inflor_bench.verdict.worth import Worth
 
 
@@ -35,39 +35,13 @@ def worth(
     from inflor_bench.verdict.worth import twins
     from inflor_bench.verdict.worth import worth as judge
 
-    path, record = _record(target, None)
-    beside = next((fair for one, fair in twins(_records(path)) if one.name == record.name), None)
-    other = beside if twin is None else _record(twin, path)[1]
+    path, record = record_of(target)
+    beside = next((fair for one, fair in twins(records_of(path)) if one.name == record.name), None)
+    other = beside if twin is None else record_of(twin, path)[1]
     settings = checked_settings(**bits_of(bits))
     models = read_models(energy_models or ())
     found = judge(record, other, models=models, bits=settings.bits(None), activation_bits=settings.activation_bits)
     _show(found, Console(markup=False, emoji=False, highlight=False, soft_wrap=True), layers)
-
-
-def _records(path: Path) -> list[Record]:
-    from inflor_bench.record.run_file import read_run
-
-    return [cell.record for cell in read_run(path).cells.values()]
-
-
-def _record(said: str, beside: Path | None) -> tuple[Path, Record]:
-    """The record that is named, and its file: FILE, FILE:CELL, or a CELL of the file `beside`.
-
-    Raises:
-        TrackInputError: there is no such file or cell, or several.
-    """
-    from inflor_bench.errors import TrackInputError
-
-    file, separator, name = said.partition(".json:")
-    path, wanted = (Path(f"{file}.json"), name) if separator else (Path(said), "")
-    if not separator and beside is not None and not path.is_file():
-        path, wanted = beside, said
-    records = _records(path)
-    found = [record for record in records if wanted in ("", record.name)]
-    if len(found) != 1:
-        names = ", ".join(record.name for record in records)
-        raise TrackInputError(f"{said}: name one cell, as FILE:CELL; {path} holds {names}.")
-    return path, found[0]
 
 
 def _show(found: Worth, console: Console, layers: bool) -> None:

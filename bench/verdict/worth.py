@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from inflor_bench.errors import TrackInputError
-from inflor_bench.measure.energy import ENERGY_MODELS, Bits, EnergyModel, at_bits
+from inflor_bench.measure.energy import ENERGY_MODELS, Bits, EnergyModel, at_bits, joules_of
 from inflor_bench.record.schema import Absent, NeuronOps, NeuronOpsLayer, Record, SynopLayer, Synops
 from inflor_bench.verdict.statistics import mcnemar, paired_interval, two_proportions, unpaired_interval
 
@@ -237,8 +237,10 @@ def _at(model: EnergyModel, record: Record, bits: Bits, activation: int | None) 
 def _price(model: EnergyModel, synops: Synops, neurons: Sequence[NeuronOpsLayer], scale: float = 1) -> _Prices:
     """The network with so many times its spikes. Layers that take values, and updates, are as they are."""
     try:
-        layers = [model.synapses(_fired(layer, scale), bool(neurons)) / synops.samples for layer in synops.layers]
-        updates = sum(model.neurons(_reset(neuron, scale)) for neuron in neurons)
+        layers = [
+            joules_of(model.synapses(_fired(layer, scale), bool(neurons))) / synops.samples for layer in synops.layers
+        ]
+        updates = sum(joules_of(model.neurons(_reset(neuron, scale))) for neuron in neurons)
     except Exception as error:
         raise _UnpricedError(f"gives no energy ({type(error).__name__}: {error})") from None
     prices = _Prices(tuple(layers), updates / synops.samples)

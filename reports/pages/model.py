@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from inflor_bench.errors import TrackInputError
 from inflor_bench.record.schema import (
     Absent,
     DenseCheck,
@@ -23,7 +24,9 @@ from inflor_bench.reports.data.instruments import conditions_table, power_table
 from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, number, text, text_columns
 from inflor_bench.reports.data.text import layer_mark
 from inflor_bench.reports.draw.plots import Plot
+from inflor_bench.reports.pages.explanation import explanation_table, formula, notes, prices
 from inflor_bench.reports.pages.model_plots import figures_of
+from inflor_bench.verdict.explanation import explain
 
 # Two spaces that HTML does not take away.
 INDENT = "\u00a0\u00a0"
@@ -40,6 +43,7 @@ class ModelPage:
     sites: Table | None
     neurons: Table | None
     energy: Table | None
+    explained: tuple[str, Table | None] | None
     memory: Table | None
     power: Table | None
     conditions: Table | None
@@ -63,6 +67,7 @@ def model_page(cell: Cell, energy_model: str | None) -> ModelPage:
         sites_table(cell, headline),
         neurons_table(cell),
         energy_table(estimates, failed) if estimates or failed else None,
+        _explained(cell, headline),
         _memory(cell),
         power_table(cell),
         conditions_table(cell),
@@ -280,6 +285,18 @@ def energy_table(estimates: Sequence[EnergyModel], failed: Mapping[str, str]) ->
         Row([text(name), missing(reason, "not estimated"), text(""), text(reason)]) for name, reason in failed.items()
     ]
     return Table("energy-models", "Estimated energy per inference, by model of energy", columns, rows)
+
+
+def _explained(cell: Cell, energy: EnergyModel | None) -> tuple[str, Table | None] | None:
+    """How the estimate that tables lead with was computed, in a sentence and term by term; None without one."""
+    if energy is None:
+        return None
+    try:
+        found = explain(cell.record, energy.name)
+    except TrackInputError as error:
+        return f"How it was computed cannot be told. {error}", None
+    said = "; ".join([f"E = sum over layers of {formula(found)}", *prices(found), notes(found)])
+    return f"{said}. Of other models `inflor-bench explain RUN CELL --energy MODEL` tells it.", explanation_table(found)
 
 
 def energy_shares(energy: EnergyModel | None) -> Mapping[str, float]:

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from inflor_bench.cli.app import app
 from inflor_bench.errors import InputError, TrackInputError
-from inflor_bench.measure.energy import ENERGY_MODELS, Bits, at_bits, estimate, per_operation
+from inflor_bench.measure.energy import ENERGY_MODELS, Bits, at_bits, estimate, joules_of, per_operation
 from inflor_bench.models.neurons import Quantiser
 from inflor_bench.record.schema import Absent
 from inflor_bench.verdict.worth import twins, worth
@@ -86,7 +86,7 @@ def test_it_finds_break_evens_of_both_kinds_and_none(pair):
 def test_layers_and_neuron_updates_are_the_whole(pair):
     for one in worth(*pair).priced:
         (model,) = (m for m in at_bits(ENERGY_MODELS, Bits(activation=3)) if m.name == one.model)
-        updates = sum(model.neurons(layer) for layer in pair[0].neuron_ops.layers) / SAMPLES
+        updates = sum(joules_of(model.neurons(layer)) for layer in pair[0].neuron_ops.layers) / SAMPLES
         assert sum(part.spiking for part in one.layers) + updates == pytest.approx(one.whole.spiking, rel=1e-9)
         assert sum(part.twin for part in one.layers) == pytest.approx(one.whole.twin, rel=1e-9)
         assert [part.name for part in one.layers] == [layer.name for layer in pair[0].synops.layers]

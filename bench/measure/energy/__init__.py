@@ -10,6 +10,8 @@ from inflor_bench.measure.energy.estimates import EnergyEstimate as EnergyEstima
 from inflor_bench.measure.energy.estimates import estimate as estimate
 from inflor_bench.measure.energy.model import Bits as Bits
 from inflor_bench.measure.energy.model import EnergyModel as EnergyModel
+from inflor_bench.measure.energy.model import Term as Term
 from inflor_bench.measure.energy.model import at_bits as at_bits
+from inflor_bench.measure.energy.model import joules_of as joules_of
 from inflor_bench.measure.energy.model import per_operation as per_operation
 from inflor_bench.measure.energy.user import energy_models as energy_models

@@ -9,7 +9,7 @@ from typing import Any
 
 from inflor_bench.errors import MeasureInputError
 from inflor_bench.measure.energy.constants import ENERGY_MODELS
-from inflor_bench.measure.energy.model import EnergyModel, NeuronLayer, SynapticLayer
+from inflor_bench.measure.energy.model import EnergyModel, NeuronLayer, SynapticLayer, joules_of
 
 
 @dataclass(frozen=True)
@@ -65,17 +65,17 @@ def _estimate(
 
     def add(layer: SynapticLayer | NeuronLayer, price: Any, *arguments: Any) -> None:
         try:
-            joules = float(price(layer, *arguments))
+            used = joules_of(price(layer, *arguments))
         except Exception as error:
             raise MeasureInputError(
                 f"The energy model {model.name!r} failed on layer {layer.name!r} "
                 f"({type(error).__name__}: {error}): correct the model."
             ) from error
-        if not math.isfinite(joules) or joules < 0:
+        if not math.isfinite(used) or used < 0:
             raise MeasureInputError(
-                f"The energy model {model.name!r} gave {joules} J for layer {layer.name!r}: correct the model."
+                f"The energy model {model.name!r} gave {used} J for layer {layer.name!r}: correct the model."
             )
-        shares[layer.name] = shares.get(layer.name, 0.0) + joules / samples
+        shares[layer.name] = shares.get(layer.name, 0.0) + used / samples
 
     for layer in layers:
         add(layer, model.synapses, neurons is None or bool(neurons))

@@ -27,12 +27,13 @@ proportional to the product of their bits within 4 %. Memory: the points of Lema
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from inflor_bench.measure.energy.lemaire import ACCESS, access_cost
-from inflor_bench.measure.energy.model import Bits, EnergyModel, NeuronLayer, SynapticLayer
+from inflor_bench.measure.energy.model import Bits, EnergyModel, NeuronLayer, Price, SynapticLayer, Term
 
 Dataflow = Literal["arithmetic", "event", "dense"]
 DATAFLOWS: Final[tuple[Dataflow, ...]] = ("arithmetic", "event", "dense")
@@ -62,45 +63,57 @@ class Iso:
     bits: Bits = field(default_factory=Bits)
     memory: Sequence[tuple[float, float]] = ACCESS
 
-    def _moved(self, times: float, bits: int, values: float) -> float:
-        """Reading or writing values of so many bits, each so often, in a memory that holds `values` of them, J."""
-        return times * bits / 8 * access_cost(values * bits / 8, self.memory)
+    def _moved(self, what: str, times: float, bits: int, values: float, memory: str) -> Term:
+        """Reading or writing values of so many bits, each so often, in a memory that holds `values` of them."""
+        cost = access_cost(values * bits / 8, self.memory)
+        return Term(f"bytes of {what}", times * bits / 8, f"cost({memory})", cost)
 
-    def synapses(self, layer: SynapticLayer, spiking: bool) -> float:
-        """J of one layer over the run, in a network that is `spiking` or formal."""
+    def synapses(self, layer: SynapticLayer, spiking: bool) -> Price:
+        """The price of one layer over the run, in a network that is `spiking` or formal."""
         bits = self.bits
         product = multiply(bits.activation, bits.weight) + add(bits.sum)
-        arithmetic = layer.ac * add(bits.sum) + layer.mac * product
+        arithmetic = [
+            Term("accumulates", layer.ac, "add(m)", add(bits.sum)),
+            Term("multiply-accumulates", layer.mac, "mult(b, w) + add(m)", product),
+        ]
         if self.dataflow == "arithmetic" or not covers(layer):
             return arithmetic
         rows, outputs = layer.input_rows or 1, layer.output_elements or 0
         inputs, weights = layer.input_elements / rows, math.prod(layer.weight_shape)
         if self.dataflow == "dense" and not spiking:
-            return (
-                layer.dense * product
-                + self._moved(rows * weights, bits.weight, weights)
-                + self._moved(layer.input_elements, bits.activation, inputs)
-                + self._moved(outputs, bits.activation, outputs / rows)
-            )
-        events = layer.ac + layer.mac
-        return (
-            arithmetic
-            + self._moved(events, bits.weight, weights)
-            + self._moved(2 * events, bits.sum, outputs / rows)
-            + self._moved(2 * layer.input_nonzero, bits.activation if layer.mac else 1, inputs)
-        )
+            return [
+                Term("dense operations", layer.dense, "mult(b, w) + add(m)", product),
+                self._moved("weights read", rows * weights, bits.weight, weights, "weights"),
+                self._moved("inputs read", layer.input_elements, bits.activation, inputs, "inputs"),
+                self._moved("outputs written", outputs, bits.activation, outputs / rows, "outputs"),
+            ]
+        events, input_bits = layer.ac + layer.mac, bits.activation if layer.mac else 1
+        return [
+            *arithmetic,
+            self._moved("weights read", events, bits.weight, weights, "weights"),
+            self._moved("sums read and written", 2 * events, bits.sum, outputs / rows, "sums"),
+            self._moved("inputs written and read", 2 * layer.input_nonzero, input_bits, inputs, "inputs"),
+        ]
 
-    def neurons(self, layer: NeuronLayer) -> float:
-        """J of the updates of one layer of spiking neurons over the run."""
+    def neurons(self, layer: NeuronLayer) -> Price:
+        """The price of the updates of one layer of spiking neurons over the run."""
         if self.dataflow == "arithmetic":
-            return 0.0
-        moved = self._moved(2 * layer.updates, self.bits.sum, layer.neurons)
-        return moved + layer.leak_multiplies * multiply(self.bits.sum, self.bits.weight)
+            return ()
+        return [
+            self._moved("membranes read and written", 2 * layer.updates, self.bits.sum, layer.neurons, "membranes"),
+            Term("leaks", layer.leak_multiplies, "mult(m, w)", multiply(self.bits.sum, self.bits.weight)),
+        ]
 
 
 def covers(layer: SynapticLayer) -> bool:
     """Whatever has weights, and was told its inputs and outputs."""
     return bool(layer.input_rows and layer.output_elements and layer.weight_shape)
+
+
+def bits_of(version: str) -> Bits | None:
+    """The bits that a version of `iso_model` holds; None where it holds none."""
+    found = re.search(r"-w(\d+)-m(\d+)-b(\d+)$", version, re.ASCII)
+    return Bits(*map(int, found.groups())) if found else None
 
 
 def iso_model(iso: Iso, name: str = "", version: str = "1", source: str = SOURCE) -> EnergyModel:

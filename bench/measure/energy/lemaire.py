@@ -40,7 +40,7 @@ import itertools
 import math
 from collections.abc import Sequence
 
-from inflor_bench.measure.energy.model import EnergyModel, NeuronLayer, SynapticLayer
+from inflor_bench.measure.energy.model import EnergyModel, NeuronLayer, Price, SynapticLayer, Term
 
 ADD = 0.1e-12
 MAC = 3.2e-12
@@ -59,9 +59,13 @@ def access_cost(size: float, points: Sequence[tuple[float, float]] = ACCESS) -> 
     return points[-1][1]
 
 
-def _words(count: int, size: float) -> float:
-    """Reading or writing `count` words of a memory of `size` bytes, J."""
-    return count * WORD * access_cost(size)
+def _words(what: str, count: float, size: float, memory: str) -> Term:
+    """Reading or writing `count` words of a memory of `size` bytes."""
+    return Term(f"bytes of {what}", count * WORD, f"cost({memory})", access_cost(size))
+
+
+def _arithmetic(adds: float, macs: float) -> list[Term]:
+    return [Term("additions", adds, "add", ADD), Term("multiply-accumulates", macs, "mac", MAC)]
 
 
 def covers(layer: SynapticLayer) -> bool:
@@ -69,38 +73,38 @@ def covers(layer: SynapticLayer) -> bool:
     return bool(layer.input_rows) and (layer.kind == "linear" or layer.kind.startswith("conv"))
 
 
-def synapses(layer: SynapticLayer, spiking: bool) -> float:
-    """J of one layer over the run, in a network that is `spiking` or formal."""
+def synapses(layer: SynapticLayer, spiking: bool) -> Price:
+    """The price of one layer over the run, in a network that is `spiking` or formal."""
     rows, outputs, channels = layer.input_rows, layer.output_elements, layer.output_channels
     if not covers(layer) or rows is None or outputs is None or channels is None:
-        return ADD * layer.ac + MAC * layer.mac
+        return _arithmetic(layer.ac, layer.mac)
     is_convolution = layer.kind != "linear"
     input_size, output_size = WORD * layer.input_elements / rows, WORD * outputs / rows
     parameters = WORD * (math.prod(layer.weight_shape) + (channels if layer.bias else 0))
     biases = outputs if layer.bias else 0
     if not layer.mac:
-        adds, macs = 2 * layer.ac + biases, 2 * layer.input_nonzero if is_convolution else 0
-        memory = (
-            _words(layer.input_nonzero, SPIKE_QUEUE)
-            + _words(layer.ac + biases, parameters)
-            + _words(2 * layer.ac, output_size)
-        )
-    else:
-        adds = layer.input_elements + outputs + biases
-        adds += channels * math.prod(layer.weight_shape[2:]) * rows if is_convolution else 0
-        macs = layer.dense
-        memory = (
-            _words(layer.dense if is_convolution else layer.input_elements, input_size)
-            + _words(layer.dense + biases, parameters)
-            + (0.0 if spiking else _words(outputs, output_size))
-        )
-    return ADD * adds + MAC * macs + memory
+        return [
+            *_arithmetic(2 * layer.ac + biases, 2 * layer.input_nonzero if is_convolution else 0),
+            _words("inputs read", layer.input_nonzero, SPIKE_QUEUE, "spikes"),
+            _words("weights and biases read", layer.ac + biases, parameters, "weights"),
+            _words("membranes read and written", 2 * layer.ac, output_size, "membranes"),
+        ]
+    addressing = channels * math.prod(layer.weight_shape[2:]) * rows if is_convolution else 0
+    terms = [
+        *_arithmetic(layer.input_elements + outputs + biases + addressing, layer.dense),
+        _words("inputs read", layer.dense if is_convolution else layer.input_elements, input_size, "inputs"),
+        _words("weights and biases read", layer.dense + biases, parameters, "weights"),
+    ]
+    return terms if spiking else [*terms, _words("outputs written", outputs, output_size, "outputs")]
 
 
-def neurons(layer: NeuronLayer) -> float:
-    """J of the updates of one layer of spiking neurons over the run."""
-    memory = _words(2 * layer.updates, WORD * layer.neurons) + _words(layer.reset_operations, SPIKE_QUEUE)
-    return ADD * layer.reset_operations + MAC * layer.leak_multiplies + memory
+def neurons(layer: NeuronLayer) -> Price:
+    """The price of the updates of one layer of spiking neurons over the run."""
+    return [
+        *_arithmetic(layer.reset_operations, layer.leak_multiplies),
+        _words("membranes read and written", 2 * layer.updates, WORD * layer.neurons, "membranes"),
+        _words("spikes written", layer.reset_operations, SPIKE_QUEUE, "spikes"),
+    ]
 
 
 LEMAIRE2022 = EnergyModel(

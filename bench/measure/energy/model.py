@@ -7,7 +7,7 @@ twin too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -101,8 +101,35 @@ class NeuronLayer(Protocol):
         """Resets: one per spike."""
 
 
-def _nothing(layer: NeuronLayer) -> float:
-    return 0.0
+@dataclass(frozen=True)
+class Term:
+    """A product of an estimate: `count` of an operation over the run, and J each.
+
+    `price` says what one costs, in words or as a formula.
+    """
+
+    operation: str
+    count: float
+    price: str
+    joules_each: float
+
+    @property
+    def joules(self) -> float:
+        """J over the run."""
+        return self.count * self.joules_each
+
+
+# What a model makes of a layer: its terms, whose sum is J over the run, or that sum alone.
+Price = float | Sequence[Term]
+
+
+def joules_of(price: Price) -> float:
+    """J over the run."""
+    return sum(term.joules for term in price) if isinstance(price, Sequence) else float(price)
+
+
+def _nothing(layer: NeuronLayer) -> Price:
+    return ()
 
 
 def _everything(layer: SynapticLayer) -> bool:
@@ -117,9 +144,9 @@ class EnergyModel:
         name: what tables call it.
         version: changes whenever a constant or a formula does.
         source: publication, process node, number format, and what has not been checked.
-        synapses: J of the synaptic operations of one layer over the run. The second argument says whether the network
-            has spiking neurons.
-        neurons: J of the neuron updates of one layer over the run.
+        synapses: price of the synaptic operations of one layer over the run, its terms or J alone. The second argument
+            says whether the network has spiking neurons.
+        neurons: the same of the neuron updates of one layer.
         covers: whether the model is made for a layer. Of others it prices what it can, and the estimate says so.
         at: the same model at other bits; None where its constants are of one number format.
     """
@@ -127,8 +154,8 @@ class EnergyModel:
     name: str
     version: str
     source: str
-    synapses: Callable[[SynapticLayer, bool], float]
-    neurons: Callable[[NeuronLayer], float] = _nothing
+    synapses: Callable[[SynapticLayer, bool], Price]
+    neurons: Callable[[NeuronLayer], Price] = _nothing
     covers: Callable[[SynapticLayer], bool] = _everything
     at: Callable[[Bits], EnergyModel] | None = None
 
@@ -154,10 +181,16 @@ def per_operation(
     neuron_update: float = 0.0,
 ) -> EnergyModel:
     """A model of constants: J per multiply-accumulate, accumulate, synapse (zeros included) and neuron update."""
-    return EnergyModel(
-        name,
-        version,
-        source,
-        lambda layer, spiking: mac * layer.mac + ac * layer.ac + dense * layer.dense,
-        (lambda layer: neuron_update * layer.updates) if neuron_update else _nothing,
-    )
+
+    def synapses(layer: SynapticLayer, spiking: bool) -> Price:
+        terms = (
+            Term("multiply-accumulates", layer.mac, "mac", mac),
+            Term("accumulates", layer.ac, "ac", ac),
+            Term("dense operations", layer.dense, "dense", dense),
+        )
+        return [term for term in terms if term.joules_each]
+
+    def neurons(layer: NeuronLayer) -> Price:
+        return [Term("neuron updates", layer.updates, "update", neuron_update)]
+
+    return EnergyModel(name, version, source, synapses, neurons if neuron_update else _nothing)
