@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -31,11 +33,21 @@ from inflor_bench.cli.worth import worth
 from inflor_bench.errors import InputError
 from inflor_bench.terminal import be_silent, say, write_in_any_encoding
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"inflor-bench {version('inflor-bench')}")
+        raise typer.Exit
 
 
 @app.callback()
-def root() -> None:
+def root(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version, and end.")
+    ] = False,
+) -> None:
     """Measure spiking networks, compare them, and publish the comparison.
 
     Exit codes: 0 fine, 1 a regression, 2 bad input.

@@ -18,7 +18,8 @@ from tests.command import ROOT
 BIN = Path(sys.executable).parent
 CHECKOUT = "actions/checkout"
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-# The workflows of this repository alone, each with what starts it.
+# The workflows of this repository alone that may read it and no more, each with what starts it; and those that publish.
+RELEASE = ROOT / ".github/workflows/release.yml"
 OWN = {
     "nightly.yml": {"schedule", "workflow_dispatch"},
     "tests.yml": {"push", "pull_request"},
@@ -83,7 +84,7 @@ def test_it_is_valid_by_the_schema_of_its_provider(tmp_path, provider, schema):
 
 
 def test_every_workflow_is_the_template_or_held_to_the_same_rules():
-    assert {path.name for path in WORKFLOWS} == {PLACES["github"].name, *OWN}
+    assert {path.name for path in WORKFLOWS} == {PLACES["github"].name, RELEASE.name, *OWN}
 
 
 @pytest.mark.parametrize("name", OWN)
@@ -94,6 +95,20 @@ def test_a_workflow_of_our_own_is_valid_and_lets_nobody_write(name):
     workflow = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
     assert complaints(workflow, OWN[name]) == []
     assert all(job["permissions"] == {"contents": "read"} for job in workflow["jobs"].values())
+
+
+def test_the_job_that_publishes_a_release_runs_no_code_and_has_no_right_but_to_say_who_it_is():
+    done = check("check-jsonschema", "--builtin-schema", "vendor.github-workflows", RELEASE)
+    assert done.returncode == 0, done.stdout + done.stderr
+    workflow = YAML(typ="safe", pure=True).load(RELEASE.read_text("utf-8"))
+    assert complaints(workflow, {"push"}) == []
+    assert workflow["on"] == {"push": {"tags": ["v*"]}}
+    build, publish = workflow["jobs"].values()
+    assert build["permissions"] == {"contents": "read"}
+    assert (publish["permissions"], publish["environment"]) == ({"id-token": "write"}, "release")
+    assert publish["needs"] == "build"
+    assert not any("run" in step for step in publish["steps"])
+    assert publish["steps"][-1]["uses"].startswith("pypa/gh-action-pypi-publish@")
 
 
 def test_the_nightly_workflow_measures_the_full_suite():
