@@ -148,9 +148,13 @@ class Efficiency:
             model: any torch.nn.Module.
             inputs: [N, ...], on the model's device.
             labels: [N], whole numbers; without them there is no accuracy.
-            timesteps, time_axis, reset: number of time steps T, where they are, and how the state is forgotten.
+            timesteps: number of time steps T.
+            time_axis: where they are.
+            reset: how the state is forgotten.
             output: the part of what the model gives that is scored.
-            neurons, not_neurons, membrane: what cannot be recognised of spiking neurons.
+            neurons: classes or names of modules that are spiking neurons and cannot be recognised.
+            not_neurons: those that are none.
+            membrane: the attribute that holds the membrane.
             batch_size: samples in a batch, also of the one that is timed.
             name: of the record, by which runs are compared; the test's own with nothing else said. A test that measures
                 several models names each.

@@ -118,11 +118,11 @@ def test_the_nightly_workflow_measures_the_full_suite():
     assert len(plan(load_suite("full"))) == 27
 
 
-def test_the_tests_and_the_linters_run_on_every_push_and_pull_request_and_write_nothing():
+def test_the_tests_the_linters_and_the_documentation_run_on_every_push_and_pull_request_and_write_nothing():
     workflow = YAML(typ="safe", pure=True).load((ROOT / ".github/workflows/tests.yml").read_text("utf-8"))
     assert workflow["on"] == {"push": None, "pull_request": None}, "no branch and no path is left out"
     (job,) = workflow["jobs"].values()
-    assert job["strategy"] == {"fail-fast": False, "matrix": {"environment": ["tests", "lint"]}}
+    assert job["strategy"] == {"fail-fast": False, "matrix": {"environment": ["tests", "lint", "docs"]}}
     assert job["steps"][-1]["run"] == 'tox run -e "$ENVIRONMENT"'
     assert "if" not in job
     assert not any("if" in step or "continue-on-error" in step for step in job["steps"])
