@@ -276,10 +276,18 @@ def test_a_subclass_that_only_fixes_arguments_has_its_equation_and_one_that_chan
     assert (other_is.reset, other_is.dynamics) == (None, None)
 
 
-def test_older_multi_step_neurons_take_all_steps_at_once():
-    older = type("MultiStepIFNode", (BaseNode,), {"__module__": "spikingjelly.clock_driven.neuron", "step_mode": None})
+OLDER = type("MultiStepIFNode", (BaseNode,), {"__module__": "spikingjelly.clock_driven.neuron", "step_mode": None})
+PARALLEL = type(
+    "PSN",
+    (BaseNode, type("MultiStepModule", (), {"__module__": "spikingjelly.activation_based.base"})),
+    {"__module__": "spikingjelly.activation_based.neuron.psn", "step_mode": None},
+)
+
+
+@pytest.mark.parametrize("neuron", [OLDER, PARALLEL])
+def test_neurons_without_a_step_mode_that_take_all_steps_at_once_are_known(neuron):
     model = Sequences()
-    model.lif = older()
+    model.lif = neuron()
     plan, spikes = measured(model, Said())
     assert (plan.axis, plan.timesteps) == ("inside", T)
     assert spikes.layers[0].spikes_per_step == tuple(int(step.sum()) for step in model.lif.given)

@@ -5,7 +5,8 @@
     all          spike where u >= v_threshold; v = v_reset, or v = u - v_threshold where v_reset is None
 
 `ParametricLIFNode` has sigmoid(w) for 1 / tau. v_reset counts as 0 in the charging where it is None. Before 2.0 a
-neuron that takes [T, N, ...] is a class of its own, `MultiStep...`, without `step_mode`.
+neuron that takes [T, N, ...] is a class of its own, `MultiStep...`, without `step_mode`; since then one that takes
+nothing else is a `MultiStepModule`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ def adapt(module: nn.Module) -> Adapted | None:
         return None
     node: Any = module
     older = any(_is_neuron(base) and base.__name__.startswith("MultiStep") for base in type(module).__mro__)
-    layout: Layout = "sequence" if older or getattr(node, "step_mode", "s") == "m" else "step"
+    always = older or "MultiStepModule" in names
+    layout: Layout = "sequence" if always or getattr(node, "step_mode", "s") == "m" else "step"
     threshold = number(getattr(node, "v_threshold", None))
     follows = behaviour(module, "spikingjelly")
     name = follows.__name__.removeprefix("MultiStep")
