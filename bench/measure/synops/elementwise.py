@@ -91,6 +91,8 @@ class Factor:
 Factors = tuple[Factor, ...]
 # The products that a value is the sum of.
 Terms = tuple[Factors, ...]
+# A term that is no product: a sum keeps one for all of them, also where an input came into them.
+_PLAIN: Factors = ()
 # Values of which more is not known than that there are products among them.
 _MIXED: Terms = ((),)
 # From so many terms on, products with parts of one parameter are a layer written out.
@@ -257,36 +259,30 @@ class Sums:
                 if found is _MIXED:
                     return _MIXED
                 whole = Factor(tensor, self._weights.origin(original))
-                factors += found[0] if found is not None and len(found) == 1 else (whole,)
+                factors += found[0] if found is not None and len(found) == 1 and found[0] else (whole,)
         factors = [factor for factor in factors if factor.tensor.numel() > 1]
         if len(factors) < 2 or (len(factors) == 2 and _same(factors[0].tensor, factors[1].tensor)):
             return None
         return _expanded((tuple(factors),), shape)
 
     def _added(self, shape: torch.Size, values: Sequence[Any]) -> Terms | None:
-        """The terms of a sum, of products with parameters and of what no input came into; None of others."""
-        terms: list[Factors] = []
-        for value in values[:2]:
-            if isinstance(value, Tensor):
-                found = self._find(value)
-                if found is _MIXED:
-                    return _MIXED
-                if found is None and self._weights.origin(value) is None:
-                    return None
-                terms += found or ()
-        if not (terms or self._written_out(values)) or not all(map(self._parameter, terms)):
+        """The terms of a sum where there are products with parameters among them, and no other products; else None."""
+        found = [self._find(value) for value in values[:2] if isinstance(value, Tensor)]
+        if any(terms is _MIXED for terms in found):
+            return _MIXED
+        products = [term for terms in found for term in terms or () if term]
+        if not (products or self._written_out(values)) or not all(map(self._parameter, products)):
             return None
-        return _expanded(tuple(terms), shape)
+        plain = any(terms is None or _PLAIN in terms for terms in found)
+        return _expanded((*products, *([_PLAIN] if plain else [])), shape)
 
     def _added_product(self, shape: torch.Size, args: Sequence[Any]) -> Terms | None:
         """As `_added`, of a value and a product of two others in one operator."""
         before, product = self._find(args[0]), self._product(shape, args[1:3], args[1:3])
         if before is _MIXED or product is _MIXED:
             return _MIXED
-        if product is None or (before is None and self._weights.origin(args[0]) is None):
-            return None
-        terms = (*(before or ()), *product)
-        return _expanded(terms, shape) if all(map(self._parameter, terms)) else None
+        terms = (*(before or (_PLAIN,)), *(product or ()))
+        return _expanded(terms, shape) if product and all(map(self._parameter, filter(None, terms))) else None
 
     def _parameter(self, factors: Factors) -> Origin:
         """The parameter of a product of an input with it; None where there is none."""
@@ -332,6 +328,7 @@ class Sums:
 
     def _join(self, operator: OpOverload, args: Sequence[Any], kwargs: dict[str, Any], output: Tensor) -> None:
         found = [self._find(tensor) for tensor in args[0]]
+        found = [None if terms is not _MIXED and terms and _PLAIN in terms else terms for terms in found]
         if not any(terms is not None for terms in found):
             return
         known = [terms[0] for terms in found if terms is not None and len(terms) == 1]

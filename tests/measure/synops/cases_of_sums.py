@@ -101,6 +101,59 @@ def product_added_in_place_and_summed() -> Case:
     return _summed(spikes(3, 7), lambda x, w: torch.zeros(3, 4, 7).addcmul_(w, x[:, None], value=0.5).sum(-1) * 2)
 
 
+def _beside(add: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Case:
+    """A product [N, 4, 7] is added to something that an input came into, and both are summed."""
+
+    def function(x: Tensor, w: Tensor) -> Tensor:
+        residual = x[:, None].exp().expand(3, 4, 7).clone()
+        return add(residual, x[:, None], w).sum(-1) - x.exp().sum(-1, keepdim=True)
+
+    return _summed(spikes(3, 7), function)
+
+
+cases(
+    product_added_to_a_residual_and_summed=lambda: _beside(lambda residual, x, w: residual + x * w),
+    residual_added_to_a_product_and_summed=lambda: _beside(lambda residual, x, w: (x * w).add_(residual)),
+    product_added_to_a_residual_in_place_and_summed=lambda: _beside(lambda residual, x, w: residual.add_(x * w)),
+    product_added_to_a_residual_in_one_operator=lambda: _beside(lambda residual, x, w: residual.addcmul(x, w)),
+    product_between_residuals_and_summed=lambda: _beside(lambda residual, x, w: residual + (x * w + x) - x),
+)
+
+
+@case
+def sum_of_products_written_out_with_a_residual_between() -> Case:
+    def function(x: Tensor, w: Tensor) -> Tensor:
+        total = x[:, :1] * w[:, 0]
+        for i in range(1, 7):
+            total = total + x[:, i : i + 1] * w[:, i]
+            if i in (2, 5):
+                total = total + x.exp().sum(-1, keepdim=True)
+        return total - 2 * x.exp().sum(-1, keepdim=True)
+
+    return _summed(real(3, 7), function)
+
+
+class LeakyReadout(nn.Module):
+    """Membranes that leak by decays of their own, and their mean over the steps: nothing is weighed against another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.decay = nn.Parameter(torch.rand(4))
+
+    def forward(self, x: Tensor) -> Tensor:  # [T, N, 4]
+        u, steps = torch.zeros_like(x[0]), []
+        for current in x:
+            u = self.decay * u + current
+            steps.append(u)
+        return torch.stack(steps).mean(0)
+
+
+@case
+def a_readout_of_leaky_membranes_weighs_nothing() -> Case:
+    x = real(3, 2, 4)
+    return Case(LeakyReadout(), lambda m: m(x), [], [])
+
+
 @case
 def sum_of_products_written_out_in_one_operator_each() -> Case:
     def function(x: Tensor, w: Tensor) -> Tensor:
