@@ -118,7 +118,7 @@ _NONE, _NO_MODEL = "there are no spiking neurons", "no energy model was asked fo
 _ESTIMATED = "J per inference, estimated"
 _MEASURED = "J per inference, measured"
 _QUANTITIES = (
-    Metric("accuracy", "accuracy", "paired", lambda s: s.value, "share", "share", 1, by_chance=0.02),
+    Metric("accuracy", "accuracy", "paired", lambda s: s.value, "share", "share", 1, by_chance=0.03),
     Metric("parameters", "model", "event", lambda s: s.parameters, "parameters"),
     Metric(
         "firing_rate", "spikes", "derived", lambda s: s.mean_firing_rate, "spikes per neuron and step", missing=_NONE
