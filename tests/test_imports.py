@@ -22,7 +22,7 @@ RULES = {
     "bench/record": ("record", "errors", "files", "git", "lock"),
     "bench/metrics.py": ("record.schema",),
     # Prices are arithmetic on records: models of energy import no torch.
-    "bench/verdict": ("verdict", "errors", "files", "git", "measure.energy", "metrics", "record", "text"),
+    "bench/verdict": ("verdict", "errors", "files", "git", "measure.energy", "metrics", "record", "text", "toml"),
     "bench/history": (
         "history",
         "errors",

@@ -11,12 +11,13 @@ read and named each time.
 from __future__ import annotations
 
 import dataclasses
+import io
 import os
 import secrets
 import signal
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from functools import cache
 from hashlib import sha256
 from itertools import islice
@@ -25,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from inflor_bench.errors import OtherVersionError, TrackInputError
-from inflor_bench.files import writable
+from inflor_bench.files import remove_leftovers, writable, write_whole
 from inflor_bench.history.directory import Entry, Store, locked
 from inflor_bench.record.rows import RecordRow, Rows, RunRow, rows_of
 from inflor_bench.record.run_file import run_of
@@ -318,11 +319,8 @@ def _write_cache(place: Path, tables: Tables) -> None:
     mark = secrets.token_hex(8).encode("ascii")
     with writable(place):
         for name, table in zip(_NAMES, tables._all, strict=True):
-            temporary = place / f".{name}.tmp"  # the caller holds the place
-            try:
-                marked = table.replace_schema_metadata({**table.schema.metadata, b"together": mark})
-                pyarrow.parquet.write_table(marked, temporary, compression="zstd", write_page_checksum=True)
-                temporary.replace(place / f"{name}.parquet")
-            finally:
-                with suppress(OSError):
-                    temporary.unlink()
+            path, content = place / f"{name}.parquet", io.BytesIO()
+            marked = table.replace_schema_metadata({**table.schema.metadata, b"together": mark})
+            pyarrow.parquet.write_table(marked, content, compression="zstd", write_page_checksum=True)
+            remove_leftovers(path, held=True)
+            write_whole(path, content.getvalue(), synced=False)

@@ -12,17 +12,17 @@ base contains it the entry is spent, so it never hides a later regression; where
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from inflor_bench.errors import TrackInputError
 from inflor_bench.files import read_text
 from inflor_bench.git.repository import Ancestry
+from inflor_bench.toml import checked_toml
 from inflor_bench.verdict.findings import Finding
 
 
@@ -49,18 +49,8 @@ def read_accepted(path: Path) -> tuple[Accepted, ...]:
     Raises:
         TrackInputError: The file cannot be read, is not TOML, or a key is unknown, missing or wrong.
     """
-    remedy = "correct it, or remove the file to accept nothing"
-    text = read_text(Path(path), remedy)
-    try:
-        return tuple(_File.model_validate(tomllib.loads(text)).accepted)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise TrackInputError(f"{path}: key {key}: {first['msg']}; {remedy}.") from None
-    except ValueError as error:  # also a number of more digits than Python reads
-        raise TrackInputError(f"{path}: is not TOML ({error}); {remedy}.") from None
-    except RecursionError:
-        raise TrackInputError(f"{path}: is nested too deeply; {remedy}.") from None
+    text = read_text(Path(path), "correct it, or remove the file to accept nothing")
+    return tuple(checked_toml(_File, text, path, TrackInputError).accepted)
 
 
 def apply_accepted(
