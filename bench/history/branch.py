@@ -22,7 +22,7 @@ from typing import NamedTuple
 from inflor_bench.errors import TrackInputError
 from inflor_bench.files import MAX_BYTES
 from inflor_bench.git.command import LIMIT_SECONDS, GitError, command, environment, git, git_line
-from inflor_bench.history.directory import SET_ASIDE, Entry, Stranger, is_run_file, refuse_another, refuse_other
+from inflor_bench.history.directory import SET_ASIDE, StoredFile, Stranger, is_run_file, refuse_another, refuse_other
 from inflor_bench.text import file_name
 
 _ATTEMPTS = 40
@@ -150,10 +150,10 @@ class HistoryBranch:
     def _files_now(self, tips: Sequence[str]) -> tuple[Files, list[str]]:
         return self.merged(*tips) if len(tips) == 2 else (self.files(tips[0] if tips else None), [])
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[StoredFile]:
         """Return the run files, by name; their state is their blob."""
         return [
-            Entry(file_name(name), Path(f"{self.branch}:{file_name(name)}"), file.blob, file.size)
+            StoredFile(file_name(name), Path(f"{self.branch}:{file_name(name)}"), file.blob, file.size)
             for name, file in sorted(self._files_now(self.tips())[0].items())
             if file.mode in _FILE_MODES and is_run_file(name)
         ]
@@ -174,7 +174,7 @@ class HistoryBranch:
                 found.append(Stranger(file_name(name), "a file at no place of a run; move or remove it"))
         return found
 
-    def read(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | TrackInputError]]:
+    def read(self, entries: Iterable[StoredFile]) -> Iterator[tuple[StoredFile, bytes | TrackInputError]]:
         """Yield the content of run files in their order; an error in the place of one that cannot be read."""
         blobs = _Blobs(self.repository)
         try:
@@ -202,7 +202,7 @@ class HistoryBranch:
         except GitError as error:
             raise TrackInputError(f"{self.branch}: cannot be read ({error}); {_REMEDY}.") from None
 
-    def set_aside(self, entries: Iterable[Entry]) -> Mapping[str, str]:
+    def set_aside(self, entries: Iterable[StoredFile]) -> Mapping[str, str]:
         """Move files to `damaged/` in one commit."""
         moved: dict[str, str] = {}
         named = {entry.name: entry for entry in entries}
@@ -303,7 +303,7 @@ class _Blobs:
         self._repository = repository
         self._process: subprocess.Popen[bytes] | None = None
 
-    def read(self, entry: Entry) -> bytes | TrackInputError:
+    def read(self, entry: StoredFile) -> bytes | TrackInputError:
         """Return a blob's content."""
         if entry.size > MAX_BYTES:
             return TrackInputError(f"{entry.path}: is larger than {MAX_BYTES // 2**20} MiB; {_REMEDY}.")

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from inflor_bench.errors import OtherVersionError, TrackInputError
 from inflor_bench.files import remove_leftovers, writable, write_whole
-from inflor_bench.history.directory import Entry, Store, locked
+from inflor_bench.history.directory import Store, StoredFile, locked
 from inflor_bench.record.rows import RecordRow, Rows, RunRow, rows_of
 from inflor_bench.record.run_file import run_of
 from inflor_bench.record.schema import SCHEMA_VERSION
@@ -187,7 +187,7 @@ def _refreshed(store: Store, old: Tables, progress: Callable[[int, int], None]) 
 
 
 def _read_all(
-    store: Store, entries: Sequence[Entry], read: Callable[[tuple[Entry, bytes | TrackInputError]], T]
+    store: Store, entries: Sequence[StoredFile], read: Callable[[tuple[StoredFile, bytes | TrackInputError]], T]
 ) -> Generator[T, None, None]:
     contents = store.read(entries)
     workers = os.cpu_count() or 1
@@ -214,7 +214,7 @@ def _ctrl_c_is_ours() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _read_rows(given: tuple[Entry, bytes | TrackInputError]) -> Rows | Damaged:
+def _read_rows(given: tuple[StoredFile, bytes | TrackInputError]) -> Rows | Damaged:
     """Return the rows of one run file, or why it cannot be read."""
     entry, content = given
     try:
@@ -225,7 +225,7 @@ def _read_rows(given: tuple[Entry, bytes | TrackInputError]) -> Rows | Damaged:
         return Damaged(entry.name, entry.path, str(error), isinstance(error, OtherVersionError))
 
 
-def _read_tables(given: tuple[Entry, bytes | TrackInputError]) -> tuple[pa.Table, ...] | Damaged:
+def _read_tables(given: tuple[StoredFile, bytes | TrackInputError]) -> tuple[pa.Table, ...] | Damaged:
     """Return the tables of one run file, or why it cannot be read."""
     rows = _read_rows(given)
     if isinstance(rows, Damaged):

@@ -27,7 +27,7 @@ _REMEDY = "measure again, or set it aside by `inflor-bench history doctor --set-
 
 
 @dataclass(frozen=True)
-class Entry:
+class StoredFile:
     """A run file of a history: its name there, how messages name it, and what is another as soon as its content is."""
 
     name: str
@@ -55,13 +55,13 @@ class Store(Protocol):
     def exists(self) -> bool:
         """Say whether there is such a place at all; one that is not there is an empty history."""
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[StoredFile]:
         """Return the run files, by name."""
 
     def strangers(self) -> list[Stranger]:
         """Return what else lies there: leftovers of stopped runs, what was set aside, links."""
 
-    def read(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | TrackInputError]]:
+    def read(self, entries: Iterable[StoredFile]) -> Iterator[tuple[StoredFile, bytes | TrackInputError]]:
         """Yield the content of run files in their order; an error in the place of one that cannot be read."""
 
     def add(self, name: str, content: str) -> bool:
@@ -72,7 +72,7 @@ class Store(Protocol):
                 place cannot be written.
         """
 
-    def set_aside(self, entries: Iterable[Entry]) -> Mapping[str, str]:
+    def set_aside(self, entries: Iterable[StoredFile]) -> Mapping[str, str]:
         """Move files that cannot be read out of the history; return their new names."""
 
 
@@ -145,13 +145,13 @@ class HistoryDirectory:
         """Say whether the directory is there."""
         return os.path.isdir(self.directory)
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[StoredFile]:
         """Return the run files, by name; its state is its size and time."""
         found = []
         for path in self._paths():
             name = self._name(path)
             if is_run_file(name):
-                found.append(Entry(name, path, *_state(path)))
+                found.append(StoredFile(name, path, *_state(path)))
         return sorted(found, key=lambda entry: entry.name)
 
     def _paths(self) -> Iterator[Path]:
@@ -181,7 +181,7 @@ class HistoryDirectory:
             found.append(Stranger(self._name(path), what))
         return found
 
-    def read(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | TrackInputError]]:
+    def read(self, entries: Iterable[StoredFile]) -> Iterator[tuple[StoredFile, bytes | TrackInputError]]:
         """Yield the content of run files in their order; an error in the place of one that cannot be read."""
         for entry in entries:
             try:
@@ -202,7 +202,7 @@ class HistoryDirectory:
             write_text(path, content)
         return True
 
-    def set_aside(self, entries: Iterable[Entry]) -> Mapping[str, str]:
+    def set_aside(self, entries: Iterable[StoredFile]) -> Mapping[str, str]:
         """Move files to `damaged/`, each to a name that is free."""
         moved = {}
         place = self.directory / SET_ASIDE

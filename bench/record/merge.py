@@ -16,7 +16,7 @@ from typing import Any
 from inflor_bench.errors import TrackInputError
 from inflor_bench.files import dumps, read_json
 from inflor_bench.record.run_file import (
-    Entry,
+    CellEntry,
     Run,
     document_of,
     entries_of,
@@ -57,7 +57,7 @@ def merge_runs(paths: Sequence[Path]) -> Merged:
     if not parts:
         raise TrackInputError("There is nothing to merge; give the run files of the parts.")
     _check_commits(parts)
-    found: dict[str, tuple[_Part, Entry]] = {}
+    found: dict[str, tuple[_Part, CellEntry]] = {}
     foreign: dict[str, tuple[_Part, Mapping[str, Any]]] = {}
     for part in parts:
         for entry in entries_of(part.document):
@@ -116,14 +116,14 @@ def _source(record: Mapping[str, Any]) -> str:
     return str(provenance.get("merged_from") or provenance["run_id"])
 
 
-def _belonging(entry: Entry, run_id: str | None) -> Entry:
+def _belonging(entry: CellEntry, run_id: str | None) -> CellEntry:
     """A copy of a cell whose record belongs to the run `run_id`; None: to the one that measured it."""
     source = _source(entry.record)
     update = {"run_id": run_id or source, "merged_from": source if run_id else None}
     return replace(entry, record={**entry.record, "provenance": {**entry.record["provenance"], **update}})
 
 
-def _content(entry: Entry) -> dict[str, Any]:
+def _content(entry: CellEntry) -> dict[str, Any]:
     """What two entries must have in common to be the same measurement, wherever either was merged to since."""
     return document_of({}, [_belonging(entry, None)])
 

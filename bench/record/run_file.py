@@ -27,8 +27,8 @@ from inflor_bench.record.schema import SCHEMA_VERSION, Absent, Git, Machine, Pro
 
 __all__ = [
     "EXTRA_KEY",
+    "CellEntry",
     "CellResult",
-    "Entry",
     "Run",
     "cell_document",
     "cell_slug",
@@ -122,7 +122,7 @@ def parse_run(path: Path, document: Any) -> Run:
 
 
 @dataclass(frozen=True)
-class Entry:
+class CellEntry:
     """One cell as it stands in a run document, unchecked: under which key, its record, and the benchmark around it.
 
     `benchmark` is None for a cell that has no time.
@@ -133,7 +133,7 @@ class Entry:
     benchmark: Mapping[str, Any] | None
 
 
-def entries_of(document: Any) -> list[Entry]:
+def entries_of(document: Any) -> list[CellEntry]:
     """Return the cells of a run document.
 
     Raises:
@@ -151,11 +151,11 @@ def entries_of(document: Any) -> list[Entry]:
     timed = enumerate(document["benchmarks"])
     return [
         *(
-            Entry(f"benchmarks[{i}].extra_info.{EXTRA_KEY}", _record(entry), entry)
+            CellEntry(f"benchmarks[{i}].extra_info.{EXTRA_KEY}", _record(entry), entry)
             for i, entry in timed
             if _ours(entry)
         ),
-        *(Entry(f"{EXTRA_KEY}.{UNTIMED}[{i}]", record, None) for i, record in enumerate(untimed)),
+        *(CellEntry(f"{EXTRA_KEY}.{UNTIMED}[{i}]", record, None) for i, record in enumerate(untimed)),
     ]
 
 
@@ -191,7 +191,7 @@ def _parse_record(path: Path, key: str, raw: Any) -> Record:
         raise TrackInputError(f"{path}: {key} is nested too deeply; {_REMEDY}.") from None
 
 
-def _rounds(path: Path, entry: Entry, record: Record) -> tuple[float, ...]:
+def _rounds(path: Path, entry: CellEntry, record: Record) -> tuple[float, ...]:
     if isinstance(record.latency, Absent):
         return ()  # in files of before there is a benchmark of something else that was timed
     if entry.benchmark is None:
@@ -211,10 +211,10 @@ def _rounds(path: Path, entry: Entry, record: Record) -> tuple[float, ...]:
 
 def cell_document(header: Mapping[str, Any], record: Record, benchmark: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the run document of one cell. `benchmark` is the entry of pytest-benchmark that timed it, if one did."""
-    return document_of(header, [Entry("", record.model_dump(mode="json"), benchmark)])
+    return document_of(header, [CellEntry("", record.model_dump(mode="json"), benchmark)])
 
 
-def document_of(header: Mapping[str, Any], entries: Iterable[Entry], foreign: Iterable[Any] = ()) -> dict[str, Any]:
+def document_of(header: Mapping[str, Any], entries: Iterable[CellEntry], foreign: Iterable[Any] = ()) -> dict[str, Any]:
     """Return a run document with the keys of a header, cells in the order of their names, and foreign benchmarks last.
 
     What stood around a record whose latency is absent is left out: it timed something else.
@@ -242,7 +242,7 @@ def merge_documents(documents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     ordered = sorted(documents, key=_first_cell)
     if not ordered:
         raise TrackInputError("There is no cell to merge into a run file; measure at least one cell.")
-    ours: dict[str, Entry] = {}
+    ours: dict[str, CellEntry] = {}
     for entry in (entry for document in ordered for entry in entries_of(document)):
         name = entry.record["name"]
         if name in ours:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-Path = tuple[str, ...]
+Steps = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -29,18 +29,18 @@ def tree(names: Sequence[str]) -> list[Branch]:
     """
     paths = [tuple(name.partition("#")[0].split(".")) for name in names]
     modules = {path[:depth] for path in paths for depth in range(1, len(path))}
-    inside: dict[Path, list[int]] = {}
+    inside: dict[Steps, list[int]] = {}
     for place, path in enumerate(paths):
         for depth in range(1, len(path) + 1):
             if path[:depth] in modules:
                 inside.setdefault(path[:depth], []).append(place)
     innermost = {tuple(held): module for module, held in inside.items() if 1 < len(held) < len(names)}
-    above: list[list[tuple[Path, tuple[int, ...]]]] = [[] for _ in names]
+    above: list[list[tuple[Steps, tuple[int, ...]]]] = [[] for _ in names]
     for held, module in sorted(innermost.items(), key=lambda item: len(item[1])):
         for place in held:
             above[place].append((module, held))
 
-    def branches(places: Sequence[int], depth: int, parent: Path) -> Iterator[Branch]:
+    def branches(places: Sequence[int], depth: int, parent: Steps) -> Iterator[Branch]:
         shown = set()
         prefix = ".".join(parent)
         for place in places:

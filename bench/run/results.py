@@ -12,7 +12,7 @@ from rich.text import Text
 from inflor_bench.record.run_file import Run
 from inflor_bench.record.schema import Latency
 from inflor_bench.reports.data import changes, table_entries
-from inflor_bench.reports.data.cells import Cell, collect, headline_energy
+from inflor_bench.reports.data.cells import ReportCell, collect, headline_energy
 from inflor_bench.reports.data.format import THIN
 from inflor_bench.reports.data.tables import Datum
 from inflor_bench.verdict.compare import Comparison
@@ -57,7 +57,7 @@ def print_results(found: Iterable[Results], console: Console) -> None:
 
 
 def _results(
-    dataset: str, cells: Sequence[Cell], energy_model: str | None, changed: dict[str, Datum] | None
+    dataset: str, cells: Sequence[ReportCell], energy_model: str | None, changed: dict[str, Datum] | None
 ) -> Results:
     batches = {cell.record.latency.batch_size for cell in cells if isinstance(cell.record.latency, Latency)}
     heads = [
@@ -89,7 +89,7 @@ def _results(
     return Results(title, ("model", *heads), tuple(rows), notes)
 
 
-def _figures(cell: Cell, energy_model: str | None) -> list[Datum]:
+def _figures(cell: ReportCell, energy_model: str | None) -> list[Datum]:
     latency, section = table_entries.latency(cell, "median"), cell.record.latency
     doubt = section.doubt if isinstance(section, Latency) else ""
     return [
@@ -102,7 +102,7 @@ def _figures(cell: Cell, energy_model: str | None) -> list[Datum]:
     ]
 
 
-def _changes(comparison: Comparison, cells: Sequence[Cell]) -> dict[str, Datum]:
+def _changes(comparison: Comparison, cells: Sequence[ReportCell]) -> dict[str, Datum]:
     """What a comparison says of each cell, by its address, in words alone."""
     found = changes.by_cell(comparison, cells)
     return {

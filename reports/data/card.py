@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inflor_bench.reports.data.cells import Cell, Missing
+from inflor_bench.reports.data.cells import Missing, ReportCell
 from inflor_bench.reports.data.format import integer, listed, percent
 from inflor_bench.reports.data.text import clean
 
@@ -14,12 +14,12 @@ _SOURCES = {
 }
 
 
-def summary(cell: Cell) -> str:
+def summary(cell: ReportCell) -> str:
     """What a cell's model is, where its weights came from and how accurate they are."""
     return " ".join([_what(cell), *_weights(cell)])
 
 
-def _what(cell: Cell) -> str:
+def _what(cell: ReportCell) -> str:
     model = cell.model
     neuron = []
     if model.reset is not None:
@@ -45,7 +45,7 @@ def _what(cell: Cell) -> str:
     return said + "."
 
 
-def _weights(cell: Cell) -> list[str]:
+def _weights(cell: ReportCell) -> list[str]:
     weights, data = cell.record.provenance.weights, cell.record.provenance.dataset
     said = []
     if data is not None:

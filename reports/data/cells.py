@@ -42,7 +42,7 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Cell:
+class ReportCell:
     """A cell of a run under its own address. `result` holds the record; all properties are per inference."""
 
     result: CellResult
@@ -156,7 +156,7 @@ def _weighted(pairs: list[tuple[float | None, int]]) -> float | None:
     return sum(value * weight for value, weight in values) / total
 
 
-def energy_ratio(base: Cell, cell: Cell, model: str | None) -> float | None:
+def energy_ratio(base: ReportCell, cell: ReportCell, model: str | None) -> float | None:
     """Estimated energy of a cell over that of another; None where one of them has no estimate."""
     if model is None:
         return None
@@ -164,11 +164,11 @@ def energy_ratio(base: Cell, cell: Cell, model: str | None) -> float | None:
     return None if isinstance(a, Missing) or isinstance(b, Missing) or not a.joules else b.joules / a.joules
 
 
-def collect(run: Run) -> list[Cell]:
+def collect(run: Run) -> list[ReportCell]:
     """All cells of a run, ordered by data set, network, T, neuron and seed, each with an address of its own."""
     found = sorted(run.cells.values(), key=lambda result: order(result.record.model, result.record.name))
     marks = addresses(run.run_id, [result.record.name for result in found])
-    return [Cell(result, mark) for result, mark in zip(found, marks, strict=True)]
+    return [ReportCell(result, mark) for result, mark in zip(found, marks, strict=True)]
 
 
 def addresses(run_id: str, names: Sequence[str]) -> list[str]:
@@ -182,7 +182,7 @@ def addresses(run_id: str, names: Sequence[str]) -> list[str]:
     return list(given)
 
 
-def headline_energy(cells: Sequence[Cell]) -> str | None:
+def headline_energy(cells: Sequence[ReportCell]) -> str | None:
     """The model of energy that tables lead with: the usual one where it is there, else the first; None without any."""
     return headline(m.name for c in cells if not isinstance(c.record.energy, Absent) for m in c.record.energy.models)
 

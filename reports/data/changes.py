@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from inflor_bench.metrics import METRICS, metric_of
-from inflor_bench.reports.data.cells import Cell
+from inflor_bench.reports.data.cells import ReportCell
 from inflor_bench.reports.data.format import integer, p_value, points, quantity, relative, signed, significant
 from inflor_bench.reports.data.provenance import commit
 from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, text, text_columns
@@ -61,7 +61,7 @@ def judged_against(comparison: Comparison) -> str:
     return f"{len(comparison.findings)} judgements against run {clean(base.run_id, 40)} of commit {commit(base)}."
 
 
-def by_cell(comparison: Comparison, cells: Sequence[Cell]) -> dict[str, Datum]:
+def by_cell(comparison: Comparison, cells: Sequence[ReportCell]) -> dict[str, Datum]:
     """For each cell's address, its most serious changes; "same" where all that could be judged stayed the same."""
     found: dict[str, list[Finding]] = {}
     for finding in sorted(comparison.findings, key=lambda f: f.rank):
@@ -87,7 +87,7 @@ def by_cell(comparison: Comparison, cells: Sequence[Cell]) -> dict[str, Datum]:
     return entries
 
 
-def moved_table(comparison: Comparison, cells: Sequence[Cell], limit: int | None = None) -> Table:
+def moved_table(comparison: Comparison, cells: Sequence[ReportCell], limit: int | None = None) -> Table:
     """The judgements that something moved, worst first; what stayed the same is counted in the strip."""
     table = _table("changes-table", "What moved, worst first", MOVED, comparison, cells)
     if limit is None or len(table.rows) <= limit:
@@ -96,12 +96,14 @@ def moved_table(comparison: Comparison, cells: Sequence[Cell], limit: int | None
     return replace(table, caption=caption, rows=table.rows[:limit])
 
 
-def undecided_table(comparison: Comparison, cells: Sequence[Cell]) -> Table:
+def undecided_table(comparison: Comparison, cells: Sequence[ReportCell]) -> Table:
     """What could not be judged, and why."""
     return _table("undecided-table", "What could not be judged", ("too_noisy", "not_comparable"), comparison, cells)
 
 
-def _table(name: str, caption: str, verdicts: Sequence[str], comparison: Comparison, cells: Sequence[Cell]) -> Table:
+def _table(
+    name: str, caption: str, verdicts: Sequence[str], comparison: Comparison, cells: Sequence[ReportCell]
+) -> Table:
     addresses = {c.record.name: c.slug for c in cells}
     columns = [
         *text_columns("Model", "Verdict", "Metric", "Layer"),

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inflor_bench.record.schema import Absent, Latency, Power, Record, Rounds
-from inflor_bench.reports.data.cells import Cell, absent
+from inflor_bench.reports.data.cells import ReportCell, absent
 from inflor_bench.reports.data.format import percent, si, significant
 from inflor_bench.reports.data.table_entries import none
 from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, text, text_columns
 
 
-def power_table(cell: Cell) -> Table | None:
+def power_table(cell: ReportCell) -> Table | None:
     """Measured energy with its meter and its uncertainty; None where nothing was measured."""
     section = cell.record.power
     if isinstance(section, Absent):
@@ -62,7 +62,7 @@ def _derived(record: Record) -> Iterator[tuple[str, Datum]]:
             yield f"measured over estimated, {name}", Datum(f"{significant(ratio)}×", ratio)
 
 
-def conditions_table(cell: Cell) -> Table | None:
+def conditions_table(cell: ReportCell) -> Table | None:
     """Latency by the device's own clock, under variants and over a sweep; None where only the plain pass was timed."""
     section = cell.record.latency
     if isinstance(section, Absent):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from inflor_bench.record.schema import Absent, Record
 from inflor_bench.reports.data import table_entries
-from inflor_bench.reports.data.cells import Cell
+from inflor_bench.reports.data.cells import ReportCell
 from inflor_bench.reports.data.format import relative, si, significant
 from inflor_bench.reports.data.tables import Column, Datum, Row, Table, number, text, text_columns
 from inflor_bench.reports.data.text import layer_mark
@@ -109,7 +109,7 @@ def model_table(found: Sequence[LayerChange]) -> Table | None:
     return Table("base-layers", caption, columns, rows, sortable=True)
 
 
-def moved_table(found: Sequence[tuple[Cell, Sequence[LayerChange]]], limit: int | None = None) -> Table | None:
+def moved_table(found: Sequence[tuple[ReportCell, Sequence[LayerChange]]], limit: int | None = None) -> Table | None:
     """The layers of all models that moved, the largest change first; None where none did."""
     moved = [(cell, x) for cell, changes in found for x in changes if x.moved]
     if not moved:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from inflor_bench.record.run_file import Run
 from inflor_bench.record.schema import Absent, Record
-from inflor_bench.reports.data.cells import Cell
+from inflor_bench.reports.data.cells import ReportCell
 from inflor_bench.reports.data.text import clean
 
 LONG = 2000
@@ -49,7 +49,7 @@ def of_run(run: Run) -> list[Facts]:
     ]
 
 
-def of_cell(cell: Cell) -> list[Facts]:
+def of_cell(cell: ReportCell) -> list[Facts]:
     """What a cell is: its model, its data and its weights."""
     return [Facts("Model", _model(cell.record)), *_data(cell.record)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from inflor_bench.record.schema import Absent
-from inflor_bench.reports.data.cells import Cell, Missing, absent
+from inflor_bench.reports.data.cells import Missing, ReportCell, absent
 from inflor_bench.reports.data.format import THIN, percent, si, significant
 from inflor_bench.reports.data.tables import Datum, missing, number
 
@@ -17,7 +17,7 @@ def none(why: Missing) -> Datum:
     return missing(why.reason, _LABELS[why.status])
 
 
-def accuracy(cell: Cell) -> Datum:
+def accuracy(cell: ReportCell) -> Datum:
     """Accuracy in per cent, with its Wilson interval."""
     value = cell.accuracy
     if isinstance(value, Missing):
@@ -26,18 +26,18 @@ def accuracy(cell: Cell) -> Datum:
     return Datum(percent(value.value, 2), value.value, detail=interval)
 
 
-def figure(cell: Cell, name: str, shown: Callable[[float], str] = si) -> Datum:
+def figure(cell: ReportCell, name: str, shown: Callable[[float], str] = si) -> Datum:
     """A metric per inference."""
     value = cell.figure(name)
     return none(value) if isinstance(value, Missing) else Datum(shown(value), value)
 
 
-def firing_rate(cell: Cell) -> Datum:
+def firing_rate(cell: ReportCell) -> Datum:
     """Spikes per neuron and step."""
     return figure(cell, "firing_rate", significant)
 
 
-def energy(cell: Cell, model: str | None, largest: float | None = None) -> Datum:
+def energy(cell: ReportCell, model: str | None, largest: float | None = None) -> Datum:
     """Estimated J per inference; a bar where the largest of the column is given."""
     if model is None:
         return missing("no model of energy was evaluated", "not estimated")
@@ -48,7 +48,7 @@ def energy(cell: Cell, model: str | None, largest: float | None = None) -> Datum
     return Datum(si(value.joules, "J"), value.joules, share=share)
 
 
-def latency(cell: Cell, quantile: str) -> Datum:
+def latency(cell: ReportCell, quantile: str) -> Datum:
     """A latency quantile in s per forward pass: `median`, `p90`, `p95` or `p99`."""
     section = cell.record.latency
     if isinstance(section, Absent):
@@ -64,7 +64,7 @@ def latency(cell: Cell, quantile: str) -> Datum:
     return Datum(si(value, "s"), value, detail=f"{interval} {section.doubt}".rstrip())
 
 
-def measured_energy(cell: Cell) -> Datum:
+def measured_energy(cell: ReportCell) -> Datum:
     """Measured J per inference, and the part above idle."""
     section = cell.record.power
     if isinstance(section, Absent):
@@ -73,7 +73,7 @@ def measured_energy(cell: Cell) -> Datum:
     return Datum(si(section.joules_per_inference, "J"), section.joules_per_inference, detail=above)
 
 
-def quantisation(cell: Cell) -> tuple[Datum, Datum]:
+def quantisation(cell: ReportCell) -> tuple[Datum, Datum]:
     """Quantisation error before and after MPR."""
     value = cell.quantisation
     if isinstance(value, Missing):

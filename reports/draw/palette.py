@@ -22,35 +22,23 @@ HEAT = "inflor:heat"
 AC = "inflor:ac"
 MAC = "inflor:mac"
 LEVEL = "inflor:level"
-RELU = "inflor:relu"
-HARD = "inflor:hard"
 SOFT = "inflor:soft"
-HARD_MPR = "inflor:hard-mpr"
 SOFT_MPR = "inflor:soft-mpr"
-QUANT = "inflor:quant"
 OTHER = "inflor:other"
 
-_NAMES = (INK, MUTED, GRID, PAPER, HEAT, AC, MAC, LEVEL, RELU, HARD, SOFT, HARD_MPR, SOFT_MPR, QUANT, OTHER)
+NEURON_MARKERS = {"relu": "s", "hard": "^", "soft": "o", "hard-mpr": "v", "soft-mpr": "D", "quant": "P"}
+_NEURONS = tuple(f"inflor:{neuron}" for neuron in NEURON_MARKERS)
+_NAMES = (INK, MUTED, GRID, PAPER, HEAT, AC, MAC, LEVEL, *_NEURONS, OTHER)
 SENTINELS = {name: f"#{number:02x}{number:02x}{number:02x}" for number, name in enumerate(_NAMES, 1)}
 VARIABLES = {
     sentinel: "currentColor" if name == INK else f"var(--{name.partition(':')[2]})"
     for name, sentinel in SENTINELS.items()
 }
 
-NEURON_COLOURS = {
-    "relu": RELU,
-    "hard": HARD,
-    "soft": SOFT,
-    "hard-mpr": HARD_MPR,
-    "soft-mpr": SOFT_MPR,
-    "quant": QUANT,
-}
-NEURON_MARKERS = {"relu": "s", "hard": "^", "soft": "o", "hard-mpr": "v", "soft-mpr": "D", "quant": "P"}
-
 
 def neuron_colour(neuron: str) -> str:
     """The name of a neuron's colour."""
-    return NEURON_COLOURS.get(neuron, OTHER)
+    return f"inflor:{neuron}" if neuron in NEURON_MARKERS else OTHER
 
 
 def neuron_marker(neuron: str) -> str:

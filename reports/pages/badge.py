@@ -6,19 +6,19 @@ import json
 from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
-from inflor_bench.reports.data.cells import Cell, Interval
+from inflor_bench.reports.data.cells import Interval, ReportCell
 from inflor_bench.verdict.compare import Comparison
 
 LABEL = "InfLoR-Bench"
 _COLOURS = {"red": "#b3261e", "brightgreen": "#1a7f37", "blue": "#1f5f8b", "lightgrey": "#5b6470"}
 
 
-def message(cells: Sequence[Cell], comparison: Comparison | None) -> tuple[str, str]:
+def message(cells: Sequence[ReportCell], comparison: Comparison | None) -> tuple[str, str]:
     """The badge's text and colour: regressions where there is a base, else the best accuracy of a spiking model."""
     if comparison is not None:
         regressed = len({f.cell for f in comparison.findings if f.verdict == "regressed"})
         return (f"{regressed} regressed", "red") if regressed else ("no regression", "brightgreen")
-    best: tuple[Cell, Interval] | None = None
+    best: tuple[ReportCell, Interval] | None = None
     for cell in cells:
         value = cell.accuracy
         if cell.has_time and isinstance(value, Interval) and (best is None or value.value > best[1].value):

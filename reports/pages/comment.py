@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from inflor_bench.reports.data import changes
-from inflor_bench.reports.data.cells import Cell
+from inflor_bench.reports.data.cells import ReportCell
 from inflor_bench.reports.data.tables import Table
 from inflor_bench.reports.data.text import clean
 from inflor_bench.reports.pages import overview, worth
@@ -17,11 +17,11 @@ _WORST = 20
 
 
 def comment(
-    cells: Sequence[Cell],
+    cells: Sequence[ReportCell],
     energy_model: str | None,
     comparison: Comparison | None,
     models: Table,
-    answers: Sequence[worth.Answer],
+    answers: Sequence[worth.AgainstTwin],
 ) -> str:
     """Markdown with a marker in its first line, by which a later comment replaces it. `models` is the table of all."""
     parts = [

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from inflor_bench.metrics import METRICS, Metric
 from inflor_bench.record.run_file import Run
 from inflor_bench.reports.data import changes, layers, provenance, table_entries
-from inflor_bench.reports.data.cells import Cell, Interval, Missing
+from inflor_bench.reports.data.cells import Interval, Missing, ReportCell
 from inflor_bench.reports.data.format import points, relative
 from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, text, text_columns
 from inflor_bench.reports.data.text import clean
@@ -38,16 +38,16 @@ class ComparePage:
     gone: Sequence[str]
 
 
-def pairs(base: Run, cells: Sequence[Cell]) -> list[tuple[Cell, Cell]]:
+def pairs(base: Run, cells: Sequence[ReportCell]) -> list[tuple[ReportCell, ReportCell]]:
     """The base's cells that the head has as well, each with the head's, under the head's addresses."""
-    return [(Cell(found, c.slug), c) for c in cells if (found := base.cells.get(c.record.name))]
+    return [(ReportCell(found, c.slug), c) for c in cells if (found := base.cells.get(c.record.name))]
 
 
 def compare_page(
     comparison: Comparison,
     base: Run,
-    cells: Sequence[Cell],
-    changed: Sequence[tuple[Cell, Sequence[layers.LayerChange]]],
+    cells: Sequence[ReportCell],
+    changed: Sequence[tuple[ReportCell, Sequence[layers.LayerChange]]],
     energy_model: str | None,
 ) -> ComparePage:
     """Compute the page of a comparison with a base; `cells` are those of the head, `changed` what their layers did."""
@@ -68,11 +68,14 @@ def compare_page(
 
 
 def _models(
-    comparison: Comparison, both: Sequence[tuple[Cell, Cell]], cells: Sequence[Cell], energy_model: str | None
+    comparison: Comparison,
+    both: Sequence[tuple[ReportCell, ReportCell]],
+    cells: Sequence[ReportCell],
+    energy_model: str | None,
 ) -> Table:
     """A row a model: what the base had, what the head has, and the joint verdict."""
     columns = [Column("Model", numeric=False)]
-    sides: dict[str, Callable[[Cell], Datum]] = {
+    sides: dict[str, Callable[[ReportCell], Datum]] = {
         "accuracy": _accuracy,
         "firing_rate": table_entries.firing_rate,
         "operations": lambda c: table_entries.figure(c, "operations"),
@@ -100,7 +103,7 @@ def _models(
     return Table("compared-models", "Base and head, model by model, per inference", columns, rows, sortable=True)
 
 
-def _accuracy(cell: Cell) -> Datum:
+def _accuracy(cell: ReportCell) -> Datum:
     whole = table_entries.accuracy(cell)
     return Datum(whole.text, whole.value, reason=whole.reason)
 
@@ -114,7 +117,7 @@ def _change(before: Datum, head: Datum, metric: Metric, finding: Finding | None)
     return Datum(relative(difference / before.value), difference / before.value) if before.value else Datum("–", None)
 
 
-def _plots(both: Sequence[tuple[Cell, Cell]], energy_model: str) -> list[Plot]:
+def _plots(both: Sequence[tuple[ReportCell, ReportCell]], energy_model: str) -> list[Plot]:
     groups: dict[str, list[tuple[figures.Point, figures.Point]]] = {}
     for base, cell in both:
         before, now = _point(base, energy_model), _point(cell, energy_model)
@@ -138,7 +141,7 @@ def _plots(both: Sequence[tuple[Cell, Cell]], energy_model: str) -> list[Plot]:
     ]
 
 
-def _point(cell: Cell, energy_model: str) -> figures.Point | None:
+def _point(cell: ReportCell, energy_model: str) -> figures.Point | None:
     accuracy, energy = cell.accuracy, cell.energy(energy_model)
     if not isinstance(accuracy, Interval) or isinstance(energy, Missing) or energy.joules <= 0:
         return None

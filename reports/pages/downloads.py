@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from inflor_bench.errors import ReportInputError
 from inflor_bench.record.run_file import Run
 from inflor_bench.reports.data import layers
-from inflor_bench.reports.data.cells import Cell, Missing
+from inflor_bench.reports.data.cells import Missing, ReportCell
 from inflor_bench.reports.data.parquet import parquet
 from inflor_bench.reports.data.tables import Column, Row, Table, csv_text, text
 from inflor_bench.reports.data.text import slug
@@ -15,14 +15,14 @@ from inflor_bench.reports.pages.model import neurons_table, sites_table
 
 
 def tables(
-    cells: Sequence[Cell],
+    cells: Sequence[ReportCell],
     energy_model: str | None,
     models: Table,
-    changed: Sequence[tuple[Cell, Sequence[layers.LayerChange]]],
+    changed: Sequence[tuple[ReportCell, Sequence[layers.LayerChange]]],
 ) -> list[tuple[str, str, Table]]:
     """The tables that can be downloaded: name, what it holds, and the table."""
 
-    def sites(cell: Cell) -> Table | None:
+    def sites(cell: ReportCell) -> Table | None:
         energy = cell.energy(energy_model) if energy_model else None
         return sites_table(cell, None if isinstance(energy, Missing) else energy)
 
@@ -59,7 +59,7 @@ def run_file(run: Run) -> bytes:
         ) from None
 
 
-def _joined(cells: Sequence[Cell], make: Callable[[Cell], Table | None]) -> Table | None:
+def _joined(cells: Sequence[ReportCell], make: Callable[[ReportCell], Table | None]) -> Table | None:
     """The same table of all cells as one, with the cell in front."""
     tables = [(cell, table) for cell in cells if (table := make(cell)) is not None]
     if not tables:

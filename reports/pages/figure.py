@@ -8,7 +8,7 @@ from pathlib import Path
 
 from inflor_bench.errors import ReportInputError
 from inflor_bench.record.run_file import Run
-from inflor_bench.reports.data.cells import Cell, collect, headline_energy
+from inflor_bench.reports.data.cells import ReportCell, collect, headline_energy
 from inflor_bench.reports.data.text import slug
 from inflor_bench.reports.draw import canvas, paper
 from inflor_bench.reports.draw.plots import Plot
@@ -18,10 +18,10 @@ from inflor_bench.reports.pages import model_plots, overview, reset, worth
 COLUMN_MILLIMETRES = 88.9  # IEEE; Nature's is 89
 
 _Drawn = list[tuple[str, Plot]]
-_Source = Callable[[Sequence[Cell], str | None], _Drawn]
+_Source = Callable[[Sequence[ReportCell], str | None], _Drawn]
 
 
-def _pareto(cells: Sequence[Cell], energy_model: str | None) -> _Drawn:
+def _pareto(cells: Sequence[ReportCell], energy_model: str | None) -> _Drawn:
     datasets = list(dict.fromkeys(c.dataset for c in cells))
     return [
         (d, p) for d in datasets for p in overview.accuracy_energy([c for c in cells if c.dataset == d], energy_model)
@@ -33,13 +33,13 @@ def _comparison(index: int) -> _Source:
 
 
 def _model(name: str) -> _Source:
-    def source(cells: Sequence[Cell], energy_model: str | None) -> _Drawn:
+    def source(cells: Sequence[ReportCell], energy_model: str | None) -> _Drawn:
         return [(c.record.name, p) for c in cells if not c.skipped for p in model_plots.figures_of(c) if p.name == name]
 
     return source
 
 
-def _worth(cells: Sequence[Cell], energy_model: str | None) -> _Drawn:
+def _worth(cells: Sequence[ReportCell], energy_model: str | None) -> _Drawn:
     return [(plot.title, plot) for plot in worth.plots(worth.answers(cells))]
 
 

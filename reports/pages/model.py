@@ -18,7 +18,7 @@ from inflor_bench.record.schema import (
 )
 from inflor_bench.record.tree import tree
 from inflor_bench.reports.data import table_entries
-from inflor_bench.reports.data.cells import Cell, Missing, absent
+from inflor_bench.reports.data.cells import Missing, ReportCell, absent
 from inflor_bench.reports.data.format import integer, share, si, significant
 from inflor_bench.reports.data.instruments import conditions_table, power_table
 from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, number, text, text_columns
@@ -36,7 +36,7 @@ INDENT = "\u00a0\u00a0"
 class ModelPage:
     """Everything a model's page shows."""
 
-    cell: Cell
+    cell: ReportCell
     facts: Sequence[tuple[str, Datum]]
     figures: Sequence[Plot]
     modules: Table | None
@@ -51,7 +51,7 @@ class ModelPage:
     checked: str
 
 
-def model_page(cell: Cell, energy_model: str | None) -> ModelPage:
+def model_page(cell: ReportCell, energy_model: str | None) -> ModelPage:
     """Compute a model's page from its record."""
     estimates, failed = energy_estimates(cell)
     headline = next((m for m in estimates if m.name == energy_model), None)
@@ -94,13 +94,13 @@ def checked(check: DenseCheck | Absent | None) -> str:
     return f"Of one sample {check.counter} counts {counts}. They differ in {where}."
 
 
-def energy_estimates(cell: Cell) -> tuple[Sequence[EnergyModel], Mapping[str, str]]:
+def energy_estimates(cell: ReportCell) -> tuple[Sequence[EnergyModel], Mapping[str, str]]:
     """All estimates of a cell, and why models gave none; empty where there is nothing."""
     section = cell.record.energy
     return ([], {}) if isinstance(section, Absent) else (section.models, section.failed)
 
 
-def facts(cell: Cell, energy_model: str | None) -> list[tuple[str, Datum]]:
+def facts(cell: ReportCell, energy_model: str | None) -> list[tuple[str, Datum]]:
     """The key figures at the head of the page."""
     return [
         ("Accuracy", table_entries.accuracy(cell)),
@@ -114,12 +114,12 @@ def facts(cell: Cell, energy_model: str | None) -> list[tuple[str, Datum]]:
     ]
 
 
-def _parameters(cell: Cell) -> Datum:
+def _parameters(cell: ReportCell) -> Datum:
     count = cell.model.parameters
     return missing("the number of parameters was not recorded") if count is None else Datum(integer(count), count)
 
 
-def modules_table(cell: Cell, energy: EnergyModel | None) -> Table | None:
+def modules_table(cell: ReportCell, energy: EnergyModel | None) -> Table | None:
     """Synaptic operations by module, each with all that is inside it; None where no module holds a part of them."""
     section = cell.record.synops
     if isinstance(section, Absent):
@@ -135,7 +135,7 @@ def modules_table(cell: Cell, energy: EnergyModel | None) -> Table | None:
     return Table("synaptic-modules", caption, columns, rows, sortable=True) if rows else None
 
 
-def sites_table(cell: Cell, energy: EnergyModel | None) -> Table | None:
+def sites_table(cell: ReportCell, energy: EnergyModel | None) -> Table | None:
     """Synaptic operations by layer, per inference."""
     section = cell.record.synops
     if isinstance(section, Absent):
@@ -194,7 +194,7 @@ def _operations(layers: Sequence[SynopLayer], section: Synops, energy: EnergyMod
     ]
 
 
-def neurons_table(cell: Cell) -> Table | None:
+def neurons_table(cell: ReportCell) -> Table | None:
     """Spiking layers: rates, information loss and neuron updates."""
     spikes, information, updates = cell.record.spikes, cell.record.information, cell.record.neuron_ops
     by_spikes = {} if isinstance(spikes, Absent) else {x.name: x for x in spikes.layers}
@@ -310,7 +310,7 @@ def shape(dimensions: Sequence[int]) -> str:
     return "\u00a0×\u00a0".join(str(d) for d in dimensions) or "scalar"
 
 
-def _memory(cell: Cell) -> Table | None:
+def _memory(cell: ReportCell) -> Table | None:
     section = cell.record.memory
     if isinstance(section, Absent):
         return None

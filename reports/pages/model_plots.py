@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from inflor_bench.record.schema import Absent, Histogram, InformationLayer, Synops
-from inflor_bench.reports.data.cells import Cell, absent
+from inflor_bench.reports.data.cells import ReportCell, absent
 from inflor_bench.reports.data.format import percent, si, significant
 from inflor_bench.reports.data.layers import QUANTITIES, LayerChange
 from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, text
@@ -16,7 +16,7 @@ from inflor_bench.reports.draw import figures, model_figures, palette
 from inflor_bench.reports.draw.plots import Plot, no_plot
 
 
-def figures_of(cell: Cell) -> list[Plot]:
+def figures_of(cell: ReportCell) -> list[Plot]:
     """The figures of one model."""
     steps = cell.has_time and cell.model.timesteps is not None and cell.model.timesteps > 1
     return [
@@ -30,7 +30,7 @@ def figures_of(cell: Cell) -> list[Plot]:
     ]
 
 
-def _operations(cell: Cell) -> Plot:
+def _operations(cell: ReportCell) -> Plot:
     name, heading = "operations", "Synaptic operations by layer"
     section: Synops | Absent = cell.record.synops
     if isinstance(section, Absent):
@@ -52,7 +52,7 @@ def _operations(cell: Cell) -> Plot:
     return Plot(name, heading, caption, drawing, None)
 
 
-def _rates(cell: Cell) -> Plot:
+def _rates(cell: ReportCell) -> Plot:
     name, heading = "rates", "Firing rate by layer and time step"
     section = cell.record.spikes
     if isinstance(section, Absent):
@@ -76,7 +76,7 @@ def _rates(cell: Cell) -> Plot:
     return Plot(name, heading, caption, drawing, Table("rates-data", heading, columns, rows))
 
 
-def _membranes(cell: Cell) -> Plot:
+def _membranes(cell: ReportCell) -> Plot:
     name, heading = "membranes", "Membrane potential before and after MPR"
     section = cell.record.information
     if isinstance(section, Absent):
@@ -141,7 +141,7 @@ def _membrane_table(layers: Sequence[InformationLayer]) -> Table:
     return Table("membranes-data", "Shares of the membrane potential", columns, rows)
 
 
-def _information(cell: Cell) -> Plot:
+def _information(cell: ReportCell) -> Plot:
     name, heading = "information", "Information loss by layer"
     section = cell.record.information
     if isinstance(section, Absent):
@@ -171,7 +171,7 @@ def _information(cell: Cell) -> Plot:
     return Plot(name, heading, caption, drawing, None)
 
 
-def _latency(cell: Cell) -> Plot:
+def _latency(cell: ReportCell) -> Plot:
     name, heading = "latency", "Latency"
     section = cell.record.latency
     if isinstance(section, Absent):
@@ -219,7 +219,7 @@ def _latency(cell: Cell) -> Plot:
     return Plot(name, heading, caption, drawing, table)
 
 
-def _energy(cell: Cell) -> Plot:
+def _energy(cell: ReportCell) -> Plot:
     name, heading = "energy", "Estimated energy by model of energy"
     section = cell.record.energy
     if isinstance(section, Absent):
@@ -237,7 +237,7 @@ def _energy(cell: Cell) -> Plot:
     return Plot(name, heading, caption, drawing, None)
 
 
-def _anytime(cell: Cell) -> Plot:
+def _anytime(cell: ReportCell) -> Plot:
     name, heading = "anytime", "Anytime accuracy"
     weights = cell.record.provenance.weights
     shares = weights.card_anytime if weights else []

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from inflor_bench.reports.data import table_entries
-from inflor_bench.reports.data.cells import NEURONS, Cell, Interval, Missing, energy_ratio
+from inflor_bench.reports.data.cells import NEURONS, Interval, Missing, ReportCell, energy_ratio
 from inflor_bench.reports.data.format import above, listed, percent, ratio, si
 from inflor_bench.reports.data.tables import Column, Datum, Row, Table, metric_column, missing, text, text_columns
 from inflor_bench.reports.draw import figures
 from inflor_bench.reports.draw.plots import Plot, no_plot
 
 
-def title(cells: Sequence[Cell]) -> str:
+def title(cells: Sequence[ReportCell]) -> str:
     """What was compared, in one line."""
     cells = [c for c in cells if not c.skipped] or cells
     if len(cells) == 1:
@@ -37,7 +37,7 @@ def title(cells: Sequence[Cell]) -> str:
     return said[:1].upper() + said[1:]
 
 
-def sentence(cells: Sequence[Cell], energy_model: str | None) -> str:
+def sentence(cells: Sequence[ReportCell], energy_model: str | None) -> str:
     """One sentence: what was compared and what came out."""
     measured = [c for c in cells if not c.skipped]
     if not measured:
@@ -54,7 +54,7 @@ def sentence(cells: Sequence[Cell], energy_model: str | None) -> str:
     return f"{count} measured: {'; '.join(outcomes[:3])}{more}."
 
 
-def _outcome(dataset: str, cells: Sequence[Cell], energy_model: str | None) -> str:
+def _outcome(dataset: str, cells: Sequence[ReportCell], energy_model: str | None) -> str:
     known = [(c, a) for c in cells if isinstance(a := c.accuracy, Interval)]
     spiking = [(c, a) for c, a in known if c.has_time]
     if not known:
@@ -74,7 +74,7 @@ def _outcome(dataset: str, cells: Sequence[Cell], energy_model: str | None) -> s
     return said
 
 
-def model_table(cells: Sequence[Cell], energy_model: str | None, changes: dict[str, Datum] | None) -> Table:
+def model_table(cells: Sequence[ReportCell], energy_model: str | None, changes: dict[str, Datum] | None) -> Table:
     """One row a model: what it knows and what it costs. `changes` is the judgement by cell, None without a base."""
     columns = [
         *text_columns("Model", "Data set"),
@@ -136,12 +136,12 @@ def model_table(cells: Sequence[Cell], energy_model: str | None, changes: dict[s
     return Table("models", "All models, per inference", columns, rows, sortable=True)
 
 
-def label(cell: Cell) -> str:
+def label(cell: ReportCell) -> str:
     """A model's short name: network and neuron, or the name of the user's own model."""
     return f"{cell.network} {cell.neuron}" if cell.model.neuron else cell.name
 
 
-def accuracy_energy(cells: Sequence[Cell], energy_model: str | None) -> list[Plot]:
+def accuracy_energy(cells: Sequence[ReportCell], energy_model: str | None) -> list[Plot]:
     """Accuracy against estimated energy, a figure for each data set."""
     heading = "Accuracy against estimated energy"
     if energy_model is None:
@@ -154,7 +154,7 @@ def accuracy_energy(cells: Sequence[Cell], energy_model: str | None) -> list[Plo
     return plots or [no_plot("pareto-1", heading, "No model has both an accuracy and an estimate above zero.")]
 
 
-def _pareto(name: str, dataset: str, cells: Sequence[Cell], energy_model: str) -> Plot | None:
+def _pareto(name: str, dataset: str, cells: Sequence[ReportCell], energy_model: str) -> Plot | None:
     networks = len({c.network for c in cells}) > 1
     found: list[figures.Point] = []
     rows = []

@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from inflor_bench.errors import ReportInputError
 from inflor_bench.record.run_file import Run
 from inflor_bench.reports.data import card, changes, layers, provenance
-from inflor_bench.reports.data.cells import NEURONS, Cell, collect, headline_energy
+from inflor_bench.reports.data.cells import NEURONS, ReportCell, collect, headline_energy
 from inflor_bench.reports.data.summaries import RunSummary
 from inflor_bench.reports.data.tables import Table
 from inflor_bench.reports.data.text import clean
@@ -67,7 +67,11 @@ def build(
 
 
 def _files(
-    run: Run, cells: Sequence[Cell], comparison: Comparison | None, history: Sequence[RunSummary], site: Site | None
+    run: Run,
+    cells: Sequence[ReportCell],
+    comparison: Comparison | None,
+    history: Sequence[RunSummary],
+    site: Site | None,
 ) -> dict[str, str | bytes]:
     """Every file of the report by its path."""
     energy_model = headline_energy(cells)
@@ -153,7 +157,7 @@ def trend_files(
 
 
 def _overview(
-    cells: Sequence[Cell], energy_model: str | None, models: Table, answers: Sequence[worth.Answer]
+    cells: Sequence[ReportCell], energy_model: str | None, models: Table, answers: Sequence[worth.AgainstTwin]
 ) -> dict[str, Any]:
     """What the overview says of the cells."""
     return {
@@ -175,7 +179,7 @@ def _overview(
     }
 
 
-def _judgement(comparison: Comparison | None, cells: Sequence[Cell]) -> dict[str, Any]:
+def _judgement(comparison: Comparison | None, cells: Sequence[ReportCell]) -> dict[str, Any]:
     """What the overview says of the comparison."""
     return {
         "tiles": changes.strip(comparison) if comparison else None,

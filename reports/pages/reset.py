@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from inflor_bench.record.schema import Absent, InformationLayer
 from inflor_bench.reports.data import table_entries
-from inflor_bench.reports.data.cells import Cell, Missing, energy_ratio, known
+from inflor_bench.reports.data.cells import Missing, ReportCell, energy_ratio, known
 from inflor_bench.reports.data.format import above, listed, p_value, points, ratio, relative, share
 from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, text
 from inflor_bench.reports.draw import figures
@@ -34,10 +34,10 @@ class ResetComparison:
     plots: Sequence[Plot]
 
 
-def comparisons(cells: Sequence[Cell], energy_model: str | None) -> list[ResetComparison]:
+def comparisons(cells: Sequence[ReportCell], energy_model: str | None) -> list[ResetComparison]:
     """One comparison for each network, data set and T with at least two spiking variants."""
-    groups: dict[tuple[str, str, str], list[Cell]] = {}
-    twins: dict[tuple[str, str], list[Cell]] = {}
+    groups: dict[tuple[str, str, str], list[ReportCell]] = {}
+    twins: dict[tuple[str, str], list[ReportCell]] = {}
     for cell in cells:
         if cell.skipped or cell.model.neuron is None:
             continue
@@ -53,7 +53,7 @@ def comparisons(cells: Sequence[Cell], energy_model: str | None) -> list[ResetCo
     return found
 
 
-def paired_p_value(one: Cell, other: Cell) -> float | None:
+def paired_p_value(one: ReportCell, other: ReportCell) -> float | None:
     """Exact McNemar p-value of two models on the same test samples; None where they were not the same."""
     a, b = one.record.accuracy, other.record.accuracy
     if isinstance(a, Absent) or isinstance(b, Absent) or a.n != b.n:
@@ -65,7 +65,7 @@ def paired_p_value(one: Cell, other: Cell) -> float | None:
 
 
 def _compare(
-    number: int, title: str, members: Sequence[Cell], twins: Sequence[Cell], energy_model: str | None
+    number: int, title: str, members: Sequence[ReportCell], twins: Sequence[ReportCell], energy_model: str | None
 ) -> ResetComparison:
     name = f"reset-{number + 1}"
     shown = [*twins, *members]
@@ -80,7 +80,7 @@ def _compare(
     return ResetComparison(name, title, answers, _table(name, title, shown, labels, energy_model), plots)
 
 
-def _thrown_away(members: Sequence[Cell], labels: Mapping[str, str]) -> list[str]:
+def _thrown_away(members: Sequence[ReportCell], labels: Mapping[str, str]) -> list[str]:
     sentences = []
     nothing = []
     for cell in members:
@@ -103,7 +103,7 @@ def _thrown_away(members: Sequence[Cell], labels: Mapping[str, str]) -> list[str
     return sentences
 
 
-def _rectified(members: Sequence[Cell], labels: Mapping[str, str]) -> list[str]:
+def _rectified(members: Sequence[ReportCell], labels: Mapping[str, str]) -> list[str]:
     errors = {c.slug: c.quantisation for c in members}
     known = {slug: error for slug, error in errors.items() if not isinstance(error, Missing)}
     sentences = []
@@ -127,7 +127,7 @@ def _rectified(members: Sequence[Cell], labels: Mapping[str, str]) -> list[str]:
     return sentences or ["Information loss was not measured."]
 
 
-def _difference(one: Cell, other: Cell, labels: Mapping[str, str]) -> str:
+def _difference(one: ReportCell, other: ReportCell, labels: Mapping[str, str]) -> str:
     a, b = one.accuracy, other.accuracy
     if isinstance(a, Missing) or isinstance(b, Missing):
         return f"The accuracy of {labels[other.slug]} against {labels[one.slug]} is not known."
@@ -139,7 +139,7 @@ def _difference(one: Cell, other: Cell, labels: Mapping[str, str]) -> str:
     return f"{said}, {sure} (McNemar {p_value(p)})."
 
 
-def _costs(shown: Sequence[Cell], labels: Mapping[str, str], energy_model: str | None) -> list[str]:
+def _costs(shown: Sequence[ReportCell], labels: Mapping[str, str], energy_model: str | None) -> list[str]:
     base = next((c for c in shown if c.neuron == "hard"), None)
     if base is None:
         return ["There is no hard-reset network to hold the others against."]
@@ -163,7 +163,9 @@ def _costs(shown: Sequence[Cell], labels: Mapping[str, str], energy_model: str |
     return sentences or ["Nothing was counted."]
 
 
-def _table(name: str, title: str, shown: Sequence[Cell], labels: Mapping[str, str], energy_model: str | None) -> Table:
+def _table(
+    name: str, title: str, shown: Sequence[ReportCell], labels: Mapping[str, str], energy_model: str | None
+) -> Table:
     columns = [
         Column("Neuron", numeric=False),
         Column("Accuracy", "share", meaning="correct predictions, with the 95 % Wilson interval"),
@@ -200,7 +202,7 @@ def _table(name: str, title: str, shown: Sequence[Cell], labels: Mapping[str, st
     return Table(f"{name}-table", f"Reset and rectifier: {title}", columns, rows)
 
 
-def _against(base: Cell | None, cell: Cell) -> Datum:
+def _against(base: ReportCell | None, cell: ReportCell) -> Datum:
     if base is None:
         return missing("there is no hard-reset network to compare with", "no base")
     if base is cell:
@@ -214,7 +216,7 @@ def _against(base: Cell | None, cell: Cell) -> Datum:
     return Datum(points(b.value - a.value), 100 * (b.value - a.value), detail="" if p is None else p_value(p))
 
 
-def _loss_plot(name: str, title: str, members: Sequence[Cell], labels: Mapping[str, str]) -> Plot:
+def _loss_plot(name: str, title: str, members: Sequence[ReportCell], labels: Mapping[str, str]) -> Plot:
     heading = "What the reset throws away and what MPR changes, layer by layer"
     with_layers = [c for c in members if _layers(c)]
     names = [layer.name for layer in _layers(with_layers[0])] if with_layers else []
@@ -257,7 +259,7 @@ def _loss_plot(name: str, title: str, members: Sequence[Cell], labels: Mapping[s
 
 
 def _cost_plot(
-    name: str, title: str, shown: Sequence[Cell], labels: Mapping[str, str], energy_model: str | None
+    name: str, title: str, shown: Sequence[ReportCell], labels: Mapping[str, str], energy_model: str | None
 ) -> Plot:
     heading = "What each costs"
     variants = []
@@ -308,12 +310,12 @@ def _cost_plot(
     )
 
 
-def _layers(cell: Cell) -> Sequence[InformationLayer]:
+def _layers(cell: ReportCell) -> Sequence[InformationLayer]:
     section = cell.record.information
     return [] if isinstance(section, Absent) else section.layers
 
 
-def _pairs(members: Sequence[Cell], names: Sequence[tuple[str, str]]) -> list[tuple[Cell, Cell]]:
+def _pairs(members: Sequence[ReportCell], names: Sequence[tuple[str, str]]) -> list[tuple[ReportCell, ReportCell]]:
     return [
         (one, other)
         for first, second in names

@@ -44,7 +44,7 @@ _POOLED = 4  # with fewer reports to build, starting processes takes longer than
 
 
 @dataclass(frozen=True)
-class Entry:
+class PublishedRun:
     """One run file: where it lies, its place on the site, and what is kept of it."""
 
     path: Path
@@ -57,7 +57,7 @@ class Entry:
 class Against:
     """What a run is judged by: the base, None where there is none, and why it was chosen; and what was accepted."""
 
-    base: Entry | None
+    base: PublishedRun | None
     reason: str
     accepted: tuple[Accepted, ...]
     repository: Path
@@ -124,13 +124,13 @@ def publish(
     return Published(site / "index.html", len(stale), len(entries) - len(stale), damaged, regressed)
 
 
-def _entries(runs: Path, cache: Path | None) -> tuple[list[Entry], Mapping[str, set[str]], list[str]]:
+def _entries(runs: Path, cache: Path | None) -> tuple[list[PublishedRun], Mapping[str, set[str]], list[str]]:
     """Every readable run, oldest first; the names of the cells of each file; what cannot be read."""
     store = HistoryDirectory(runs)
     tables = load_tables(store, cache)
     records = tables.record_rows()
     paths = {entry.name: entry.path for entry in store.entries()}
-    found: dict[str, Entry] = {}
+    found: dict[str, PublishedRun] = {}
     for row in sorted(tables.run_rows(), key=lambda row: (row.file.rpartition("/")[2], row.file)):
         path = paths.get(row.file)
         if path is None:  # it was taken away just now
@@ -138,14 +138,14 @@ def _entries(runs: Path, cache: Path | None) -> tuple[list[Entry], Mapping[str, 
         place = path.stem if _SAFE.fullmatch(path.stem) else slug(path.stem)
         if place in found:
             place = f"{place}-{row.sha256[:8]}"
-        found[place] = Entry(path, place, row, summary_of_rows(row, records.get(row.file, [])))
+        found[place] = PublishedRun(path, place, row, summary_of_rows(row, records.get(row.file, [])))
     entries = sorted(found.values(), key=lambda entry: (entry.summary.order, entry.place))
     return entries, tables.cells(), [item.reason for item in tables.damaged]
 
 
 def _base(
-    head: Entry, older: Sequence[Entry], cells: Mapping[str, set[str]], repository: Path
-) -> tuple[Entry | None, str]:
+    head: PublishedRun, older: Sequence[PublishedRun], cells: Mapping[str, set[str]], repository: Path
+) -> tuple[PublishedRun | None, str]:
     """The earlier run that a run is compared with, and why. Only earlier ones count: a report stays as it is."""
     rows = {entry.row.file: entry for entry in older}
     known = known_ancestry(head.row, repository)
@@ -167,14 +167,14 @@ def _counts(written: Mapping[str, Any]) -> Mapping[str, int] | None:
     return counts if isinstance(counts, dict) and all(type(count) is int for count in counts.values()) else None
 
 
-def _is_current(site: Path, entry: Entry, against: Against) -> bool:
+def _is_current(site: Path, entry: PublishedRun, against: Against) -> bool:
     written = _written(site, entry.place)
     wanted = {"format": FORMAT, "run": entry.row.sha256, **against.key}
     return {key: written.get(key) for key in wanted} == wanted and (site / "runs" / entry.place / "index.html").exists()
 
 
 def _build_all(
-    site: Path, stale: Sequence[Entry], against: Mapping[str, Against], progress: Callable[[int, int], None]
+    site: Path, stale: Sequence[PublishedRun], against: Mapping[str, Against], progress: Callable[[int, int], None]
 ) -> None:
     progress(0, len(stale))
     workers = min(os.cpu_count() or 1, len(stale))
@@ -193,7 +193,7 @@ def _build_all(
         pool.shutdown(cancel_futures=True)
 
 
-def _build(site: Path, entry: Entry, against: Against) -> None:
+def _build(site: Path, entry: PublishedRun, against: Against) -> None:
     """The report of one run. The one that is there stays until the new one is whole."""
     head = read_run(entry.path)
     base = read_run(against.base.path) if against.base else None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from inflor_bench.metrics import Metric
-from inflor_bench.reports.data.cells import Cell
+from inflor_bench.reports.data.cells import ReportCell
 from inflor_bench.reports.data.format import listed, movement, quantity
 from inflor_bench.reports.data.shifts import FOLLOWED, Event, Line, events, lines
 from inflor_bench.reports.data.summaries import RunSummary
@@ -68,7 +68,7 @@ class Trends:
         return Table("levels", f"Where a level changed, newest first{more}", columns, rows, sortable=True)
 
 
-def of_cells(cells: Sequence[Cell]) -> list[Subject]:
+def of_cells(cells: Sequence[ReportCell]) -> list[Subject]:
     """The cells of a report as subjects, each with its page."""
     return [
         Subject(c.record.name, c.name, c.slug, c.dataset, c.network, c.neuron, f"models/{c.slug}.html") for c in cells

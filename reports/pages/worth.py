@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from inflor_bench.reports.data.cells import Cell
+from inflor_bench.reports.data.cells import ReportCell
 from inflor_bench.reports.data.format import ratio, si, significant
 from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, text
 from inflor_bench.reports.draw.plots import Plot, no_plot
-from inflor_bench.reports.draw.ratios import Ratios, energy_ratios
+from inflor_bench.reports.draw.ratios import energy_ratios
 from inflor_bench.verdict.worth import Part, Worth, twins, worth
 
 QUESTION = "Is spiking worth it?"
@@ -25,10 +25,10 @@ CAPTION = (
 
 
 @dataclass(frozen=True)
-class Answer:
+class AgainstTwin:
     """A spiking model against its twin."""
 
-    cell: Cell
+    cell: ReportCell
     found: Worth
 
     @property
@@ -73,15 +73,15 @@ def _energies(part: Part) -> list[Datum]:
     ]
 
 
-def answers(cells: Sequence[Cell]) -> list[Answer]:
+def answers(cells: Sequence[ReportCell]) -> list[AgainstTwin]:
     """Every spiking model of these that has its twin in the same run."""
     by_record = {id(cell.record): cell for cell in cells}
     pairs = twins([cell.record for cell in cells])
-    found = [Answer(by_record[id(one)], worth(one, twin)) for one, twin in pairs]
+    found = [AgainstTwin(by_record[id(one)], worth(one, twin)) for one, twin in pairs]
     return [answer for answer in found if answer.found.priced]
 
 
-def plots(given: Sequence[Answer]) -> list[Plot]:
+def plots(given: Sequence[AgainstTwin]) -> list[Plot]:
     """The ratios by model of energy, a figure for each data set."""
     if not given:
         return [no_plot("worth-1", QUESTION, NO_TWIN)]
@@ -92,13 +92,13 @@ def plots(given: Sequence[Answer]) -> list[Plot]:
     ]
 
 
-def _plot(name: str, dataset: str, given: Sequence[Answer]) -> Plot:
+def _plot(name: str, dataset: str, given: Sequence[AgainstTwin]) -> Plot:
     found: dict[str, list[tuple[str, float]]] = {}
     for answer in given:
         for one in answer.found.priced:
             found.setdefault(one.model, []).append((answer.cell.neuron, one.whole.ratio))
     alt = f"Ratios of {len(given)} spiking models to their twins by {len(found)} models of energy."
-    drawing = energy_ratios([Ratios(model, values) for model, values in found.items()], f"{QUESTION} {dataset}", alt)
+    drawing = energy_ratios(found, f"{QUESTION} {dataset}", alt)
     columns = [Column("Model", numeric=False), Column("Model of energy", numeric=False), *_COLUMNS]
     rows = [
         Row([text(answer.cell.name), text(one.model), *_energies(one.whole)])

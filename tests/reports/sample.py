@@ -15,7 +15,7 @@ import numpy as np
 
 from inflor_bench.files import write_json
 from inflor_bench.record import schema
-from inflor_bench.record.run_file import CellResult, Entry, Run, document_of
+from inflor_bench.record.run_file import CellEntry, CellResult, Run, document_of
 from inflor_bench.record.schema import Absent, Record
 from tests.record.builders import make_git, make_latency, make_record
 
@@ -286,7 +286,7 @@ def run_of(records: Iterable[Record], path: Path) -> Run:
     """The run of these records, with its file written."""
     cells = {r.name: CellResult(r, rounds(r.name) if r.latency.status == "measured" else ()) for r in records}
     entries = [
-        Entry("", cell.record.model_dump(mode="json"), {"name": name, "stats": {"data": list(cell.rounds)}})
+        CellEntry("", cell.record.model_dump(mode="json"), {"name": name, "stats": {"data": list(cell.rounds)}})
         for name, cell in cells.items()
     ]
     write_json(path, document_of({}, entries))

@@ -19,7 +19,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from inflor_bench.record.schema import Absent, EnergyModel
 from inflor_bench.reports.data import format as fmt
-from inflor_bench.reports.data.cells import Cell, Interval, Missing, collect
+from inflor_bench.reports.data.cells import Interval, Missing, ReportCell, collect
 from inflor_bench.reports.data.pareto import front
 from inflor_bench.reports.data.tables import Column, Datum, Row, Table, csv_text, missing, text
 from inflor_bench.reports.data.text import clean, shorten_start, slug, spreadsheet_safe
@@ -131,7 +131,7 @@ def test_markdown_of_a_run_shows_letters_and_nothing_else() -> None:
     assert re.search(r"(?<!\\)[|`]", shown) is None
 
 
-def cell(tmp_path: Path, **options: object) -> Cell:
+def cell(tmp_path: Path, **options: object) -> ReportCell:
     run = sample.run_of([sample.record(**options)], tmp_path / "run.json")  # type: ignore[arg-type]
     return collect(run)[0]
 

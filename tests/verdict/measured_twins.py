@@ -12,7 +12,7 @@ from inflor_bench.measure import SynOpCounter
 from inflor_bench.measure.energy import ENERGY_MODELS, Bits, at_bits
 from inflor_bench.measure.neurons.spikes import SpikeRecorder
 from inflor_bench.models.neurons import LIF, Quantiser
-from inflor_bench.record.run_file import Entry, document_of
+from inflor_bench.record.run_file import CellEntry, document_of
 from inflor_bench.record.schema import SECTIONS, Accuracy, Record, Spikes
 
 SAMPLES, STEPS = 6, 4
@@ -67,4 +67,4 @@ def pair():
 def run_document(*records):
     """The content of a run file of these."""
     header = {"machine_info": {}, "commit_info": {}, "datetime": "2026-11-24T12:30:00", "version": "5"}
-    return json.dumps(document_of(header, [Entry("", record.model_dump(mode="json"), None) for record in records]))
+    return json.dumps(document_of(header, [CellEntry("", record.model_dump(mode="json"), None) for record in records]))
