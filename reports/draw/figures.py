@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from inflor_bench.reports.data.format import tick
@@ -85,19 +86,13 @@ class Series:
 
 def accuracy_energy(models: Sequence[Point], energy_model: str, title: str, description: str) -> Drawing:
     """Accuracy with its interval over estimated energy on a logarithmic axis; the Pareto front is the stepped line."""
-    figure = canvas(width(), 300)
-    axes = add_axes(figure, 48, 14, 16, 44)
-    axes.set_xscale("log")
-    joules = [p.joules for p in models]
-    low, high = min(joules) / 1.6, max(joules) * 1.9
-    axes.set_xlim(low, high)
-    bottom, top = min(p.low for p in models), max(p.high for p in models)
-    room = max(top - bottom, 0.004) * 0.16
-    axes.set_ylim(bottom - room, min(top + room, 1 + room))
+    shares = [share for p in models for share in (p.low, p.high)]
+    room = max(max(shares) - min(shares), 0.004) * 0.16
+    axes = _plane(300, models, shares, room)
     on_front = front([(p.joules, p.accuracy) for p in models])
     steps = [models[i] for i in on_front]
     axes.step(
-        [*(p.joules for p in steps), high],
+        [*(p.joules for p in steps), axes.get_xlim()[1]],
         [*(p.accuracy for p in steps), steps[-1].accuracy],
         where="post",
         color=palette.MUTED,
@@ -122,11 +117,26 @@ def accuracy_energy(models: Sequence[Point], energy_model: str, title: str, desc
         )
         bar.set_gid(f"mark:{point.mark}")
         dot.set_gid(f"mark:{point.mark}")
+    return _finished_plane(axes, models, energy_model, title, description)
+
+
+def _plane(height: float, models: Sequence[Point], shares: Sequence[float], room: float) -> Axes:
+    """Accuracy over energy on a logarithmic axis, wide enough for the models, with room above and below the shares."""
+    axes = add_axes(canvas(width(), height), 48, 14, 16, 44)
+    axes.set_xscale("log")
+    axes.set_xlim(min(p.joules for p in models) / 1.6, max(p.joules for p in models) * 1.9)
+    axes.set_ylim(min(shares) - room, min(max(shares) + room, 1 + room))
+    return axes
+
+
+def _finished_plane(axes: Axes, models: Sequence[Point], energy_model: str, title: str, description: str) -> Drawing:
+    """The plane with the models' names and with what its axes say."""
     _place_labels(axes, models)
     si_log_axis(axes, "J")
     axes.set_xlabel(f"estimated energy per inference, {clean(energy_model, 40)}")
     accuracy_axis(axes, 6)
-    return Drawing(figure, title, description)
+    assert isinstance(axes.figure, Figure)
+    return Drawing(axes.figure, title, description)
 
 
 def variant_costs(variants: Sequence[Variant], energy_model: str, title: str, description: str) -> Drawing:
@@ -281,14 +291,10 @@ def changes_by_layer(
 
 def movement(moved: Sequence[tuple[Point, Point]], energy_model: str, title: str, description: str) -> Drawing:
     """Models at the base (pale) and now, joined by an arrow, in the accuracy-energy plane."""
-    figure = canvas(width(), 280)
-    axes = add_axes(figure, 48, 14, 16, 44)
-    axes.set_xscale("log")
     both = [point for pair in moved for point in pair]
-    axes.set_xlim(min(p.joules for p in both) / 1.6, max(p.joules for p in both) * 1.9)
-    bottom, top = min(p.accuracy for p in both), max(p.accuracy for p in both)
-    room = max((top - bottom) * 0.2, 0.004)  # ticks closer than that would share a label
-    axes.set_ylim(bottom - room, min(top + room, 1 + room))
+    shares = [point.accuracy for point in both]
+    room = max((max(shares) - min(shares)) * 0.2, 0.004)  # ticks closer than that would share a label
+    axes = _plane(280, both, shares, room)
     for base, head in moved:
         colour = palette.neuron_colour(head.neuron)
         look: dict[str, Any] = {"marker": palette.neuron_marker(head.neuron), "color": colour, "linewidth": 0}
@@ -300,11 +306,7 @@ def movement(moved: Sequence[tuple[Point, Point]], energy_model: str, title: str
         for point, alpha in ((base, 0.4), (head, 1.0)):
             dot = axes.scatter([point.joules], [point.accuracy], s=points(6.3) ** 2, alpha=alpha, zorder=3, **look)
             dot.set_gid(f"mark:{head.mark}")
-    _place_labels(axes, [head for _, head in moved])
-    si_log_axis(axes, "J")
-    axes.set_xlabel(f"estimated energy per inference, {clean(energy_model, 40)}")
-    accuracy_axis(axes, 6)
-    return Drawing(figure, title, description)
+    return _finished_plane(axes, [head for _, head in moved], energy_model, title, description)
 
 
 def trend(series: Sequence[Series], ends: tuple[str, str], unit: str, label: str, description: str) -> Drawing:

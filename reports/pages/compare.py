@@ -3,39 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import Any
 
 from inflor_bench.metrics import METRICS, Metric
 from inflor_bench.record.run_file import Run
 from inflor_bench.reports.data import changes, layers, provenance, table_entries
-from inflor_bench.reports.data.cells import Interval, Missing, ReportCell
+from inflor_bench.reports.data.cells import ReportCell
 from inflor_bench.reports.data.format import points, relative
 from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, text, text_columns
 from inflor_bench.reports.data.text import clean
 from inflor_bench.reports.draw import figures
 from inflor_bench.reports.draw.plots import Plot
-from inflor_bench.reports.pages.overview import label
+from inflor_bench.reports.pages.overview import label, point
 from inflor_bench.verdict.compare import Comparison
 from inflor_bench.verdict.findings import Finding
 
 _LAYERS = 200
-
-
-@dataclass(frozen=True)
-class ComparePage:
-    """Everything the page shows."""
-
-    title: str
-    sentence: str
-    strip: Sequence[changes.Tile]
-    notes: Sequence[str]
-    models: Table
-    plots: Sequence[Plot]
-    moved: Table
-    undecided: Table
-    layers: Table | None
-    differences: Table | None
-    gone: Sequence[str]
 
 
 def pairs(base: Run, cells: Sequence[ReportCell]) -> list[tuple[ReportCell, ReportCell]]:
@@ -49,22 +32,25 @@ def compare_page(
     cells: Sequence[ReportCell],
     changed: Sequence[tuple[ReportCell, Sequence[layers.LayerChange]]],
     energy_model: str | None,
-) -> ComparePage:
-    """Compute the page of a comparison with a base; `cells` are those of the head, `changed` what their layers did."""
+) -> dict[str, Any]:
+    """All that the page of a comparison with a base shows.
+
+    `cells` are those of the head, `changed` what their layers did.
+    """
     both = pairs(base, cells)
-    return ComparePage(
-        f"{provenance.commit(base)} → {provenance.commit(comparison.head)}",
-        changes.sentence(comparison),
-        changes.strip(comparison),
-        comparison.notes,
-        _models(comparison, both, cells, energy_model),
-        _plots(both, energy_model) if energy_model else [],
-        changes.moved_table(comparison, cells),
-        changes.undecided_table(comparison, cells),
-        layers.moved_table(changed, _LAYERS),
-        _differences(base, comparison.head),
-        [clean(name) for name in base.cells if name not in comparison.head.cells],
-    )
+    return {
+        "title": f"{provenance.commit(base)} → {provenance.commit(comparison.head)}",
+        "sentence": changes.sentence(comparison),
+        "strip": changes.strip(comparison),
+        "notes": comparison.notes,
+        "models": _models(comparison, both, cells, energy_model),
+        "plots": _plots(both, energy_model) if energy_model else [],
+        "moved": changes.moved_table(comparison, cells),
+        "undecided": changes.undecided_table(comparison, cells),
+        "layers": layers.moved_table(changed, _LAYERS),
+        "differences": _differences(base, comparison.head),
+        "gone": [clean(name) for name in base.cells if name not in comparison.head.cells],
+    }
 
 
 def _models(
@@ -120,7 +106,8 @@ def _change(before: Datum, head: Datum, metric: Metric, finding: Finding | None)
 def _plots(both: Sequence[tuple[ReportCell, ReportCell]], energy_model: str) -> list[Plot]:
     groups: dict[str, list[tuple[figures.Point, figures.Point]]] = {}
     for base, cell in both:
-        before, now = _point(base, energy_model), _point(cell, energy_model)
+        named = f"{cell.neuron} T{cell.timesteps}" if cell.model.neuron else cell.name
+        before, now = (point(side, named, energy_model) for side in (base, cell))
         if before is not None and now is not None:
             groups.setdefault(cell.dataset, []).append((before, now))
     return [
@@ -139,14 +126,6 @@ def _plots(both: Sequence[tuple[ReportCell, ReportCell]], energy_model: str) -> 
         )
         for number, (dataset, moved) in enumerate(groups.items(), 1)
     ]
-
-
-def _point(cell: ReportCell, energy_model: str) -> figures.Point | None:
-    accuracy, energy = cell.accuracy, cell.energy(energy_model)
-    if not isinstance(accuracy, Interval) or isinstance(energy, Missing) or energy.joules <= 0:
-        return None
-    named = f"{cell.neuron} T{cell.timesteps}" if cell.model.neuron else cell.name
-    return figures.Point(cell.slug, named, cell.neuron, accuracy.value, accuracy.low, accuracy.high, energy.joules)
 
 
 def _differences(*runs: Run) -> Table | None:

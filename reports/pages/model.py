@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import Any
 
 from inflor_bench.errors import TrackInputError
 from inflor_bench.record.schema import (
@@ -23,7 +23,6 @@ from inflor_bench.reports.data.format import integer, share, si, significant
 from inflor_bench.reports.data.instruments import conditions_table, power_table
 from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, number, text, text_columns
 from inflor_bench.reports.data.text import layer_mark
-from inflor_bench.reports.draw.plots import Plot
 from inflor_bench.reports.pages.explanation import explanation_table, formula, notes, prices
 from inflor_bench.reports.pages.model_plots import figures_of
 from inflor_bench.verdict.explanation import explain
@@ -32,48 +31,27 @@ from inflor_bench.verdict.explanation import explain
 INDENT = "\u00a0\u00a0"
 
 
-@dataclass(frozen=True)
-class ModelPage:
-    """Everything a model's page shows."""
-
-    cell: ReportCell
-    facts: Sequence[tuple[str, Datum]]
-    figures: Sequence[Plot]
-    modules: Table | None
-    sites: Table | None
-    neurons: Table | None
-    energy: Table | None
-    explained: tuple[str, Table | None] | None
-    memory: Table | None
-    power: Table | None
-    conditions: Table | None
-    uncounted: Sequence[str]
-    checked: str
-
-
-def model_page(cell: ReportCell, energy_model: str | None) -> ModelPage:
-    """Compute a model's page from its record."""
+def model_page(cell: ReportCell, energy_model: str | None) -> dict[str, Any]:
+    """All that a model's page shows of its record."""
     estimates, failed = energy_estimates(cell)
     headline = next((m for m in estimates if m.name == energy_model), None)
     synops = cell.record.synops
-    uncounted = (
-        [] if isinstance(synops, Absent) else [f"{u.name}: {u.operator}, {u.calls} calls" for u in synops.uncounted]
-    )
-    return ModelPage(
-        cell,
-        facts(cell, energy_model),
-        figures_of(cell),
-        modules_table(cell, headline),
-        sites_table(cell, headline),
-        neurons_table(cell),
-        energy_table(estimates, failed) if estimates or failed else None,
-        _explained(cell, headline),
-        _memory(cell),
-        power_table(cell),
-        conditions_table(cell),
-        uncounted,
-        checked(cell.record.dense_check),
-    )
+    uncounted = [] if isinstance(synops, Absent) else synops.uncounted
+    return {
+        "cell": cell,
+        "facts": facts(cell, energy_model),
+        "figures": figures_of(cell),
+        "modules": modules_table(cell, headline),
+        "sites": sites_table(cell, headline),
+        "neurons": neurons_table(cell),
+        "energy": energy_table(estimates, failed) if estimates or failed else None,
+        "explained": _explained(cell, headline),
+        "memory": _memory(cell),
+        "power": power_table(cell),
+        "conditions": conditions_table(cell),
+        "uncounted": [f"{u.name}: {u.operator}, {u.calls} calls" for u in uncounted],
+        "checked": checked(cell.record.dense_check),
+    }
 
 
 def checked(check: DenseCheck | Absent | None) -> str:
@@ -287,7 +265,7 @@ def energy_table(estimates: Sequence[EnergyModel], failed: Mapping[str, str]) ->
     return Table("energy-models", "Estimated energy per inference, by model of energy", columns, rows)
 
 
-def _explained(cell: Cell, energy: EnergyModel | None) -> tuple[str, Table | None] | None:
+def _explained(cell: ReportCell, energy: EnergyModel | None) -> tuple[str, Table | None] | None:
     """How the estimate that tables lead with was computed, in a sentence and term by term; None without one."""
     if energy is None:
         return None

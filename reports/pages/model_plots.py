@@ -149,17 +149,9 @@ def _information(cell: ReportCell) -> Plot:
     if not section.layers:
         return no_plot(name, heading, "The network has no spiking neurons.")
     layers = section.layers
-    profile = figures.LossProfile(
-        cell.slug,
-        cell.neuron,
-        cell.neuron,
-        [x.reset_loss for x in layers],
-        [x.quantisation_error for x in layers],
-        [x.quantisation_error_rectified for x in layers],
-    )
     drawing = figures.loss_by_layer(
         [x.name for x in layers],
-        [profile],
+        [loss_profile(cell, cell.neuron, layers)],
         heading,
         f"Reset loss and quantisation error of {len(layers)} layers.",
         [layer_mark(x.name) for x in layers],
@@ -169,6 +161,18 @@ def _information(cell: ReportCell) -> Plot:
         "as it is (solid) and after φ (dashed). The numbers stand in the table of spiking layers."
     )
     return Plot(name, heading, caption, drawing, None)
+
+
+def loss_profile(cell: ReportCell, label: str, layers: Sequence[InformationLayer]) -> figures.LossProfile:
+    """What a cell's layers lose, as a figure takes it."""
+    return figures.LossProfile(
+        cell.slug,
+        label,
+        cell.neuron,
+        [x.reset_loss for x in layers],
+        [x.quantisation_error for x in layers],
+        [x.quantisation_error_rectified for x in layers],
+    )
 
 
 def _latency(cell: ReportCell) -> Plot:

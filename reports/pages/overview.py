@@ -159,28 +159,23 @@ def _pareto(name: str, dataset: str, cells: Sequence[ReportCell], energy_model: 
     found: list[figures.Point] = []
     rows = []
     for cell in cells:
-        accuracy, energy = cell.accuracy, cell.energy(energy_model)
-        if isinstance(accuracy, Missing) or isinstance(energy, Missing) or energy.joules <= 0:
-            continue
         name_parts = [
             cell.network if networks or not cell.model.neuron else "",
             cell.neuron if cell.model.neuron else "",
         ]
         if cell.neuron != "relu" and cell.model.timesteps:
             name_parts.append(f"T{cell.timesteps}")
-        short = " ".join(filter(None, name_parts))
-        found.append(
-            figures.Point(cell.slug, short, cell.neuron, accuracy.value, accuracy.low, accuracy.high, energy.joules)
-        )
+        here = point(cell, " ".join(filter(None, name_parts)), energy_model)
+        if here is None:
+            continue
+        found.append(here)
         rows.append(
             Row(
                 [
                     text(label(cell)),
                     Datum(cell.timesteps, cell.model.timesteps),
-                    Datum(percent(accuracy.value, 2), accuracy.value),
-                    Datum(percent(accuracy.low, 2), accuracy.low),
-                    Datum(percent(accuracy.high, 2), accuracy.high),
-                    Datum(si(energy.joules, "J"), energy.joules),
+                    *(Datum(percent(share, 2), share) for share in (here.accuracy, here.low, here.high)),
+                    Datum(si(here.joules, "J"), here.joules),
                 ]
             )
         )
@@ -206,6 +201,14 @@ def _pareto(name: str, dataset: str, cells: Sequence[ReportCell], energy_model: 
         figures.accuracy_energy(found, energy_model, f"Accuracy against estimated energy, {dataset}", alt),
         Table(f"{name}-data", f"Accuracy and estimated energy: {dataset}", columns, rows),
     )
+
+
+def point(cell: ReportCell, label: str, energy_model: str) -> figures.Point | None:
+    """A cell in the accuracy-energy plane; None where it has no accuracy, or no estimate above zero."""
+    accuracy, energy = cell.accuracy, cell.energy(energy_model)
+    if isinstance(accuracy, Missing) or isinstance(energy, Missing) or energy.joules <= 0:
+        return None
+    return figures.Point(cell.slug, label, cell.neuron, accuracy.value, accuracy.low, accuracy.high, energy.joules)
 
 
 def _models(count: int) -> str:

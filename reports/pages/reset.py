@@ -12,6 +12,7 @@ from inflor_bench.reports.data.format import above, listed, p_value, points, rat
 from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, text
 from inflor_bench.reports.draw import figures
 from inflor_bench.reports.draw.plots import Plot, no_plot
+from inflor_bench.reports.pages.model_plots import loss_profile
 from inflor_bench.verdict.statistics import mcnemar
 
 
@@ -223,17 +224,7 @@ def _loss_plot(name: str, title: str, members: Sequence[ReportCell], labels: Map
     same = [c for c in with_layers if [layer.name for layer in _layers(c)] == names]
     if not same:
         return no_plot(f"{name}-loss", heading, "Information loss was not measured in any of these networks.")
-    profiles = [
-        figures.LossProfile(
-            c.slug,
-            labels[c.slug],
-            c.neuron,
-            [layer.reset_loss for layer in _layers(c)],
-            [layer.quantisation_error for layer in _layers(c)],
-            [layer.quantisation_error_rectified for layer in _layers(c)],
-        )
-        for c in same
-    ]
+    profiles = [loss_profile(c, labels[c.slug], _layers(c)) for c in same]
     kinds = ("reset loss", "quantisation error", "after φ")
     columns = [Column("Layer", numeric=False)] + [Column(kind, "1", labels[c.slug]) for c in same for kind in kinds]
     rows = []
