@@ -10,7 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from inflor_bench.record.schema import Absent, Energy, Information, NeuronOps, Record, Spikes, Synops
+from inflor_bench.record.costs import Energy
+from inflor_bench.record.counted import Information, NeuronOps, Spikes, Synops
+from inflor_bench.record.schema import Record
+from inflor_bench.record.section import Absent
 
 # How two runs are compared: "exact" counts, and those that a shape decides ("event"); "paired" by sample; "timed" by
 # interleaved pairs of processes; "shown" and never judged; "derived" from others, which are compared instead.

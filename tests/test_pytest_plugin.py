@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from inflor_bench.record.run_file import read_run
-from inflor_bench.record.schema import Absent
+from inflor_bench.record.section import Absent
 from tests.command import fork
 from tests.measure.synops import oracle
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from inflor_bench.errors import TrackInputError
 from inflor_bench.history.history import open_history
+from inflor_bench.record.counted import Accuracy
+from inflor_bench.record.origin import Git, Provenance
 from inflor_bench.record.run_file import Run, run_of
-from inflor_bench.record.schema import Accuracy, Git, Provenance, Record
+from inflor_bench.record.schema import Record
 
 
 def measured_before(history: str, commit: str, head: Run, only: str, repository: Path) -> Run | None:

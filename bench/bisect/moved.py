@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from inflor_bench.metrics import METRICS, Metric
-from inflor_bench.record.schema import Absent, Record
+from inflor_bench.record.schema import Record
+from inflor_bench.record.section import Absent
 
 _NAMED = 3
 

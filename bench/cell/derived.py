@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 
-from inflor_bench.record.schema import Absent, Derived, Energy, Latency, Power, Product, Ratios, Section, TdpEstimate
+from inflor_bench.record.costs import Derived, Energy, Latency, Power, Product, Ratios, TdpEstimate
+from inflor_bench.record.section import Absent, Section
 
 
 def derive(power: Section | None, energy: Section | None) -> Derived | Absent:

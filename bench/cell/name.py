@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from inflor_bench.errors import SuiteInputError
-from inflor_bench.record.schema import WITHOUT_TIME
+from inflor_bench.record.origin import WITHOUT_TIME
 
 # What a suite may say, a name may: torch takes seeds of 64 bits, and tables hold whole numbers below 2^63.
 MOST_TIMESTEPS, MOST_SEED = 1000, 2**63 - 1

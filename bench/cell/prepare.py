@@ -16,7 +16,7 @@ from inflor_bench.models.deploy import deploy
 from inflor_bench.models.neurons import LIF, Quantiser
 from inflor_bench.models.recipe import training_key
 from inflor_bench.models.zoo import shipped_checkpoint
-from inflor_bench.record.schema import DatasetProvenance, ModelDescription, WeightsProvenance
+from inflor_bench.record.origin import DatasetProvenance, ModelDescription, WeightsProvenance
 from inflor_bench.run.suite import PlannedCell, Suite
 from inflor_bench.train.cell import TrainOptions, cell_config, train_cell
 

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from inflor_bench.cell.prepare import Prepared
 from inflor_bench.cell.timing import Pass, Timed, time_pass
-from inflor_bench.record.schema import WITHOUT_TIME, Absent
+from inflor_bench.record.origin import WITHOUT_TIME
+from inflor_bench.record.section import Absent
 from inflor_bench.run.settings import MeasureSettings
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from inflor_bench.errors import MeasureInputError
 from inflor_bench.measure.unavailable import Unavailable
-from inflor_bench.record.schema import Absent, Section
+from inflor_bench.record.section import Absent, Section
 
 S = TypeVar("S", bound=Section)
 

@@ -20,22 +20,20 @@ from inflor_bench.measure.neurons.spikes import SpikeRecorder
 from inflor_bench.measure.synops.counter import SynOpCounter
 from inflor_bench.measure.synops.independent import check_dense
 from inflor_bench.measure.synops.result import SynOpSite
-from inflor_bench.record.schema import (
-    Absent,
+from inflor_bench.record.costs import Energy, EnergyModel
+from inflor_bench.record.counted import (
     Accuracy,
     DenseCheck,
-    Energy,
-    EnergyModel,
     Information,
     NeuronOps,
     NeuronOpsLayer,
-    Section,
     Spikes,
     SynopCounts,
     SynopLayer,
     Synops,
     Uncounted,
 )
+from inflor_bench.record.section import Absent, Section
 
 if TYPE_CHECKING:
     from inflor_bench.models.datasets import Dataset

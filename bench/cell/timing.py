@@ -29,7 +29,8 @@ from inflor_bench.measure.latency import (
 from inflor_bench.measure.memory import peak_memory
 from inflor_bench.measure.power import FULL, QUICK, device_lost, measure_power, meters_for
 from inflor_bench.measure.unavailable import Unavailable
-from inflor_bench.record.schema import Absent, Latency, LatencyPoint, LatencyVariant, Memory, Power, Rounds, Section
+from inflor_bench.record.costs import Latency, LatencyPoint, LatencyVariant, Memory, Power, Rounds
+from inflor_bench.record.section import Absent, Section
 from inflor_bench.run.harness import time_rounds
 from inflor_bench.run.settings import MeasureSettings, Variant
 

@@ -135,6 +135,6 @@ def ab(
 
 def _measured(run: Run, cell: str) -> bool:
     """Whether a run could load or train a cell, so that it can be timed, too."""
-    from inflor_bench.record.schema import Accuracy
+    from inflor_bench.record.counted import Accuracy
 
     return cell in run.cells and isinstance(run.cells[cell].record.accuracy, Accuracy)

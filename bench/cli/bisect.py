@@ -109,7 +109,7 @@ class _Printer:
     def value(self, commit: str, cells: CellAt) -> float:
         """The metric's value at a commit; raises UnmeasuredError where it has none."""
         from inflor_bench.bisect.cells import UnmeasuredError
-        from inflor_bench.record.schema import Absent
+        from inflor_bench.record.section import Absent
 
         what = f"{commit[:12]}: measuring"
         with terminal().status(what) as status:

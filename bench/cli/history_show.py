@@ -15,7 +15,7 @@ from inflor_bench.history.cache import load_runs
 from inflor_bench.history.directory import Store
 from inflor_bench.record.rows import RecordRow, RunRow, rows_of
 from inflor_bench.record.run_file import Run, read_run, run_of
-from inflor_bench.record.schema import Absent
+from inflor_bench.record.section import Absent
 from inflor_bench.text import plain
 
 _NAMED = 5

@@ -139,7 +139,7 @@ def overridden(
 def without_power(run: Path) -> list[str]:
     """One sentence a cell of a run file whose power was not measured."""
     from inflor_bench.record.run_file import read_run
-    from inflor_bench.record.schema import Absent
+    from inflor_bench.record.section import Absent
 
     return [
         f"{name}: power was required and not measured: {cell.record.power.reason}"

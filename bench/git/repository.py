@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inflor_bench.git.command import GitError, git, git_line
-from inflor_bench.record.schema import Absent, Git
+from inflor_bench.record.origin import Git
+from inflor_bench.record.section import Absent
 
 if TYPE_CHECKING:
     from inflor_bench.record.rows import RunRow

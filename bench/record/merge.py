@@ -15,6 +15,7 @@ from typing import Any
 
 from inflor_bench.errors import TrackInputError
 from inflor_bench.files import dumps, read_json
+from inflor_bench.record.origin import Git, Provenance
 from inflor_bench.record.run_file import (
     CellEntry,
     Run,
@@ -24,7 +25,8 @@ from inflor_bench.record.run_file import (
     merge_documents,
     parse_run,
 )
-from inflor_bench.record.schema import Absent, Git, Provenance, Record
+from inflor_bench.record.schema import Record
+from inflor_bench.record.section import Absent
 
 _REMEDY = "give run files that `inflor-bench run` wrote"
 

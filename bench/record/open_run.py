@@ -16,6 +16,7 @@ from typing import Any, Self
 from inflor_bench.errors import TrackInputError
 from inflor_bench.files import dumps, read_json, remove_leftovers, sync_directory, writable, write_json
 from inflor_bench.lock import take_lock
+from inflor_bench.record.origin import Provenance
 from inflor_bench.record.run_file import (
     EXTRA_KEY,
     cell_slug,
@@ -27,7 +28,6 @@ from inflor_bench.record.run_file import (
     parse_run,
     run_path,
 )
-from inflor_bench.record.schema import Provenance
 
 _LOCK = ".lock"
 

@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 from inflor_bench.git.repository import git_state
-from inflor_bench.record.schema import Machine
+from inflor_bench.record.origin import Machine
 
 __all__ = ["git_state", "machine", "versions"]
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from inflor_bench.errors import TrackInputError
+from inflor_bench.record.origin import Git
 from inflor_bench.record.run_file import Run, in_utc, run_name
-from inflor_bench.record.schema import Absent, Git, Record
+from inflor_bench.record.schema import Record
+from inflor_bench.record.section import Absent
 
 
 @dataclass(frozen=True)

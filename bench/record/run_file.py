@@ -23,7 +23,9 @@ from pydantic import ValidationError
 
 from inflor_bench.errors import OtherVersionError, TrackInputError
 from inflor_bench.files import parse_json, read_json, write_json
-from inflor_bench.record.schema import SCHEMA_VERSION, Absent, Git, Machine, Provenance, Record
+from inflor_bench.record.origin import Git, Machine, Provenance
+from inflor_bench.record.schema import SCHEMA_VERSION, Record
+from inflor_bench.record.section import Absent
 
 __all__ = [
     "EXTRA_KEY",

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from inflor_bench.metrics import METRICS
+from inflor_bench.record.origin import Git, Provenance
 from inflor_bench.record.run_file import Run
-from inflor_bench.record.schema import Absent, Git, Provenance, Record
+from inflor_bench.record.schema import Record
+from inflor_bench.record.section import Absent
 
 # What is the same each time on one kind of machine. Times, power and memory never are; estimates follow from the rest.
 EXACT = tuple(

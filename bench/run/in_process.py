@@ -20,7 +20,9 @@ from inflor_bench.cell.prepare import Prepared, Sources, describe, prepare
 from inflor_bench.cell.scaling import time_cell
 from inflor_bench.cell.timing import not_timed, timing_device
 from inflor_bench.measure.energy import EnergyModel, energy_models
-from inflor_bench.record.schema import SECTIONS, Absent, Provenance, Record, Section
+from inflor_bench.record.origin import Provenance
+from inflor_bench.record.schema import SECTIONS, Record
+from inflor_bench.record.section import Absent, Section
 from inflor_bench.run.harness import make_record, run_benchmarks, run_document
 from inflor_bench.run.settings import MeasureSettings
 from inflor_bench.run.suite import PlannedCell, Suite

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from inflor_bench.record.costs import Latency
 from inflor_bench.record.run_file import Run
-from inflor_bench.record.schema import Latency
 from inflor_bench.reports.data import changes, table_entries
 from inflor_bench.reports.data.cells import ReportCell, collect, headline_energy
 from inflor_bench.reports.data.format import THIN

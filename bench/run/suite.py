@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from inflor_bench.cell.name import MOST_SEED, MOST_TIMESTEPS, Cell
 from inflor_bench.errors import SuiteInputError
-from inflor_bench.record.schema import WITHOUT_TIME, Budget
+from inflor_bench.record.origin import WITHOUT_TIME, Budget
 from inflor_bench.run.settings import MeasureSettings
 from inflor_bench.toml import checked_toml
 from inflor_bench.verdict.budgets import parse_budgets

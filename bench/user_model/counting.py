@@ -26,7 +26,8 @@ from inflor_bench.measure.synops.counter import SynOpCounter
 from inflor_bench.measure.synops.formulas.registry import FormulaError
 from inflor_bench.measure.synops.independent import check_dense
 from inflor_bench.measure.synops.result import UNRECEIVED, SynOpResult
-from inflor_bench.record.schema import Absent, Accuracy, DenseCheck, Information, Section, Spikes
+from inflor_bench.record.counted import Accuracy, DenseCheck, Information, Spikes
+from inflor_bench.record.section import Absent, Section
 
 PASS_SECTIONS = ("accuracy", "spikes", "synops", "neuron_ops", "information", "energy")
 

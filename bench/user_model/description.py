@@ -11,7 +11,7 @@ from inflor_bench.measure.energy import EnergyModel, at_bits, energy_models
 from inflor_bench.measure.neurons.adapters import library_of
 from inflor_bench.measure.neurons.unregistered import neurons_of
 from inflor_bench.measure.running.drive import Drive
-from inflor_bench.record.schema import DatasetProvenance, ModelDescription, Provenance, WeightsProvenance
+from inflor_bench.record.origin import DatasetProvenance, ModelDescription, Provenance, WeightsProvenance
 from inflor_bench.run.settings import MeasureSettings
 from inflor_bench.user_model.target import weights_hash
 

@@ -25,8 +25,10 @@ from inflor_bench.measure.running.modes import modes_kept
 from inflor_bench.measure.running.recognise import recognise
 from inflor_bench.metrics import METRICS
 from inflor_bench.record.open_run import OpenRun, open_run, recover_unfinished, write_cell
+from inflor_bench.record.origin import Budget, DatasetProvenance, Provenance
 from inflor_bench.record.run_file import Run, entries_of, read_run
-from inflor_bench.record.schema import Absent, Budget, DatasetProvenance, Provenance, Record, Section
+from inflor_bench.record.schema import Record
+from inflor_bench.record.section import Absent, Section
 from inflor_bench.run.harness import make_record, run_document, run_provenance
 from inflor_bench.run.settings import MeasureSettings
 from inflor_bench.terminal import waited_for

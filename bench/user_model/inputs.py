@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from inflor_bench.errors import SuiteInputError
-from inflor_bench.record.schema import DatasetProvenance
+from inflor_bench.record.origin import DatasetProvenance
 
 _KEYS = "inputs or x, [N, ...], or sequences, [T, N, ...]; labels or y, [N], may stand beside it"
 RANDOM_SAMPLES = 32

@@ -21,12 +21,8 @@ from inflor_bench.errors import MeasureInputError, SuiteInputError, TrackInputEr
 from inflor_bench.measure.running.drive import Drive
 from inflor_bench.measure.running.recognise import recognise
 from inflor_bench.record.open_run import OpenRun, open_run, recover_unfinished
-from inflor_bench.record.schema import (
-    Absent,
-    DatasetProvenance,
-    Provenance,
-    Section,
-)
+from inflor_bench.record.origin import DatasetProvenance, Provenance
+from inflor_bench.record.section import Absent, Section
 from inflor_bench.run.harness import make_record, run_benchmarks, run_document, run_provenance
 from inflor_bench.run.watch import WatchPlugin
 from inflor_bench.terminal import terminal, waited_for

@@ -9,7 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from inflor_bench.metrics import METRICS
-from inflor_bench.record.schema import Absent, DenseCheck, Record, SpikeLayer, Spikes, SynopLayer, Synops
+from inflor_bench.record.counted import DenseCheck, SpikeLayer, Spikes, SynopLayer, Synops
+from inflor_bench.record.schema import Record
+from inflor_bench.record.section import Absent
 from inflor_bench.record.tree import tree
 from inflor_bench.reports.data.format import THIN, quantity
 

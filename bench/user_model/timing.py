@@ -12,7 +12,7 @@ from torch import Tensor
 from inflor_bench.cell.timing import Pass, not_timed, time_pass
 from inflor_bench.errors import MeasureInputError
 from inflor_bench.measure.running.drive import Drive
-from inflor_bench.record.schema import Absent, Section
+from inflor_bench.record.section import Absent, Section
 from inflor_bench.run.settings import MeasureSettings
 
 

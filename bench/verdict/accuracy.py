@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from inflor_bench.metrics import Metric
-from inflor_bench.record.schema import Absent, Accuracy, Record
+from inflor_bench.record.counted import Accuracy
+from inflor_bench.record.schema import Record
+from inflor_bench.record.section import Absent
 from inflor_bench.verdict.findings import Finding, Pair, Verdict
 from inflor_bench.verdict.statistics import mcnemar, paired_interval, two_proportions, unpaired_interval
 

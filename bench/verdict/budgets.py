@@ -23,8 +23,10 @@ from typing import Any
 
 from inflor_bench.errors import TrackInputError
 from inflor_bench.metrics import METRICS
+from inflor_bench.record.origin import Budget
 from inflor_bench.record.run_file import Run
-from inflor_bench.record.schema import Absent, Budget, Record
+from inflor_bench.record.schema import Record
+from inflor_bench.record.section import Absent
 from inflor_bench.verdict.findings import Finding, Verdict
 
 _LIMIT = re.compile(r"\s*(<=|>=)\s*(\S+)\s*")

@@ -16,9 +16,11 @@ from typing import Any
 
 from inflor_bench.git.repository import Ancestry, known_ancestry, stored_ancestry
 from inflor_bench.metrics import METRICS
+from inflor_bench.record.origin import Git
 from inflor_bench.record.rows import row_of
 from inflor_bench.record.run_file import Run
-from inflor_bench.record.schema import SECTIONS, Absent, Git
+from inflor_bench.record.schema import SECTIONS
+from inflor_bench.record.section import Absent
 from inflor_bench.verdict.accepted import Accepted, apply_accepted
 from inflor_bench.verdict.accuracy import compare_accuracy, compare_card, points
 from inflor_bench.verdict.base import standing

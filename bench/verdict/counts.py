@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from inflor_bench.metrics import Metric
-from inflor_bench.record.schema import Energy, EnergyModel, Synops
+from inflor_bench.record.costs import Energy, EnergyModel
+from inflor_bench.record.counted import Synops
 from inflor_bench.verdict.findings import Finding, Pair, Verdict, percent, relative
 
 Layers = Mapping[str, int]

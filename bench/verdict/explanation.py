@@ -14,8 +14,10 @@ from inflor_bench.errors import TrackInputError
 from inflor_bench.measure.energy import ENERGY_MODELS, EnergyModel, Term
 from inflor_bench.measure.energy.iso import bits_of
 from inflor_bench.measure.energy.model import Price, joules_of
-from inflor_bench.record import schema
-from inflor_bench.record.schema import Absent, NeuronOps, Record
+from inflor_bench.record import costs
+from inflor_bench.record.counted import NeuronOps
+from inflor_bench.record.schema import Record
+from inflor_bench.record.section import Absent
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Explanation:
 
     cell: str
     samples: int
-    given: schema.EnergyModel
+    given: costs.EnergyModel
     terms: tuple[tuple[str, Term], ...]
 
     @property
@@ -87,7 +89,7 @@ def explain(record: Record, name: str, models: Sequence[EnergyModel] = ENERGY_MO
     return made
 
 
-def _given(record: Record, name: str) -> schema.EnergyModel:
+def _given(record: Record, name: str) -> costs.EnergyModel:
     if isinstance(record.energy, Absent):
         raise TrackInputError(f"{record.name}: no energy was estimated ({record.energy.reason}): measure again.")
     found = next((one for one in record.energy.models if one.name == name), None)

@@ -10,8 +10,9 @@ from pathlib import PurePath
 from typing import Any
 
 from inflor_bench.metrics import METRICS
+from inflor_bench.record.costs import Latency
 from inflor_bench.record.run_file import Run
-from inflor_bench.record.schema import Absent, Latency
+from inflor_bench.record.section import Absent
 from inflor_bench.text import plain
 from inflor_bench.verdict.findings import Finding
 

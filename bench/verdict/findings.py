@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from inflor_bench.metrics import INSTRUMENTS
+from inflor_bench.record.origin import Provenance
 from inflor_bench.record.run_file import CellResult
-from inflor_bench.record.schema import Absent, Provenance
+from inflor_bench.record.section import Absent
 
 Verdict = Literal["regressed", "accepted", "changed", "improved", "too_noisy", "not_comparable", "same"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)  # worst first

@@ -13,8 +13,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from inflor_bench.metrics import metric_of
+from inflor_bench.record.origin import Git
 from inflor_bench.record.run_file import Run
-from inflor_bench.record.schema import Git
 from inflor_bench.text import plain
 from inflor_bench.verdict.compare import Comparison, Finding, Verdict
 

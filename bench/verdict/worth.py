@@ -19,7 +19,9 @@ from typing import Any
 
 from inflor_bench.errors import TrackInputError
 from inflor_bench.measure.energy import ENERGY_MODELS, Bits, EnergyModel, at_bits, joules_of
-from inflor_bench.record.schema import Absent, NeuronOps, NeuronOpsLayer, Record, SynopLayer, Synops
+from inflor_bench.record.counted import NeuronOps, NeuronOpsLayer, SynopLayer, Synops
+from inflor_bench.record.schema import Record
+from inflor_bench.record.section import Absent
 from inflor_bench.verdict.statistics import mcnemar, paired_interval, two_proportions, unpaired_interval
 
 _OLD = "the file was written before all was kept that memory is priced by: measure again"

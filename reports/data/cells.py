@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from inflor_bench.metrics import METRICS
+from inflor_bench.record.costs import EnergyModel
+from inflor_bench.record.counted import InformationLayer
+from inflor_bench.record.origin import WITHOUT_TIME, ModelDescription
 from inflor_bench.record.rows import RecordRow
 from inflor_bench.record.run_file import CellResult, Run
-from inflor_bench.record.schema import WITHOUT_TIME, Absent, EnergyModel, InformationLayer, ModelDescription, Record
+from inflor_bench.record.schema import Record
+from inflor_bench.record.section import Absent
 from inflor_bench.reports.data.text import clean, digest, slug
 from inflor_bench.verdict.statistics import wilson
 

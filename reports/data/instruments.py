@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inflor_bench.record.schema import Absent, Latency, Power, Record, Rounds
+from inflor_bench.record.costs import Latency, Power, Rounds
+from inflor_bench.record.schema import Record
+from inflor_bench.record.section import Absent
 from inflor_bench.reports.data.cells import ReportCell, absent
 from inflor_bench.reports.data.format import percent, si, significant
 from inflor_bench.reports.data.table_entries import none

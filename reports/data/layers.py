@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from inflor_bench.record.schema import Absent, Record
+from inflor_bench.record.schema import Record
+from inflor_bench.record.section import Absent
 from inflor_bench.reports.data import table_entries
 from inflor_bench.reports.data.cells import ReportCell
 from inflor_bench.reports.data.format import relative, si, significant

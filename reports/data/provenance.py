@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from inflor_bench.record.run_file import Run
-from inflor_bench.record.schema import Absent, Record
+from inflor_bench.record.schema import Record
+from inflor_bench.record.section import Absent
 from inflor_bench.reports.data.cells import ReportCell
 from inflor_bench.reports.data.text import clean
 

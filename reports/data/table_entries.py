@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from inflor_bench.record.schema import Absent
+from inflor_bench.record.section import Absent
 from inflor_bench.reports.data.cells import Missing, ReportCell, absent
 from inflor_bench.reports.data.format import THIN, percent, si, significant
 from inflor_bench.reports.data.tables import Datum, missing, number

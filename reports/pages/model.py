@@ -6,16 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from inflor_bench.errors import TrackInputError
-from inflor_bench.record.schema import (
-    Absent,
-    DenseCheck,
-    EnergyModel,
-    InformationLayer,
-    SpikeLayer,
-    Spikes,
-    SynopLayer,
-    Synops,
-)
+from inflor_bench.record.costs import EnergyModel
+from inflor_bench.record.counted import DenseCheck, InformationLayer, SpikeLayer, Spikes, SynopLayer, Synops
+from inflor_bench.record.section import Absent
 from inflor_bench.record.tree import tree
 from inflor_bench.reports.data import table_entries
 from inflor_bench.reports.data.cells import Missing, ReportCell, absent

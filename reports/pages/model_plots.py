@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from inflor_bench.record.schema import Absent, Histogram, InformationLayer, Synops
+from inflor_bench.record.counted import Histogram, InformationLayer, Synops
+from inflor_bench.record.section import Absent
 from inflor_bench.reports.data.cells import ReportCell, absent
 from inflor_bench.reports.data.format import percent, si, significant
 from inflor_bench.reports.data.layers import QUANTITIES, LayerChange

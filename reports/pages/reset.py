@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from inflor_bench.record.schema import Absent, InformationLayer
+from inflor_bench.record.counted import InformationLayer
+from inflor_bench.record.section import Absent
 from inflor_bench.reports.data import table_entries
 from inflor_bench.reports.data.cells import Missing, ReportCell, energy_ratio, known
 from inflor_bench.reports.data.format import above, listed, p_value, points, ratio, relative, share

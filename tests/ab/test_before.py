@@ -5,8 +5,9 @@ import json
 import pytest
 
 from inflor_bench.ab.from_history import measured_before
+from inflor_bench.record.origin import DatasetProvenance, WeightsProvenance
 from inflor_bench.record.run_file import read_run
-from inflor_bench.record.schema import Absent, DatasetProvenance, WeightsProvenance
+from inflor_bench.record.section import Absent
 from tests.record.builders import make_git, make_machine, make_record, sha, write_run
 
 CELLS = ("digits/resnet8/soft/T4/s0", "digits/resnet8/soft-mpr/T4/s0")

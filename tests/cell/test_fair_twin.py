@@ -9,7 +9,7 @@ from inflor_bench.cli.options import bits_of, overridden
 from inflor_bench.errors import SuiteInputError
 from inflor_bench.measure.energy import Bits
 from inflor_bench.models.neurons import Quantiser
-from inflor_bench.record.schema import ModelDescription
+from inflor_bench.record.origin import ModelDescription
 from inflor_bench.run.settings import MeasureSettings
 from inflor_bench.run.suite import PlannedCell, Suite, timed_by_ab
 

@@ -15,7 +15,8 @@ from inflor_bench.cli.options import checked_settings, overridden, without_power
 from inflor_bench.errors import SuiteInputError
 from inflor_bench.measure.running.drive import Drive, Plan
 from inflor_bench.models import create_model
-from inflor_bench.record.schema import Absent, EnergyModel, Latency
+from inflor_bench.record.costs import EnergyModel, Latency
+from inflor_bench.record.section import Absent
 from inflor_bench.run.in_process import CellRun, Work
 from inflor_bench.run.settings import MeasureSettings
 from inflor_bench.run.suite import Suite

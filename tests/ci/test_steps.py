@@ -12,8 +12,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from inflor_bench.ci.templates import template
+from inflor_bench.record.origin import Git
 from inflor_bench.record.run_file import read_run, run_path
-from inflor_bench.record.schema import Git
 from inflor_bench.reports.pages.comment import MARKER
 from tests.command import ROOT
 from tests.needs import need

@@ -14,7 +14,7 @@ import pytest
 
 from inflor_bench.models.datasets.fashion_mnist import FILES
 from inflor_bench.record.run_file import read_run
-from inflor_bench.record.schema import Absent
+from inflor_bench.record.section import Absent
 from tests.command import call, finish, start_python
 from tests.needs import need
 from tests.place import EXACT, Place, cells, suite, table

@@ -15,8 +15,8 @@ from inflor_bench.models.checkpoints import load_model, read_tensors, read_train
 from inflor_bench.models.datasets.cifar10_dvs import _read_pair, check_sizes
 from inflor_bench.models.training import state
 from inflor_bench.models.zoo import shipped_checkpoint
+from inflor_bench.record.counted import Accuracy
 from inflor_bench.record.run_file import read_run
-from inflor_bench.record.schema import Accuracy
 from inflor_bench.reports.pages import site
 from inflor_bench.run.suite import load_suite
 from inflor_bench.text import one_line

@@ -6,7 +6,8 @@ import pytest
 
 from inflor_bench.git import command
 from inflor_bench.git.repository import ancestry, git_state, stored_ancestry
-from inflor_bench.record.schema import Absent, Git
+from inflor_bench.record.origin import Git
+from inflor_bench.record.section import Absent
 from tests.record.builders import make_git, sha
 from tests.repository import Repository
 

@@ -27,8 +27,9 @@ from inflor_bench.history.branch import HistoryBranch
 from inflor_bench.history.cache import load_tables
 from inflor_bench.history.directory import HistoryDirectory
 from inflor_bench.history.history import newest_comparable
+from inflor_bench.record.costs import Energy
 from inflor_bench.record.run_file import read_run
-from inflor_bench.record.schema import Energy, Record
+from inflor_bench.record.schema import Record
 from inflor_bench.verdict.compare import judge
 from tests.record.builders import make_git, make_machine, make_record, make_rounds, make_run_document
 

@@ -5,8 +5,9 @@ import pytest
 from inflor_bench.errors import TrackInputError
 from inflor_bench.git.repository import git_state
 from inflor_bench.history.history import load_history, newest_comparable, run_files
+from inflor_bench.record.origin import Git
 from inflor_bench.record.run_file import Run, read_run, run_path
-from inflor_bench.record.schema import Absent, Git
+from inflor_bench.record.section import Absent
 from inflor_bench.verdict.compare import judge
 from tests.record.builders import make_git, make_machine, make_provenance, make_record, make_suite, write_run
 from tests.repository import Repository

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from inflor_bench.errors import MeasureInputError
 from inflor_bench.measure.accuracy import AccuracyMeter
 from inflor_bench.predictions import predictions
-from inflor_bench.record import schema
+from inflor_bench.record import counted
 
 
 @settings(max_examples=50, deadline=None)
@@ -31,7 +31,7 @@ def test_bits_match_a_plain_loop_with_ties_whatever_the_batches(rows, batch, dat
 def test_the_result_becomes_the_record_section():
     meter = AccuracyMeter()
     meter.update(torch.eye(3), torch.tensor([0, 2, 2]))
-    section = schema.Accuracy.from_bits(meter.result().bits)
+    section = counted.Accuracy.from_bits(meter.result().bits)
     assert (section.n, section.correct) == (3, 2)
     np.testing.assert_array_equal(section.unpack(), [True, False, True])
 

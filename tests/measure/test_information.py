@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from inflor_bench.errors import MeasureInputError
 from inflor_bench.measure.information import BINS, HIGH, LOW, InformationRecorder, bin_counts
 from inflor_bench.measure.unavailable import Unavailable
-from inflor_bench.record import schema
+from inflor_bench.record import counted
 from tests.measure.lif import Network, PlainLIF, RectifiedLIF, images, network
 
 EDGES = np.arange(BINS + 1) / 16 - 2
@@ -130,7 +130,7 @@ def test_measuring_gives_the_threads_back():
 
 
 def test_the_result_becomes_the_record_section():
-    section = schema.Information(**asdict(record(network(), [images(4)])))
+    section = counted.Information(**asdict(record(network(), [images(4)])))
     assert [layer.name for layer in section.layers] == ["neuron1", "neuron2"]
 
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from inflor_bench.measure.memory import Memory, parameter_bytes, peak_memory
 from inflor_bench.measure.unavailable import Unavailable
-from inflor_bench.record import schema
+from inflor_bench.record import costs
 
 MODULE = nn.Linear(10, 5)
 CPU = torch.device("cpu")
@@ -44,7 +44,7 @@ def test_the_peak_starts_anew_and_the_result_becomes_the_record_section(tmp_path
     result = measure(lambda: (tmp_path / "status").write_text(STATUS.format(hwm=1700, rss=1200)), tmp_path)
     assert (tmp_path / "clear_refs").read_text() == "5"
     assert result == Memory("host_peak_rss", 3, 1700 * 1024, 700 * 1024, 220)
-    assert schema.Memory(**asdict(result)).peak_bytes == 1700 * 1024
+    assert costs.Memory(**asdict(result)).peak_bytes == 1700 * 1024
 
 
 def test_where_the_peak_cannot_be_had_the_reason_is_given_and_nothing_runs(tmp_path):

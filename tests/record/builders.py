@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from inflor_bench.record import schema
-from inflor_bench.record.schema import Absent, Record
+from inflor_bench.record import costs, counted, origin
+from inflor_bench.record.schema import Record
+from inflor_bench.record.section import Absent
 
 LAYERS = ("stem", "layer1.0.conv1", "layer2.0.conv1", "layer3.0.conv1")
 FAN_OUT = 144
@@ -25,7 +26,7 @@ def sha(text: str, length: int = 64) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 
-def make_git(commit: str = "head", *, parent: str | None = "base", **changes: Any) -> schema.Git:
+def make_git(commit: str = "head", *, parent: str | None = "base", **changes: Any) -> origin.Git:
     """Git state of a commit by any name: the name is hashed to a sha."""
     fields: dict[str, Any] = {
         "sha": sha(commit, 40),
@@ -40,17 +41,17 @@ def make_git(commit: str = "head", *, parent: str | None = "base", **changes: An
         "message": f"Commit {commit}",
         "committed": "2026-11-24T12:00:00+00:00",
     }
-    return schema.Git(**{**fields, **changes})
+    return origin.Git(**{**fields, **changes})
 
 
-def make_machine(name: str = "bench-box") -> schema.Machine:
+def make_machine(name: str = "bench-box") -> origin.Machine:
     """A machine by any name."""
-    return schema.Machine(
+    return origin.Machine(
         fingerprint=sha(name, 12), preimage={"cpu": name, "cores": "2", "gpu": "none", "threads": "2"}
     )
 
 
-def make_provenance(**changes: Any) -> schema.Provenance:
+def make_provenance(**changes: Any) -> origin.Provenance:
     """Provenance of a clean commit on one machine."""
     fields: dict[str, Any] = {
         "run_id": "run0",
@@ -61,10 +62,10 @@ def make_provenance(**changes: Any) -> schema.Provenance:
         "versions": {"python": "3.11.7", "torch": "2.14.1"},
         "threads": 2,
         "device": "cpu",
-        "dataset": schema.DatasetProvenance(name="digits", split="test", samples=360, sha256=sha("digits")),
-        "weights": schema.WeightsProvenance(source="trained", sha256=sha("weights"), training_key=sha("recipe", 16)),
+        "dataset": origin.DatasetProvenance(name="digits", split="test", samples=360, sha256=sha("digits")),
+        "weights": origin.WeightsProvenance(source="trained", sha256=sha("weights"), training_key=sha("recipe", 16)),
     }
-    return schema.Provenance(**{**fields, **changes})
+    return origin.Provenance(**{**fields, **changes})
 
 
 def make_record(
@@ -76,12 +77,12 @@ def make_record(
     dataset: str | None = None,
     seed: int | None = None,
     samples: int = 360,
-    accuracy: float | schema.Accuracy | Absent = 0.95,
+    accuracy: float | counted.Accuracy | Absent = 0.95,
     bits: Sequence[bool] | np.ndarray | None = None,
     firing_rate: float | Sequence[float] = 0.2,
     parameters: int = 77_000,
-    latency: float | Absent | schema.Latency | None = 0.004,
-    power: schema.Power | Absent | None = None,
+    latency: float | Absent | costs.Latency | None = 0.004,
+    power: costs.Power | Absent | None = None,
     provenance: dict[str, Any] | None = None,
     **sections: Any,
 ) -> Record:
@@ -110,14 +111,14 @@ def make_record(
     spikes = [round(rate * size * samples) for rate, size in zip(rates, neurons, strict=True)]  # at one step
     if isinstance(accuracy, float):
         right = np.arange(samples) < round(accuracy * samples) if bits is None else np.asarray(bits, dtype=bool)
-        accuracy = schema.Accuracy.from_bits(right)
+        accuracy = counted.Accuracy.from_bits(right)
     counts = _synops(samples, steps, neurons, spikes, spiking)
     joules = {
         layer.name: (layer.ac * E_AC + layer.mac * E_MAC) / samples for layer in counts.layers if layer.ac or layer.mac
     }
     unspiking = Absent(status="unavailable", reason="the ReLU twin has no spiking neurons")
     fields: dict[str, Any] = {
-        "model": schema.ModelDescription(
+        "model": origin.ModelDescription(
             dataset=dataset,
             network=network,
             neuron=neuron,
@@ -132,16 +133,16 @@ def make_record(
         ),
         "provenance": make_provenance(
             **{
-                "dataset": schema.DatasetProvenance(name=dataset, split="test", samples=samples, sha256=sha(dataset)),
-                "weights": schema.WeightsProvenance(source="trained", sha256=sha(name), training_key=sha(name, 16)),
+                "dataset": origin.DatasetProvenance(name=dataset, split="test", samples=samples, sha256=sha(dataset)),
+                "weights": origin.WeightsProvenance(source="trained", sha256=sha(name), training_key=sha(name, 16)),
                 **(provenance or {}),
             }
         ),
         "accuracy": accuracy,
-        "spikes": schema.Spikes(
+        "spikes": counted.Spikes(
             samples=samples,
             layers=[
-                schema.SpikeLayer(
+                counted.SpikeLayer(
                     name=f"{layer}.lif", shape=[size // 64, 8, 8], neurons=size, spikes_per_step=[fired] * steps
                 )
                 for layer, size, fired in zip(LAYERS, neurons, spikes, strict=True)
@@ -152,9 +153,9 @@ def make_record(
         "synops": counts,
         "neuron_ops": _neuron_ops(samples, steps, neurons, spikes) if spiking else unspiking,
         "information": _information(samples, steps, neurons, spikes) if spiking else unspiking,
-        "energy": schema.Energy(
+        "energy": costs.Energy(
             models=[
-                schema.EnergyModel(
+                costs.EnergyModel(
                     name="horowitz45-fp32",
                     version="1",
                     source="Horowitz, ISSCC 2014, 45 nm, 0.9 V",
@@ -167,7 +168,7 @@ def make_record(
         if isinstance(latency, float)
         else latency or Absent(status="skipped", reason="latency was not asked for"),
         "power": power or Absent(status="unavailable", reason="no power meter can be read on this machine"),
-        "memory": schema.Memory(
+        "memory": costs.Memory(
             kind="host_peak_rss",
             batch_size=1,
             peak_bytes=300_000_000,
@@ -178,7 +179,7 @@ def make_record(
     return Record(name=name, **{**fields, **sections})
 
 
-def _synops(samples: int, steps: int, neurons: list[int], spikes: list[int], spiking: bool) -> schema.Synops:
+def _synops(samples: int, steps: int, neurons: list[int], spikes: list[int], spiking: bool) -> counted.Synops:
     layers = []
     for index, layer in enumerate(LAYERS):
         # The stem reads the image, once; every other layer reads the spikes (or activations) of the one before it.
@@ -187,7 +188,7 @@ def _synops(samples: int, steps: int, neurons: list[int], spikes: list[int], spi
         effective = (samples * inputs if index == 0 else spikes[index - 1] * calls) * FAN_OUT
         unit = spiking and index > 0
         layers.append(
-            schema.SynopLayer(
+            counted.SynopLayer(
                 name=layer,
                 kind="conv2d",
                 weight_shape=[16, 16, 3, 3],
@@ -200,16 +201,16 @@ def _synops(samples: int, steps: int, neurons: list[int], spikes: list[int], spi
             )
         )
     keys = ("ac", "mac", "dense", "dense_padded")
-    total = schema.SynopCounts(**{key: sum(getattr(layer, key) for layer in layers) for key in keys})
-    return schema.Synops(samples=samples, total=total, layers=layers)
+    total = counted.SynopCounts(**{key: sum(getattr(layer, key) for layer in layers) for key in keys})
+    return counted.Synops(samples=samples, total=total, layers=layers)
 
 
-def _neuron_ops(samples: int, steps: int, neurons: list[int], spikes: list[int]) -> schema.NeuronOps:
+def _neuron_ops(samples: int, steps: int, neurons: list[int], spikes: list[int]) -> counted.NeuronOps:
     layers = []
     for layer, size, fired in zip(LAYERS, neurons, spikes, strict=True):
         updates = samples * steps * size
         layers.append(
-            schema.NeuronOpsLayer(
+            counted.NeuronOpsLayer(
                 name=f"{layer}.lif",
                 reset="soft",
                 mpr=True,
@@ -220,30 +221,30 @@ def _neuron_ops(samples: int, steps: int, neurons: list[int], spikes: list[int])
                 reset_operations=fired * steps,
             )
         )
-    return schema.NeuronOps(samples=samples, layers=layers)
+    return counted.NeuronOps(samples=samples, layers=layers)
 
 
-def _information(samples: int, steps: int, neurons: list[int], spikes: list[int]) -> schema.Information:
+def _information(samples: int, steps: int, neurons: list[int], spikes: list[int]) -> counted.Information:
     layers = []
     for layer, size, fired in zip(LAYERS, neurons, spikes, strict=True):
         elements = samples * steps * size
         below = elements - fired * steps
         layers.append(
-            schema.InformationLayer(
+            counted.InformationLayer(
                 name=f"{layer}.lif",
                 elements=elements,
                 fired=fired * steps,
                 quantisation_error=0.12,
                 quantisation_error_rectified=0.07,
                 reset_loss=0.2 if fired else None,
-                membrane=schema.Histogram(low=-2.0, high=2.0, counts=[below, 0, 0, fired * steps], below=0, above=0),
-                rectified=schema.Histogram(low=-2.0, high=2.0, counts=[0, below, fired * steps, 0], below=0, above=0),
+                membrane=counted.Histogram(low=-2.0, high=2.0, counts=[below, 0, 0, fired * steps], below=0, above=0),
+                rectified=counted.Histogram(low=-2.0, high=2.0, counts=[0, below, fired * steps, 0], below=0, above=0),
             )
         )
-    return schema.Information(samples=samples, firing_level=0.5, layers=layers)
+    return counted.Information(samples=samples, firing_level=0.5, layers=layers)
 
 
-def make_latency(median: float = 0.004, *, rounds: int = 100, **changes: Any) -> schema.Latency:
+def make_latency(median: float = 0.004, *, rounds: int = 100, **changes: Any) -> costs.Latency:
     """Latency statistics around a median, s."""
     fields: dict[str, Any] = {
         "batch_size": 1,
@@ -262,7 +263,7 @@ def make_latency(median: float = 0.004, *, rounds: int = 100, **changes: Any) ->
         "steady": True,
         "cpu_seconds_per_inference": median * 1.9,
     }
-    return schema.Latency(**{**fields, **changes})
+    return costs.Latency(**{**fields, **changes})
 
 
 def make_rounds(median: float = 0.004, *, rounds: int = 100, seed: int = 0) -> list[float]:

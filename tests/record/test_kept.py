@@ -12,7 +12,8 @@ import pytest
 
 from inflor_bench.metrics import METRICS
 from inflor_bench.record.run_file import read_run
-from inflor_bench.record.schema import SECTIONS, Absent
+from inflor_bench.record.schema import SECTIONS
+from inflor_bench.record.section import Absent
 from inflor_bench.reports.pages.report import build
 
 KEPT = sorted((Path(__file__).parent / "kept").glob("*.json"))

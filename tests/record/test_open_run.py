@@ -19,7 +19,7 @@ WRITER = """
 import json, sys
 from pathlib import Path
 from inflor_bench.record.open_run import open_run
-from inflor_bench.record.schema import Provenance
+from inflor_bench.record.origin import Provenance
 out, provenance, *documents = sys.argv[1:]
 run = open_run(Path(out), Provenance.model_validate_json(provenance))
 for document in documents:

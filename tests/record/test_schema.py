@@ -8,8 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from inflor_bench.record.costs import Latency
+from inflor_bench.record.counted import Accuracy
 from inflor_bench.record.run_file import parse_run
-from inflor_bench.record.schema import Absent, Accuracy, Latency, Record
+from inflor_bench.record.schema import Record
+from inflor_bench.record.section import Absent
 from tests.record.builders import make_record, make_run_document
 
 text = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)

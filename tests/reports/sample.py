@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from inflor_bench.files import write_json
-from inflor_bench.record import schema
+from inflor_bench.record import costs, counted, origin, schema
 from inflor_bench.record.run_file import CellEntry, CellResult, Run, document_of
-from inflor_bench.record.schema import Absent, Record
+from inflor_bench.record.schema import Record
+from inflor_bench.record.section import Absent
 from tests.record.builders import make_git, make_latency, make_record
 
 ENERGY = (
@@ -78,9 +79,9 @@ def simulate(
     loss = np.concatenate(lost)
     phi = rectify(u)
 
-    def histogram(values: np.ndarray) -> schema.Histogram:
+    def histogram(values: np.ndarray) -> counted.Histogram:
         counts, _ = np.histogram(values, 100, (-2.0, 3.0))
-        return schema.Histogram(
+        return counted.Histogram(
             low=-2.0,
             high=3.0,
             counts=[int(c) for c in counts],
@@ -92,7 +93,7 @@ def simulate(
     return spikes, *error, float(loss.mean()) if loss.size else None, histogram(u), histogram(phi)
 
 
-MACHINE = schema.Machine(
+MACHINE = origin.Machine(
     fingerprint="4f1c2a9be07d3358",
     preimage={
         "cpu": "Example CPU @ 2.60GHz",
@@ -105,7 +106,7 @@ MACHINE = schema.Machine(
 )
 
 
-def git(sha: str, parents: Sequence[str]) -> schema.Git:
+def git(sha: str, parents: Sequence[str]) -> origin.Git:
     message, committed = "Fold normalisation into the convolutions", "2026-03-01T09:12:00+00:00"
     about: dict[str, Any] = {"tree": "1" * 40, "base_sha": None, "first_parent_index": 12}
     return make_git(sha=sha, parents=list(parents), message=message, committed=committed, **about)
@@ -129,7 +130,7 @@ def record(
     timesteps = int(steps[1:])
     rng = np.random.default_rng([seed, len(name), timesteps])
     bits = rng.random(n) < accuracy
-    weights = schema.WeightsProvenance(
+    weights = origin.WeightsProvenance(
         source="shipped",
         sha256="cd" * 32,
         training_key="ef" * 32,
@@ -143,7 +144,7 @@ def record(
         "git": git(sha, parents),
         "machine": MACHINE,
         "versions": {"inflor-bench": "0.1.0", "torch": "2.14.1", "python": "3.11.7"},
-        "dataset": schema.DatasetProvenance(name=dataset, split="test", samples=n, sha256="ab" * 32),
+        "dataset": origin.DatasetProvenance(name=dataset, split="test", samples=n, sha256="ab" * 32),
         "weights": weights,
     }
     spiking = neuron != "relu"
@@ -160,10 +161,10 @@ def record(
         per_step = [int(s * count * SAMPLES / 4000) for s in spikes]
         rates.append(sum(per_step) / (count * SAMPLES * timesteps))
         spike_layers.append(
-            schema.SpikeLayer(name=layer, shape=[channels, side, side], neurons=count, spikes_per_step=per_step)
+            counted.SpikeLayer(name=layer, shape=[channels, side, side], neurons=count, spikes_per_step=per_step)
         )
         information.append(
-            schema.InformationLayer(
+            counted.InformationLayer(
                 name=layer,
                 elements=4000 * timesteps,
                 fired=sum(spikes),
@@ -176,7 +177,7 @@ def record(
         )
         sites_seen = count * timesteps * SAMPLES
         updates.append(
-            schema.NeuronOpsLayer(
+            counted.NeuronOpsLayer(
                 name=layer,
                 reset="hard" if neuron.startswith("hard") else "soft",
                 mpr=neuron.endswith("mpr"),
@@ -196,7 +197,7 @@ def record(
         effective = int(dense * min(rate * scale, 1.0))
         plain = index == 0 or not spiking or site == "linear"
         synops.append(
-            schema.SynopLayer(
+            counted.SynopLayer(
                 name=site,
                 kind=kind,
                 weight_shape=[outputs, inputs, 3, 3] if taps == 9 else [outputs, inputs],
@@ -209,7 +210,7 @@ def record(
                 unit_share=None if plain else 1.0,
             )
         )
-    total = schema.SynopCounts(
+    total = counted.SynopCounts(
         **{k: sum(getattr(s, k) for s in synops) for k in ("ac", "mac", "dense", "dense_padded")}
     )
     energies = []
@@ -217,23 +218,23 @@ def record(
         joules = {s.name: (mac * s.mac + ac * s.ac) / SAMPLES for s in synops}
         whole = sum(joules.values())
         shares = {layer: value / whole for layer, value in joules.items()}
-        energies.append(schema.EnergyModel(name=model, version="1", source=source, joules=whole, layers=shares))
+        energies.append(costs.EnergyModel(name=model, version="1", source=source, joules=whole, layers=shares))
     seconds = rounds(name, seed)
     quantile = lambda q: float(np.quantile(seconds, q))  # noqa: E731
     return make_record(
         name,
         parameters=77_690,
         provenance=provenance,
-        accuracy=schema.Accuracy.from_bits(bits),
-        spikes=schema.Spikes(samples=SAMPLES, layers=spike_layers) if spiking else _none("an ANN has no spikes"),
-        synops=schema.Synops(samples=SAMPLES, total=total, layers=synops),
-        neuron_ops=schema.NeuronOps(samples=SAMPLES, layers=updates)
+        accuracy=counted.Accuracy.from_bits(bits),
+        spikes=counted.Spikes(samples=SAMPLES, layers=spike_layers) if spiking else _none("an ANN has no spikes"),
+        synops=counted.Synops(samples=SAMPLES, total=total, layers=synops),
+        neuron_ops=counted.NeuronOps(samples=SAMPLES, layers=updates)
         if spiking
         else _none("an ANN has no spiking neurons"),
-        information=schema.Information(samples=SAMPLES, firing_level=0.5, layers=information)
+        information=counted.Information(samples=SAMPLES, firing_level=0.5, layers=information)
         if spiking
         else _none("an ANN has no membrane"),
-        energy=schema.Energy(models=energies),
+        energy=costs.Energy(models=energies),
         latency=make_latency(
             quantile(0.5),
             rounds=len(seconds),
@@ -247,7 +248,7 @@ def record(
             cpu_seconds_per_inference=quantile(0.5) * 1.8,
         ),
         power=_none("no meter could be read: no NVIDIA driver, and RAPL counters are readable by root only"),
-        memory=schema.Memory(
+        memory=costs.Memory(
             kind="host_peak_rss",
             batch_size=1,
             peak_bytes=412_000_000,
@@ -263,8 +264,8 @@ def rounds(name: str, seed: int = 0) -> tuple[float, ...]:
     return tuple(float(v) for v in values)
 
 
-def measured_power() -> schema.Power:
-    return schema.Power(
+def measured_power() -> costs.Power:
+    return costs.Power(
         meter="nvml energy counter",
         device="NVIDIA Example",
         joules_per_inference=0.0123,

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import expect
 
 from inflor_bench.record.run_file import Run
-from inflor_bench.record.schema import Absent
+from inflor_bench.record.section import Absent
 from tests.reports.conftest import SOFT_MPR
 
 pytestmark = pytest.mark.long

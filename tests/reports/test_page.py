@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 
 from inflor_bench.errors import ReportInputError
+from inflor_bench.record.costs import Energy
+from inflor_bench.record.counted import Synops
 from inflor_bench.record.run_file import Run, read_run
-from inflor_bench.record.schema import Absent, Energy, Synops
+from inflor_bench.record.section import Absent
 from inflor_bench.reports.pages.picture import picture
 from inflor_bench.reports.pages.report import build
 from inflor_bench.verdict.compare import judge

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
-from inflor_bench.record.schema import Absent, EnergyModel
+from inflor_bench.record.costs import EnergyModel
+from inflor_bench.record.section import Absent
 from inflor_bench.reports.data import format as fmt
 from inflor_bench.reports.data.cells import Interval, Missing, ReportCell, collect
 from inflor_bench.reports.data.pareto import front

@@ -7,7 +7,7 @@ import pytest
 from inflor_bench.errors import SuiteInputError
 from inflor_bench.models.recipe import Recipe, find_recipe
 from inflor_bench.record.run_file import read_run
-from inflor_bench.record.schema import Absent
+from inflor_bench.record.section import Absent
 from inflor_bench.rerun.differences import circumstances, differences
 from inflor_bench.rerun.repetition import suite_of
 from tests.place import Place, cells, suite

@@ -2,8 +2,8 @@
 
 import pytest
 
+from inflor_bench.record.origin import Budget
 from inflor_bench.record.run_file import read_run
-from inflor_bench.record.schema import Budget
 from inflor_bench.run.judge import judge_here
 from inflor_bench.run.suite import load_suite
 from tests.command import call

@@ -8,7 +8,8 @@ from rich.console import Console
 from statsmodels.stats.proportion import proportion_confint
 
 from inflor_bench.record.run_file import read_run
-from inflor_bench.record.schema import SECTIONS, Absent
+from inflor_bench.record.schema import SECTIONS
+from inflor_bench.record.section import Absent
 from inflor_bench.run.results import print_results, results
 from inflor_bench.verdict.compare import judge
 from tests.record.builders import make_latency, make_record, make_suite, write_run

@@ -12,7 +12,7 @@ from inflor_bench.models import create_model, load_model
 from inflor_bench.models.checkpoints import read_tensors, save_tensors
 from inflor_bench.models.datasets import load_dataset
 from inflor_bench.models.neurons import LIF
-from inflor_bench.record.schema import Absent
+from inflor_bench.record.section import Absent
 from tests.command import python
 from tests.place import Place, cells, suite
 

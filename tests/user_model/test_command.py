@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from inflor_bench.models.datasets import load_dataset
 from inflor_bench.record.run_file import read_run
-from inflor_bench.record.schema import Absent
+from inflor_bench.record.section import Absent
 from tests import command
 
 pytestmark = pytest.mark.long

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from inflor_bench.record.schema import Absent
+from inflor_bench.record.section import Absent
 from inflor_bench.record.tree import tree
 from inflor_bench.reports.data.cells import collect
 from inflor_bench.reports.pages.model import modules_table

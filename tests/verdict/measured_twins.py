@@ -12,8 +12,9 @@ from inflor_bench.measure import SynOpCounter
 from inflor_bench.measure.energy import ENERGY_MODELS, Bits, at_bits
 from inflor_bench.measure.neurons.spikes import SpikeRecorder
 from inflor_bench.models.neurons import LIF, Quantiser
+from inflor_bench.record.counted import Accuracy, Spikes
 from inflor_bench.record.run_file import CellEntry, document_of
-from inflor_bench.record.schema import SECTIONS, Accuracy, Record, Spikes
+from inflor_bench.record.schema import SECTIONS, Record
 
 SAMPLES, STEPS = 6, 4
 

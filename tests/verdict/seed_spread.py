@@ -17,8 +17,10 @@ from statistics import fmean, stdev
 from scipy.stats import t
 
 from inflor_bench.metrics import METRICS
+from inflor_bench.record.counted import Accuracy
 from inflor_bench.record.run_file import read_run
-from inflor_bench.record.schema import Absent, Accuracy, Record
+from inflor_bench.record.schema import Record
+from inflor_bench.record.section import Absent
 from inflor_bench.verdict.accuracy import ALPHA
 from inflor_bench.verdict.statistics import mcnemar
 

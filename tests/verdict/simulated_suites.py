@@ -20,8 +20,10 @@ import numpy as np
 from inflor_bench.ab.interleave import interleave
 from inflor_bench.ab.pair import Answer
 from inflor_bench.metrics import METRICS
+from inflor_bench.record.counted import Accuracy
+from inflor_bench.record.origin import WeightsProvenance
 from inflor_bench.record.run_file import CellResult, Run
-from inflor_bench.record.schema import Accuracy, Record, WeightsProvenance
+from inflor_bench.record.schema import Record
 from inflor_bench.verdict.compare import Comparison, Rules, judge
 from tests.record.builders import make_git, make_machine, make_record, sha
 from tests.verdict.simulated_jobs import JOB_NOISE, ROUND_NOISE, ROUNDS, SECONDS, Noise, share

@@ -10,8 +10,12 @@ from scipy.stats import false_discovery_control, fisher_exact, ttest_rel
 
 from inflor_bench.errors import TrackInputError
 from inflor_bench.metrics import METRICS
+from inflor_bench.record.costs import Power
+from inflor_bench.record.counted import Uncounted
+from inflor_bench.record.origin import Budget, DatasetProvenance, WeightsProvenance
 from inflor_bench.record.run_file import read_run
-from inflor_bench.record.schema import SECTIONS, Absent, Budget, DatasetProvenance, Power, Uncounted, WeightsProvenance
+from inflor_bench.record.schema import SECTIONS
+from inflor_bench.record.section import Absent
 from inflor_bench.verdict.budgets import parse_budgets
 from inflor_bench.verdict.compare import VERDICTS, judge
 from tests.record.builders import (

@@ -22,7 +22,7 @@ from typer.main import get_command
 from inflor_bench.ab.revisions import Revision
 from inflor_bench.cli.app import app
 from inflor_bench.metrics import METRICS
-from inflor_bench.record.schema import Accuracy
+from inflor_bench.record.counted import Accuracy
 from inflor_bench.run.run import Outcome
 from inflor_bench.verdict.compare import Comparison, judge_in
 from tests.place import cells, suite

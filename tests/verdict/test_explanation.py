@@ -11,7 +11,7 @@ from inflor_bench.cli.app import app
 from inflor_bench.errors import InputError, TrackInputError
 from inflor_bench.measure.energy import ENERGY_MODELS, EnergyModel
 from inflor_bench.record.run_file import read_run
-from inflor_bench.record.schema import Absent
+from inflor_bench.record.section import Absent
 from inflor_bench.reports.pages.explanation import as_markdown
 from inflor_bench.reports.pages.report import build
 from inflor_bench.verdict.explanation import explain

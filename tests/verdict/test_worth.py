@@ -10,7 +10,7 @@ from inflor_bench.cli.app import app
 from inflor_bench.errors import InputError, TrackInputError
 from inflor_bench.measure.energy import ENERGY_MODELS, Bits, at_bits, estimate, joules_of, per_operation
 from inflor_bench.models.neurons import Quantiser
-from inflor_bench.record.schema import Absent
+from inflor_bench.record.section import Absent
 from inflor_bench.verdict.worth import twins, worth
 from tests.verdict.measured_twins import SAMPLES, STEPS, network, pair, record_of, run_document
 

@@ -6,7 +6,7 @@ from inflor_bench.errors import MeasureInputError
 from inflor_bench.measure.energy import ENERGY_MODELS, EnergyModel, estimate, per_operation
 from inflor_bench.measure.neurons.operations import NeuronUpdates
 from inflor_bench.measure.synops.result import SynOpSite
-from inflor_bench.record import schema
+from inflor_bench.record import costs
 
 
 def layer(name, ac, mac, dense, kind="conv2d"):
@@ -65,7 +65,7 @@ def test_zeros_cost_a_dense_device_and_no_spiking_one():
 
 
 def test_estimates_become_the_record_section_and_are_called_estimates():
-    section = schema.Energy(models=[asdict(e) for e in estimate(LAYERS, [], samples=10)])
+    section = costs.Energy(models=[asdict(e) for e in estimate(LAYERS, [], samples=10)])
     assert section.status == "estimated"
 
 

@@ -16,7 +16,7 @@ from inflor_bench.measure.latency import (
     synchronise,
     warm_up,
 )
-from inflor_bench.record import schema
+from inflor_bench.record import costs
 
 STEADY = Warmup(20, 2.0, True)
 ALONE = Neighbours(3, 1.0, 0.01)
@@ -142,7 +142,7 @@ def test_a_summary_of_known_rounds_becomes_the_record_section():
     result = summarise(rounds, batch_size=2, warmup=Warmup(31, 1.5, False), seen=ALONE, cpu_seconds_per_inference=0.25)
     assert (result.rounds, result.median, result.minimum, result.iqr) == (8, 4.5, 1.0, 6.25 - 2.75)
     assert (result.median_low, result.median_high) == (1.0, 100.0)
-    section = schema.Latency(**asdict(result))
+    section = costs.Latency(**asdict(result))
     assert (section.steady, section.warmup_iterations, section.cpu_seconds_per_inference) == (False, 31, 0.25)
     assert summarise([1.0] * 5, batch_size=1, warmup=STEADY, seen=ALONE).median_low is None
 

@@ -218,8 +218,8 @@ def test_neuron_arithmetic_is_in_the_neurons_row_alone():
 
 
 def test_neuron_rows_fit_the_record():
-    from inflor_bench.record.schema import NeuronOps as Section
-    from inflor_bench.record.schema import NeuronOpsLayer
+    from inflor_bench.record.counted import NeuronOps as Section
+    from inflor_bench.record.counted import NeuronOpsLayer
 
     rows = count(Neuron(2), spikes(4, 3)).neuron_ops()
     section = Section(samples=2, layers=[NeuronOpsLayer(**vars(row)) for row in rows])

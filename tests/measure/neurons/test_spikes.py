@@ -8,7 +8,7 @@ from inflor_bench.errors import MeasureInputError
 from inflor_bench.measure.neurons.protocol import PIECE_ELEMENTS, spiking_neurons
 from inflor_bench.measure.neurons.spikes import SpikeRecorder, is_binary
 from inflor_bench.measure.unavailable import Unavailable
-from inflor_bench.record import schema
+from inflor_bench.record import counted
 from tests.measure.lif import Network, PlainLIF, images, network
 
 
@@ -55,7 +55,7 @@ def test_counts_do_not_depend_on_the_batches():
 
 
 def test_the_result_becomes_the_record_section():
-    section = schema.Spikes(**asdict(record(network(), [images(4)])))
+    section = counted.Spikes(**asdict(record(network(), [images(4)])))
     assert 0 < section.mean_firing_rate < 1
 
 

@@ -16,7 +16,7 @@ from inflor_bench.measure.power.inventory import inventory
 from inflor_bench.measure.power.nvml_energy import NvmlEnergyMeter
 from inflor_bench.measure.power.nvml_power import NvmlPowerMeter, NvmlPowerReader
 from inflor_bench.measure.unavailable import Unavailable
-from inflor_bench.record import schema
+from inflor_bench.record import costs
 from tests.command import python
 from tests.measure.power.fake_nvml import (
     AVERAGE,
@@ -138,7 +138,7 @@ def test_total_idle_and_above_idle_are_three_figures_and_become_the_record(monke
     assert len(result.trials) == 5
     assert result.instrument_uncertainty == 0.05
     assert (result.temperature_celsius, result.clock_mhz, result.power_limit_watts) == (60, 1400, 300)
-    section = schema.Power(**asdict(result))
+    section = costs.Power(**asdict(result))
     assert section.joules_per_inference == result.joules_per_inference
 
 

@@ -11,7 +11,7 @@ from inflor_bench.cell.sections import section
 from inflor_bench.measure.synops.independent import DenseDifference, check_dense
 from inflor_bench.measure.unavailable import Unavailable
 from inflor_bench.models import create_model
-from inflor_bench.record.schema import DenseCheck
+from inflor_bench.record.counted import DenseCheck
 from tests.measure.synops.cases import Function
 
 

@@ -237,7 +237,7 @@ def test_forms():
 
 
 def test_a_record_takes_the_fields_by_name():
-    from inflor_bench.record.schema import SynopLayer, Synops
+    from inflor_bench.record.counted import SynopLayer, Synops
 
     model = nn.Sequential(nn.Linear(4, 3))
     with torch.no_grad(), SynOpCounter(model) as counter:
