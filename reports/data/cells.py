@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from inflor_bench.metrics import METRICS
 from inflor_bench.record.costs import EnergyModel
-from inflor_bench.record.counted import InformationLayer
+from inflor_bench.record.counted import Information, InformationLayer, NeuronOps, Spikes, Synops
 from inflor_bench.record.origin import WITHOUT_TIME, ModelDescription
 from inflor_bench.record.rows import RecordRow
 from inflor_bench.record.run_file import CellResult, Run
@@ -145,6 +145,11 @@ class ReportCell:
 def absent(section: Absent) -> Missing:
     """A missing section's reason, fit to print."""
     return Missing(sentence(section.reason), section.status)
+
+
+def layers_of(section: Synops | Spikes | NeuronOps | Information | Absent) -> Sequence[Any]:
+    """The layers of a section; none where it is absent."""
+    return [] if isinstance(section, Absent) else section.layers
 
 
 def sentence(reason: str) -> str:

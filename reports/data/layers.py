@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from inflor_bench.record.schema import Record
 from inflor_bench.record.section import Absent
 from inflor_bench.reports.data import table_entries
-from inflor_bench.reports.data.cells import ReportCell
+from inflor_bench.reports.data.cells import ReportCell, layers_of
 from inflor_bench.reports.data.format import relative, si, significant
 from inflor_bench.reports.data.tables import Column, Datum, Row, Table, number, text, text_columns
 from inflor_bench.reports.data.text import layer_mark
@@ -71,9 +71,7 @@ def _rates(record: Record) -> Values:
 
 def _information(kind: str) -> Callable[[Record], Values]:
     def values(record: Record) -> Values:
-        section = record.information
-        layers = [] if isinstance(section, Absent) else section.layers
-        return {x.name: value for x in layers if (value := getattr(x, kind)) is not None}
+        return {x.name: value for x in layers_of(record.information) if (value := getattr(x, kind)) is not None}
 
     return values
 

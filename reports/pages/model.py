@@ -11,7 +11,7 @@ from inflor_bench.record.counted import DenseCheck, InformationLayer, SpikeLayer
 from inflor_bench.record.section import Absent
 from inflor_bench.record.tree import tree
 from inflor_bench.reports.data import table_entries
-from inflor_bench.reports.data.cells import Missing, ReportCell, absent
+from inflor_bench.reports.data.cells import Missing, ReportCell, absent, layers_of
 from inflor_bench.reports.data.format import integer, share, si, significant
 from inflor_bench.reports.data.instruments import conditions_table, power_table
 from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, number, text, text_columns
@@ -168,9 +168,7 @@ def _operations(layers: Sequence[SynopLayer], section: Synops, energy: EnergyMod
 def neurons_table(cell: ReportCell) -> Table | None:
     """Spiking layers: rates, information loss and neuron updates."""
     spikes, information, updates = cell.record.spikes, cell.record.information, cell.record.neuron_ops
-    by_spikes = {} if isinstance(spikes, Absent) else {x.name: x for x in spikes.layers}
-    by_loss = {} if isinstance(information, Absent) else {x.name: x for x in information.layers}
-    by_updates = {} if isinstance(updates, Absent) else {x.name: x for x in updates.layers}
+    by_spikes, by_loss, by_updates = ({x.name: x for x in layers_of(each)} for each in (spikes, information, updates))
     names = list(dict.fromkeys([*by_spikes, *by_loss, *by_updates]))
     if not names:
         return None

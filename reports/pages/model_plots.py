@@ -2,42 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
-from inflor_bench.record.counted import Histogram, InformationLayer, Synops
+from inflor_bench.record.costs import Energy, Latency
+from inflor_bench.record.counted import Histogram, Information, InformationLayer, Spikes, Synops
 from inflor_bench.record.section import Absent
-from inflor_bench.reports.data.cells import ReportCell, absent
+from inflor_bench.reports.data.cells import ReportCell, absent, layers_of
 from inflor_bench.reports.data.format import percent, si, significant
 from inflor_bench.reports.data.layers import QUANTITIES, LayerChange
 from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, text
 from inflor_bench.reports.data.text import layer_mark
 from inflor_bench.reports.draw import figures, model_figures, palette
+from inflor_bench.reports.draw.canvas import Drawing
 from inflor_bench.reports.draw.plots import Plot, no_plot
+
+# The caption, the figure and the table of its data; or why there is nothing to draw.
+_Drawn = tuple[str, Drawing | None, Table | None] | str
 
 
 def figures_of(cell: ReportCell) -> list[Plot]:
     """The figures of one model."""
+    plots = [_plot(cell, *figure) for figure in _FIGURES]
     steps = cell.has_time and cell.model.timesteps is not None and cell.model.timesteps > 1
-    return [
-        _operations(cell),
-        _rates(cell),
-        _membranes(cell),
-        _information(cell),
-        _latency(cell),
-        _energy(cell),
-        *([_anytime(cell)] if steps else []),
-    ]
+    return [*plots, _anytime(cell)] if steps else plots
 
 
-def _operations(cell: ReportCell) -> Plot:
-    name, heading = "operations", "Synaptic operations by layer"
-    section: Synops | Absent = cell.record.synops
-    if isinstance(section, Absent):
-        return no_plot(name, heading, f"Not counted: {absent(section).reason}")
+def _plot(
+    cell: ReportCell, name: str, heading: str, section: str, gone: str, draw: Callable[[ReportCell, str, Any], _Drawn]
+) -> Plot:
+    """The figure of a section of the record; where there is nothing to draw, its place with the reason."""
+    found = getattr(cell.record, section)
+    drawn = f"{gone}: {absent(found).reason}" if isinstance(found, Absent) else draw(cell, heading, found)
+    return no_plot(name, heading, drawn) if isinstance(drawn, str) else Plot(name, heading, *drawn)
+
+
+def _operations(cell: ReportCell, heading: str, section: Synops) -> _Drawn:
     if not section.layers:
-        return no_plot(name, heading, "The model has no layer with synaptic operations.")
+        return "The model has no layer with synaptic operations."
     n = section.samples
     layers = [
         model_figures.LayerOperations(layer_mark(x.name), x.name, x.ac / n, x.mac / n, x.dense / n)
@@ -50,19 +54,15 @@ def _operations(cell: ReportCell) -> Plot:
         "Accumulates and multiply-accumulates that were really computed, against a dense pass over the same layer. "
         "The numbers stand in the table of synaptic operations."
     )
-    return Plot(name, heading, caption, drawing, None)
+    return caption, drawing, None
 
 
-def _rates(cell: ReportCell) -> Plot:
-    name, heading = "rates", "Firing rate by layer and time step"
-    section = cell.record.spikes
-    if isinstance(section, Absent):
-        return no_plot(name, heading, f"Not measured: {absent(section).reason}")
+def _rates(cell: ReportCell, heading: str, section: Spikes) -> _Drawn:
     layers = [x for x in section.layers if x.neurons and x.spikes_per_step]
     steps = max((len(x.spikes_per_step) for x in layers), default=0)
     layers = [x for x in layers if len(x.spikes_per_step) == steps]
     if not layers:
-        return no_plot(name, heading, "The network has no spiking neurons.")
+        return "The network has no spiking neurons."
     rates = [[section.firing_rate(x, step) for step in range(steps)] for x in layers]
     columns = [Column("Layer", numeric=False)] + [Column(f"step {t + 1}", "1") for t in range(steps)]
     rows = [Row([text(x.name), *(Datum(significant(r), r) for r in row)]) for x, row in zip(layers, rates, strict=True)]
@@ -74,16 +74,12 @@ def _rates(cell: ReportCell) -> Plot:
         f"Spikes per neuron of {len(layers)} layers at {steps} time steps.",
     )
     caption = "Spikes per neuron at each time step, over all measured samples. The deeper the colour, the more spikes."
-    return Plot(name, heading, caption, drawing, Table("rates-data", heading, columns, rows))
+    return caption, drawing, Table("rates-data", heading, columns, rows)
 
 
-def _membranes(cell: ReportCell) -> Plot:
-    name, heading = "membranes", "Membrane potential before and after MPR"
-    section = cell.record.information
-    if isinstance(section, Absent):
-        return no_plot(name, heading, f"Not measured: {absent(section).reason}")
+def _membranes(cell: ReportCell, heading: str, section: Information) -> _Drawn:
     if not section.layers:
-        return no_plot(name, heading, "The network has no spiking neurons.")
+        return "The network has no spiking neurons."
     layers = [(x.name, _density(x.membrane), _density(x.rectified) if x.rectified else None) for x in section.layers]
     level = (
         "each has its own firing level"
@@ -106,7 +102,7 @@ def _membranes(cell: ReportCell) -> Plot:
         "Each layer's membrane potential u (filled) and the same values after the rectifier φ (line), each to its own "
         f"height. A neuron fires above its dashed level, and φ never moves a value across it. {used}"
     )
-    return Plot(name, heading, caption, drawing, _membrane_table(section.layers))
+    return caption, drawing, _membrane_table(section.layers)
 
 
 def _density(histogram: Histogram) -> model_figures.Density:
@@ -142,17 +138,13 @@ def _membrane_table(layers: Sequence[InformationLayer]) -> Table:
     return Table("membranes-data", "Shares of the membrane potential", columns, rows)
 
 
-def _information(cell: ReportCell) -> Plot:
-    name, heading = "information", "Information loss by layer"
-    section = cell.record.information
-    if isinstance(section, Absent):
-        return no_plot(name, heading, f"Not measured: {absent(section).reason}")
+def _information(cell: ReportCell, heading: str, section: Information) -> _Drawn:
     if not section.layers:
-        return no_plot(name, heading, "The network has no spiking neurons.")
+        return "The network has no spiking neurons."
     layers = section.layers
     drawing = figures.loss_by_layer(
         [x.name for x in layers],
-        [loss_profile(cell, cell.neuron, layers)],
+        [loss_profile(cell, cell.neuron)],
         heading,
         f"Reset loss and quantisation error of {len(layers)} layers.",
         [layer_mark(x.name) for x in layers],
@@ -161,11 +153,12 @@ def _information(cell: ReportCell) -> Plot:
         "Left: mean |u − v − o| over the neurons that fired. Right: mean squared distance of spike and membrane, "
         "as it is (solid) and after φ (dashed). The numbers stand in the table of spiking layers."
     )
-    return Plot(name, heading, caption, drawing, None)
+    return caption, drawing, None
 
 
-def loss_profile(cell: ReportCell, label: str, layers: Sequence[InformationLayer]) -> figures.LossProfile:
+def loss_profile(cell: ReportCell, label: str) -> figures.LossProfile:
     """What a cell's layers lose, as a figure takes it."""
+    layers = layers_of(cell.record.information)
     return figures.LossProfile(
         cell.slug,
         label,
@@ -176,11 +169,7 @@ def loss_profile(cell: ReportCell, label: str, layers: Sequence[InformationLayer
     )
 
 
-def _latency(cell: ReportCell) -> Plot:
-    name, heading = "latency", "Latency"
-    section = cell.record.latency
-    if isinstance(section, Absent):
-        return no_plot(name, heading, f"Not measured: {absent(section).reason}")
+def _latency(cell: ReportCell, heading: str, section: Latency) -> _Drawn:
     marks = [("median", section.median)] + ([("p95", section.p95)] if section.p95 is not None else [])
     doubts = {
         "disturbed": " Other processes took the processors meanwhile: read with care.",
@@ -215,23 +204,17 @@ def _latency(cell: ReportCell) -> Plot:
     ]
     table = Table("latency-data", "Latency", [Column("Quantity", numeric=False), Column("Time", "s")], rows)
     if len(cell.result.rounds) < 2:
-        return Plot(
-            name, heading, caption + " The single rounds are not in the run, so there is no curve.", None, table
-        )
+        return f"{caption} The single rounds are not in the run, so there is no curve.", None, table
     drawing = model_figures.latency_distribution(
         cell.result.rounds, marks, "Latency distribution", f"Share of {len(cell.result.rounds)} rounds over time."
     )
-    return Plot(name, heading, caption, drawing, table)
+    return caption, drawing, table
 
 
-def _energy(cell: ReportCell) -> Plot:
-    name, heading = "energy", "Estimated energy by model of energy"
-    section = cell.record.energy
-    if isinstance(section, Absent):
-        return no_plot(name, heading, f"Not estimated: {absent(section).reason}")
+def _energy(cell: ReportCell, heading: str, section: Energy) -> _Drawn:
     estimates = section.models
     if not estimates:
-        return no_plot(name, heading, "No model of energy was evaluated.")
+        return "No model of energy was evaluated."
     drawing = model_figures.energy_models(
         [(m.name, m.joules) for m in estimates], heading, f"Estimates of {len(estimates)} models of energy."
     )
@@ -239,7 +222,18 @@ def _energy(cell: ReportCell) -> Plot:
         "The same operations, priced by different models of energy. The spread says how much an estimate depends on "
         "its model. None of these was measured."
     )
-    return Plot(name, heading, caption, drawing, None)
+    return caption, drawing, None
+
+
+# The name, the heading, the section that it shows, what is said where that is absent, and what draws it.
+_FIGURES = (
+    ("operations", "Synaptic operations by layer", "synops", "Not counted", _operations),
+    ("rates", "Firing rate by layer and time step", "spikes", "Not measured", _rates),
+    ("membranes", "Membrane potential before and after MPR", "information", "Not measured", _membranes),
+    ("information", "Information loss by layer", "information", "Not measured", _information),
+    ("latency", "Latency", "latency", "Not measured", _latency),
+    ("energy", "Estimated energy by model of energy", "energy", "Not estimated", _energy),
+)
 
 
 def _anytime(cell: ReportCell) -> Plot:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from inflor_bench.record.counted import InformationLayer
 from inflor_bench.record.section import Absent
 from inflor_bench.reports.data import table_entries
-from inflor_bench.reports.data.cells import Missing, ReportCell, energy_ratio, known
+from inflor_bench.reports.data.cells import Missing, ReportCell, energy_ratio, known, layers_of
 from inflor_bench.reports.data.format import above, listed, p_value, points, ratio, relative, share
 from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, text
 from inflor_bench.reports.draw import figures
@@ -92,7 +91,7 @@ def _thrown_away(members: Sequence[ReportCell], labels: Mapping[str, str]) -> li
         elif loss < 1e-6:
             nothing.append(labels[cell.slug])
         else:
-            layers = sorted(x.reset_loss for x in _layers(cell) if x.reset_loss is not None)
+            layers = sorted(x.reset_loss for x in layers_of(cell.record.information) if x.reset_loss is not None)
             sentences.append(
                 f"At each spike {labels[cell.slug]} loses {table_entries.loss(loss)} of membrane potential, "
                 f"{share(loss)} of what a spike carries "
@@ -220,12 +219,12 @@ def _against(base: ReportCell | None, cell: ReportCell) -> Datum:
 
 def _loss_plot(name: str, title: str, members: Sequence[ReportCell], labels: Mapping[str, str]) -> Plot:
     heading = "What the reset throws away and what MPR changes, layer by layer"
-    with_layers = [c for c in members if _layers(c)]
-    names = [layer.name for layer in _layers(with_layers[0])] if with_layers else []
-    same = [c for c in with_layers if [layer.name for layer in _layers(c)] == names]
+    with_layers = [c for c in members if layers_of(c.record.information)]
+    names = [layer.name for layer in layers_of(with_layers[0].record.information)] if with_layers else []
+    same = [c for c in with_layers if [layer.name for layer in layers_of(c.record.information)] == names]
     if not same:
         return no_plot(f"{name}-loss", heading, "Information loss was not measured in any of these networks.")
-    profiles = [loss_profile(c, labels[c.slug], _layers(c)) for c in same]
+    profiles = [loss_profile(c, labels[c.slug]) for c in same]
     kinds = ("reset loss", "quantisation error", "after φ")
     columns = [Column("Layer", numeric=False)] + [Column(kind, "1", labels[c.slug]) for c in same for kind in kinds]
     rows = []
@@ -300,11 +299,6 @@ def _cost_plot(
         ),
         Table(f"{name}-cost-data", f"Cost per inference: {title}", columns, rows),
     )
-
-
-def _layers(cell: ReportCell) -> Sequence[InformationLayer]:
-    section = cell.record.information
-    return [] if isinstance(section, Absent) else section.layers
 
 
 def _pairs(members: Sequence[ReportCell], names: Sequence[tuple[str, str]]) -> list[tuple[ReportCell, ReportCell]]:
