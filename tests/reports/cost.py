@@ -45,12 +45,7 @@ def main() -> None:
         one = sample.fifty()[:20]
         for i in range(500):
             created = f"2026-{1 + i // 100:02}-{1 + i // 4 % 25:02}T{i % 4:02}:00:00+00:00"
-            records = [
-                r.model_copy(
-                    update={"provenance": r.provenance.model_copy(update={"run_id": f"r{i:07}", "created": created})}
-                )
-                for r in one
-            ]
+            records = [sample.with_provenance(r, run_id=f"r{i:07}", created=created) for r in one]
             sample.run_of(records, runs / f"2026{i:04}T000000Z_{i:012x}_r{i:07}.json")
         past = timed("500 runs of 20 cells, read", lambda: read_summaries(runs)).runs
         cells = sample.run_of(one, root / "twenty.json")

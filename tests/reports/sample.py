@@ -6,7 +6,6 @@ Membranes are simulated (Gaussian currents through the paper's equations), so th
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -323,12 +322,12 @@ def fifty(**more: Any) -> list[Record]:
     ]
 
 
+def with_provenance(cell: Record, **changes: Any) -> Record:
+    return cell.model_copy(update={"provenance": cell.provenance.model_copy(update=changes)})
+
+
 def with_name(cell: Record, name: str, **model: Any) -> Record:
     return cell.model_copy(update={"name": name, "model": cell.model.model_copy(update=model)})
-
-
-def renamed(run: Run, path: Path) -> Run:
-    return replace(run, path=path)
 
 
 def _repeat(layers: Sequence[tuple[Any, ...]], count: int | None) -> list[tuple[Any, ...]]:

@@ -18,6 +18,7 @@ from inflor_bench.errors import ReportInputError
 from inflor_bench.record.costs import Energy
 from inflor_bench.record.counted import Synops
 from inflor_bench.record.run_file import Run, read_run
+from inflor_bench.record.schema import SECTIONS, Record
 from inflor_bench.record.section import Absent
 from inflor_bench.reports.pages.picture import picture
 from inflor_bench.reports.pages.report import build
@@ -50,6 +51,11 @@ def text_of(path: Path) -> str:
 
 def files(root: Path) -> dict[str, bytes]:
     return {str(p.relative_to(root)): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
+
+
+def built(folder: Path, *records: Record) -> Path:
+    """The report of a run of these records."""
+    return build(sample.run_of(records, folder / "run.json"), folder / "out").parent
 
 
 def test_building_twice_gives_the_same_bytes(run: Run, report: Path, tmp_path: Path) -> None:
@@ -102,9 +108,8 @@ def test_svg_is_well_formed_and_carries_no_foreign_style(report: Path) -> None:
 
 
 def test_estimated_and_measured_energy_share_no_column(tmp_path: Path) -> None:
-    record = sample.record().model_copy(update={"power": sample.measured_power()})
-    build(sample.run_of([record], tmp_path / "run.json"), tmp_path / "out")
-    (row,) = csv.DictReader((tmp_path / "out/data/models.csv").open())
+    out = built(tmp_path, sample.record().model_copy(update={"power": sample.measured_power()}))
+    (row,) = csv.DictReader((out / "data/models.csv").open())
     assert float(row["Energy, measured by meter [J]"]) == 0.0123
     assert float(row["Energy, estimated horowitz45-fp32 [J]"]) < 1e-3
 
@@ -127,19 +132,8 @@ def test_missing_parts_say_so(tmp_path: Path) -> None:
     """No power, no accuracy, ... : one model, one run, no history, and each part gone in turn."""
     whole = sample.record()
     gone = Absent(status="failed", reason="the tool broke")
-    for section in (
-        "accuracy",
-        "spikes",
-        "synops",
-        "information",
-        "energy",
-        "latency",
-        "power",
-        "memory",
-        "neuron_ops",
-    ):
-        record = whole.model_copy(update={section: gone})
-        out = build(sample.run_of([record], tmp_path / f"{section}.json"), tmp_path / section).parent
+    for section in SECTIONS:
+        out = built(tmp_path / section, whole.model_copy(update={section: gone}))
         assert section == "memory" or "the tool broke" in text_of(pages(out)[1]), section
     page = text_of(out / "index.html")
     for said in ("no base run", "no two spiking variants", "made without a history", "One model measured"):
@@ -147,8 +141,7 @@ def test_missing_parts_say_so(tmp_path: Path) -> None:
 
 
 def test_a_run_in_which_nothing_was_measured_says_so(tmp_path: Path) -> None:
-    gone = [sample.skipped(r, "the disk is full") for r in sample.nine()[:2]]
-    out = build(sample.run_of(gone, tmp_path / "run.json"), tmp_path / "out").parent
+    out = built(tmp_path, *(sample.skipped(r, "the disk is full") for r in sample.nine()[:2]))
     assert "None of the 2 models could be measured" in text_of(out / "index.html")
     assert all("the disk is full" in text_of(path) for path in pages(out))
     assert "No model has both an accuracy and an estimate" in text_of(out / "index.html") or "No model of energy" in (
@@ -157,8 +150,7 @@ def test_a_run_in_which_nothing_was_measured_says_so(tmp_path: Path) -> None:
 
 
 def test_what_a_meter_read_is_shown_in_full(tmp_path: Path) -> None:
-    record = sample.record().model_copy(update={"power": sample.measured_power()})
-    out = build(sample.run_of([record], tmp_path / "run.json"), tmp_path / "out").parent
+    out = built(tmp_path, sample.record().model_copy(update={"power": sample.measured_power()}))
     page = text_of(pages(out)[1])
     for said in ("nvml energy counter on NVIDIA Example", "12.1\u202fmJ to 12.5\u202fmJ", "24.0\u202fW", "±5 %"):
         assert said in page, said
@@ -167,13 +159,10 @@ def test_what_a_meter_read_is_shown_in_full(tmp_path: Path) -> None:
 def test_the_anytime_curve_of_a_card_is_drawn(tmp_path: Path) -> None:
     record = sample.record()
     weights = record.provenance.weights.model_copy(update={"card_anytime": [0.71, 0.91]})  # type: ignore[union-attr]
-    record = record.model_copy(update={"provenance": record.provenance.model_copy(update={"weights": weights})})
-    out = build(sample.run_of([record], tmp_path / "run.json"), tmp_path / "out").parent
-    page = pages(out)[1].read_text()
+    page = pages(built(tmp_path, sample.with_provenance(record, weights=weights)))[1].read_text()
     table = page[page.index('id="anytime-data"') :]
     assert re.findall(r'data-value="([\d.]+)"', table[: table.index("</table>")]) == ["0.71", "0.91"]
-    whole = build(sample.run_of([sample.record()], tmp_path / "none.json"), tmp_path / "none").parent
-    assert "made without a record of it" in text_of(pages(whole)[1])
+    assert "made without a record of it" in text_of(pages(built(tmp_path, record))[1])
 
 
 def test_layers_are_compared_one_by_one(run: Run, base: Run, compared: Path) -> None:
@@ -207,13 +196,12 @@ def test_empty_sections_make_a_page_too(tmp_path: Path) -> None:
             "synops": Synops(samples=1, total={"ac": 0, "mac": 0, "dense": 0, "dense_padded": 0}, layers=[]),  # type: ignore[arg-type]
         }
     )
-    assert build(sample.run_of([record], tmp_path / "run.json"), tmp_path / "out").exists()
+    assert (built(tmp_path, record) / "index.html").exists()
 
 
 def test_a_user_s_own_model_is_shown_by_its_name(tmp_path: Path) -> None:
     none = dict.fromkeys(("dataset", "network", "neuron", "timesteps", "seed"))
-    record = sample.with_name(sample.record(), "my_package:Net", **none)
-    out = build(sample.run_of([record], tmp_path / "run.json"), tmp_path / "out").parent
+    out = built(tmp_path, sample.with_name(sample.record(), "my_package:Net", **none))
     assert "my_package:Net reaches" in text_of(out / "index.html")
 
 

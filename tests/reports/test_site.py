@@ -133,7 +133,7 @@ def test_the_name_of_a_run_file_is_untrusted(tmp_path: Path, visit: Any) -> None
     evil = "<img src=x onerror=alert(1)> \u202e..&'"
     record = sample.record(run_id=evil, sha=evil, created=evil)
     git = record.provenance.git.model_copy(update={"message": evil, "branch": evil})  # type: ignore[union-attr]
-    record = record.model_copy(update={"provenance": record.provenance.model_copy(update={"git": git})})
+    record = sample.with_provenance(record, git=git)
     sample.run_of([record], runs / f"{evil}.json".replace("/", ""))
     sample.run_of([record], runs / "other.json")
     site = publish(runs, tmp_path / "site").index.parent

@@ -143,10 +143,8 @@ def test_a_cached_history_is_the_one_that_was_read(history: Path, tmp_path: Path
 def test_many_runs_are_read_by_several_processes_in_their_order(tmp_path: Path) -> None:
     record = sample.record(layers=1, n=10)
     for i in range(70):
-        provenance = record.provenance.model_copy(
-            update={"run_id": f"r{i:02}", "created": f"2026-01-01T00:{i % 60:02}"}
-        )
-        sample.run_of([record.model_copy(update={"provenance": provenance})], tmp_path / f"{i:02}.json")
+        one = sample.with_provenance(record, run_id=f"r{i:02}", created=f"2026-01-01T00:{i % 60:02}")
+        sample.run_of([one], tmp_path / f"{i:02}.json")
     (tmp_path / "broken.json").write_text("[]")
     found = read_summaries(tmp_path)
     assert len(found.runs) == 70

@@ -18,6 +18,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
 from inflor_bench.record.costs import EnergyModel
+from inflor_bench.record.schema import Record
 from inflor_bench.record.section import Absent
 from inflor_bench.reports.data import format as fmt
 from inflor_bench.reports.data.cells import Interval, Missing, ReportCell, collect
@@ -95,11 +96,15 @@ def test_a_cell_has_a_readable_address_that_others_cannot_take() -> None:
     assert slug("digits/resnet8/soft-mpr/t4/s0") != slug("digits/resnet8/soft-mpr/T4/s0")
 
 
+def collected(folder: Path, *records: Record) -> list[ReportCell]:
+    """The cells of a report on these records."""
+    return collect(sample.run_of(records, folder / "run.json"))
+
+
 def test_cells_whose_addresses_would_be_the_same_get_different_ones(tmp_path: Path) -> None:
     one = sample.record("a/b-c/soft/T2/s0")
     two = sample.with_name(one, "a-b/c/soft/T2/s0")
-    cells = collect(sample.run_of([one, two], tmp_path / "run.json"))
-    assert len({c.slug for c in cells}) == 2
+    assert len({c.slug for c in collected(tmp_path, one, two)}) == 2
 
 
 @pytest.mark.parametrize("formula", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\tx", "=HYPERLINK(0)"])
@@ -132,13 +137,8 @@ def test_markdown_of_a_run_shows_letters_and_nothing_else() -> None:
     assert re.search(r"(?<!\\)[|`]", shown) is None
 
 
-def cell(tmp_path: Path, **options: object) -> ReportCell:
-    run = sample.run_of([sample.record(**options)], tmp_path / "run.json")  # type: ignore[arg-type]
-    return collect(run)[0]
-
-
 def test_a_cell_s_figures_are_those_of_its_record(tmp_path: Path) -> None:
-    one = cell(tmp_path)
+    (one,) = collected(tmp_path, sample.record())
     record = one.record
     assert not isinstance(record.accuracy, Absent)
     assert not isinstance(record.spikes, Absent)
@@ -163,11 +163,11 @@ def test_a_cell_s_figures_are_those_of_its_record(tmp_path: Path) -> None:
 
 def test_what_is_missing_is_missing_with_its_reason(tmp_path: Path) -> None:
     whole = sample.record("digits/resnet8/relu/T1/s0")
-    one = collect(sample.run_of([whole], tmp_path / "run.json"))[0]
+    (one,) = collected(tmp_path, whole)
     assert one.figure("firing_rate") == Missing("an ANN has no spikes")
     assert one.figure("reset_loss") == Missing("an ANN has no membrane")
     assert one.skipped is None
-    gone = collect(sample.run_of([sample.skipped(whole, "no data")], tmp_path / "gone.json"))[0]
+    (gone,) = collected(tmp_path, sample.skipped(whole, "no data"))
     assert gone.skipped == Missing("no data", "skipped")
 
 
@@ -177,7 +177,7 @@ def test_the_paired_test_is_mcnemar_s(tmp_path: Path) -> None:
         sample.record(name, accuracy=a, n=300, seed=s)
         for s, (name, a) in enumerate(zip(names, (0.8, 0.86), strict=True))
     ]
-    hard, soft = collect(sample.run_of(records, tmp_path / "run.json"))
+    hard, soft = collected(tmp_path, *records)
     a, b = (r.accuracy.unpack() for r in records)  # type: ignore[union-attr]
     table = [[np.sum(a & b), np.sum(a & ~b)], [np.sum(~a & b), np.sum(~a & ~b)]]
     assert paired_p_value(hard, soft) == pytest.approx(mcnemar(table, exact=True).pvalue)
@@ -186,8 +186,7 @@ def test_the_paired_test_is_mcnemar_s(tmp_path: Path) -> None:
 def test_no_paired_test_on_different_data(tmp_path: Path) -> None:
     one, two = sample.record("digits/resnet8/hard/T4/s0"), sample.record("digits/resnet8/soft/T4/s0")
     data = two.provenance.dataset.model_copy(update={"sha256": "0" * 64})  # type: ignore[union-attr]
-    two = two.model_copy(update={"provenance": two.provenance.model_copy(update={"dataset": data})})
-    hard, soft = collect(sample.run_of([one, two], tmp_path / "run.json"))
+    hard, soft = collected(tmp_path, one, sample.with_provenance(two, dataset=data))
     assert paired_p_value(hard, soft) is None
 
 
