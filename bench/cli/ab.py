@@ -47,7 +47,8 @@ def ab(
     from inflor_bench.ab.revisions import checked_out, frozen, resolve, top_of
     from inflor_bench.cell.device_lock import DeviceBusyError, device_lock
     from inflor_bench.cell.timing import timing_device
-    from inflor_bench.record.run_file import read_run, write_json
+    from inflor_bench.files import write_json
+    from inflor_bench.record.run_file import read_run
     from inflor_bench.reports.pages.report import build
     from inflor_bench.run.judge import judge_here, summarise
     from inflor_bench.run.suite import load_suite, plan, timed_by_ab

@@ -17,7 +17,8 @@ def compare(
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the comparison as JSON.")] = None,
 ) -> None:
     """Compare two runs: counts exactly, accuracy by McNemar, the rest shown. Exit 1 on a regression."""
-    from inflor_bench.record.run_file import read_run, write_json
+    from inflor_bench.files import write_json
+    from inflor_bench.record.run_file import read_run
     from inflor_bench.run.judge import judge_here, summarise
     from inflor_bench.verdict.render import render_markdown, to_json
 

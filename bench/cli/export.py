@@ -26,7 +26,8 @@ def export(
     out: Annotated[Path | None, typer.Option(help="File to write; by default it is printed.")] = None,
 ) -> None:
     """Give a run to a program that keeps series of its own. pytest-benchmark reads a run file as it is."""
-    from inflor_bench.record.run_file import read_run, write_json
+    from inflor_bench.files import write_json
+    from inflor_bench.record.run_file import read_run
     from inflor_bench.verdict.export import bencher_metric_format, github_action_benchmark
 
     read = read_run(run)

@@ -19,28 +19,8 @@ from inflor_bench.record.rows import RunRow, row_of
 from inflor_bench.record.run_file import Run, parse_run, run_name, run_of
 from inflor_bench.verdict.base import standing
 
-__all__ = [
-    "Baseline",
-    "Damaged",
-    "History",
-    "add_run",
-    "bases",
-    "load_history",
-    "newest_comparable",
-    "open_history",
-    "run_files",
-]
-
 # How many candidates are looked at in search of one that has all cells of the head; then the best so far is taken.
 _SEARCHED = 20
-
-
-@dataclass(frozen=True)
-class History:
-    """All runs of a history, oldest first, and the files that could not be read."""
-
-    runs: tuple[Run, ...]
-    damaged: tuple[Damaged, ...]
 
 
 @dataclass(frozen=True)
@@ -87,25 +67,6 @@ def run_files(history_dir: Path) -> list[Path]:
     return sorted(files, key=lambda path: (path.name, path.parent))
 
 
-def load_history(place: Path | str | Store) -> History:
-    """Read all runs of a history. Damaged files are named, not raised."""
-    runs: list[Run] = []
-    damaged: list[Damaged] = []
-    store = open_history(place)
-    for entry, content in store.read(store.entries()):
-        try:
-            runs.append(_parsed(entry.path, content))
-        except TrackInputError as error:
-            damaged.append(Damaged(entry.name, entry.path, str(error)))
-    return History(tuple(sorted(runs, key=lambda run: run.path.name)), tuple(damaged))
-
-
-def _parsed(path: Path, content: bytes | TrackInputError) -> Run:
-    if isinstance(content, TrackInputError):
-        raise content
-    return run_of(path, content)
-
-
 def add_run(store: Store, path: Path) -> tuple[str, bool]:
     """Add a run file to a history; return its name there, and whether it is new.
 
@@ -147,7 +108,9 @@ def newest_comparable(
             continue
         try:
             _, content = next(store.read([entries[row.file]]))
-            return Baseline(_parsed(entries[row.file].path, content), reason, tuple(damaged), tables.note)
+            if isinstance(content, TrackInputError):
+                raise content
+            return Baseline(run_of(entries[row.file].path, content), reason, tuple(damaged), tables.note)
         except TrackInputError as error:
             damaged.append(Damaged(row.file, entries[row.file].path, str(error)))
     others = len(rows) + len(damaged)

@@ -10,10 +10,7 @@ import re
 from importlib import metadata
 from pathlib import Path
 
-from inflor_bench.git.repository import git_state
 from inflor_bench.record.origin import Machine
-
-__all__ = ["git_state", "machine", "versions"]
 
 _PACKAGES = ("inflor-bench", "torch", "torchvision", "numpy", "scipy", "pytest", "pytest-benchmark", "pydantic")
 

@@ -22,29 +22,10 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from inflor_bench.errors import OtherVersionError, TrackInputError
-from inflor_bench.files import parse_json, read_json, write_json
+from inflor_bench.files import parse_json, read_json
 from inflor_bench.record.origin import Git, Machine, Provenance
 from inflor_bench.record.schema import SCHEMA_VERSION, Record
 from inflor_bench.record.section import Absent
-
-__all__ = [
-    "EXTRA_KEY",
-    "CellEntry",
-    "CellResult",
-    "Run",
-    "cell_document",
-    "cell_slug",
-    "cells_dir",
-    "document_of",
-    "entries_of",
-    "foreign_benchmarks",
-    "merge_documents",
-    "read_run",
-    "run_name",
-    "run_of",
-    "run_path",
-    "write_json",
-]
 
 EXTRA_KEY = "inflor_bench"
 UNTIMED = "untimed"

@@ -17,9 +17,10 @@ from pytest_benchmark.fixture import BenchmarkFixture
 import inflor_bench
 from inflor_bench.cell.derived import derive
 from inflor_bench.cell.device_lock import no_lock
+from inflor_bench.git.repository import git_state
 from inflor_bench.record.costs import Latency
 from inflor_bench.record.origin import ModelDescription, Provenance
-from inflor_bench.record.provenance import git_state, machine, versions
+from inflor_bench.record.provenance import machine, versions
 from inflor_bench.record.run_file import cell_document
 from inflor_bench.record.schema import Record
 from inflor_bench.record.section import Absent, Section

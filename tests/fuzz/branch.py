@@ -16,8 +16,9 @@ from unittest.mock import patch
 
 from inflor_bench.errors import TrackInputError
 from inflor_bench.history.branch import HistoryBranch
+from inflor_bench.history.cache import Damaged, load_runs
 from inflor_bench.history.check import examine
-from inflor_bench.history.history import Damaged, add_run, load_history, newest_comparable
+from inflor_bench.history.history import add_run, newest_comparable
 from inflor_bench.record.run_file import Run
 from inflor_bench.reports.data.summaries import read_summaries
 from tests.fuzz import mutate
@@ -68,7 +69,7 @@ def read(path: Path, run: bytes, good: Run, repository: Path, number: int) -> No
     _write(repository, kind.decode(), content, run)
     before = sorted(repository.parent.iterdir())
     store = HistoryBranch(repository, _BRANCH)
-    loaded = load_history(store)
+    loaded = load_runs(store, None)
     if kind in (b"run", b"stored"):
         assert len(loaded.runs) + len(loaded.damaged) == 3, "a file is read, or named"
     found = newest_comparable(store, good)
@@ -90,7 +91,7 @@ def read(path: Path, run: bytes, good: Run, repository: Path, number: int) -> No
 def _change(store: HistoryBranch, good: Run, bad: Sequence[Damaged], number: int) -> None:
     if number % 5 == 0:
         add_run(store, good.path)
-        assert good.run_id in {run.run_id for run in load_history(store).runs}
+        assert good.run_id in {run.run_id for run in load_runs(store, None).runs}
     if number % 5 == 1 and bad:
         gone = {item.name for item in bad}
         store.set_aside([entry for entry in store.entries() if entry.name in gone])

@@ -24,7 +24,9 @@ from torch import nn
 
 from inflor_bench.errors import TrackInputError
 from inflor_bench.files import dumps
-from inflor_bench.history.history import load_history, newest_comparable
+from inflor_bench.history.cache import load_runs
+from inflor_bench.history.directory import HistoryDirectory
+from inflor_bench.history.history import newest_comparable
 from inflor_bench.measure.energy.user import read_models
 from inflor_bench.models.cards import model_card
 from inflor_bench.models.checkpoints import load_model, read_trained, weights_sha256
@@ -134,7 +136,7 @@ def _history(path: Path, out: Path, number: int) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content)
     history = machine.parent
-    loaded = load_history(history)
+    loaded = load_runs(HistoryDirectory(history), None)
     assert len(loaded.runs) + len(loaded.damaged) == 2, "a file is read, or named"
     newest_comparable(history, good)
     read_summaries(history, besides=good, cache=out / "moments")

@@ -10,8 +10,9 @@ import pytest
 from inflor_bench.errors import TrackInputError
 from inflor_bench.history import branch
 from inflor_bench.history.branch import HistoryBranch
+from inflor_bench.history.cache import load_runs
 from inflor_bench.history.directory import HistoryDirectory
-from inflor_bench.history.history import add_run, load_history, newest_comparable, open_history
+from inflor_bench.history.history import add_run, newest_comparable, open_history
 from inflor_bench.history.push import push
 from inflor_bench.record.run_file import read_run, run_name
 from tests.command import at_once
@@ -41,7 +42,7 @@ def run_file(directory, number, **changes):
 
 
 def ids(store):
-    return sorted(run.run_id for run in load_history(store).runs)
+    return sorted(run.run_id for run in load_runs(store, None).runs)
 
 
 @pytest.fixture
@@ -234,7 +235,7 @@ def test_git_merges_two_branches_that_each_added_runs(store, repository, tmp_pat
     repository.git("merge", "-q", "-m", "Merge", "theirs")  # a conflict would fail
     assert repository.git("status", "--porcelain") == ""
     assert ids(store) == [f"run{number}" for number in range(6)]
-    assert ids(repository.path) == ids(store), "the checkout is a history, too"
+    assert ids(HistoryDirectory(repository.path)) == ids(store), "the checkout is a history, too"
 
 
 def test_a_branch_that_is_checked_out_is_left_alone(store, repository, tmp_path):
@@ -289,13 +290,13 @@ def test_a_damaged_and_a_missing_object_are_named_and_the_rest_is_read(store, re
             path.unlink()
         else:
             path.write_bytes(b"x" * path.stat().st_size)
-    loaded = load_history(store)
+    loaded = load_runs(store, None)
     assert [run.run_id for run in loaded.runs] == ["run1", "run3"]
     assert [item.name for item in loaded.damaged] == [names[0], names[2]]
     assert all(f"{BRANCH}:{item.name}" in item.reason for item in loaded.damaged)
     assert add_run(store, run_file(tmp_path, 5))[1], "what is lost hinders nobody who adds"
     store.set_aside([entry for entry in store.entries() if entry.name in (names[0], names[2])])
-    loaded = load_history(store)
+    loaded = load_runs(store, None)
     assert ([run.run_id for run in loaded.runs], loaded.damaged) == (["run1", "run3", "run5"], ())
 
 
@@ -308,8 +309,8 @@ def test_a_git_that_hangs_while_it_reads_is_ended_and_the_files_are_named(store,
     git.chmod(0o755)
     monkeypatch.setenv("PATH", f"{git.parent}:{os.environ['PATH']}")
     monkeypatch.setattr(branch, "LIMIT_SECONDS", 0.5)
-    loaded = load_history(store)
-    assert ([item.name for item in loaded.damaged], loaded.runs) == (names, ())
+    loaded = load_runs(store, None)
+    assert ([item.name for item in loaded.damaged], loaded.runs) == (names, [])
 
 
 @pytest.mark.parametrize("tail", [b"", b"x\n" * 400])
@@ -323,7 +324,7 @@ def test_a_run_of_which_a_letter_changed_is_named_and_those_beside_it_are_read(s
         path.chmod(0o644)
         path.write_bytes(zlib.compress(changed))
     for _ in range(20):  # whether git has ended when the next file is asked for is chance
-        loaded = load_history(store)
+        loaded = load_runs(store, None)
         assert [run.run_id for run in loaded.runs] == ["run1", "run3", "run4"]
         assert [item.name for item in loaded.damaged] == [names[0], names[2]]
         assert all("git cannot read it" in item.reason for item in loaded.damaged)

@@ -8,8 +8,9 @@ import pytest
 
 from inflor_bench.errors import TrackInputError
 from inflor_bench.history import directory
+from inflor_bench.history.cache import load_runs
 from inflor_bench.history.directory import HistoryDirectory, is_run_file
-from inflor_bench.history.history import add_run, load_history, newest_comparable
+from inflor_bench.history.history import add_run, newest_comparable
 from inflor_bench.record.run_file import read_run, run_path
 from tests.command import at_once
 from tests.record.builders import make_git, make_machine, make_provenance, make_record, sha, write_run
@@ -18,6 +19,7 @@ ADD = """
 import sys
 from pathlib import Path
 from inflor_bench.history.history import add_run
+from inflor_bench.history.cache import load_runs
 from inflor_bench.history.directory import HistoryDirectory
 print("ready", flush=True)
 sys.stdin.readline()
@@ -61,7 +63,7 @@ def test_another_content_or_another_name_of_the_same_run_is_refused(store, tmp_p
     with pytest.raises(TrackInputError, match=r"damaged or truncated JSON.*--set-aside"):
         add_run(store, given(tmp_path, run_id="a_b"))
     (store.directory / name).write_bytes(before)
-    assert [run.run_id for run in load_history(store).runs] == ["a_b", "b"]
+    assert [run.run_id for run in load_runs(store, None).runs] == ["a_b", "b"]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +97,7 @@ def test_a_dirty_run_is_kept_and_is_no_baseline(store, tmp_path):
     dirty = make_git("c1").model_copy(update={"dirty": True, "diff_sha256": "0" * 64})
     assert add_run(store, given(tmp_path, run_id="r1", git=dirty))[1]
     head = read_run(given(tmp_path, run_id="head", git=make_git("c2", parent="c1")))
-    assert [run.git.dirty for run in load_history(store).runs] == [True]
+    assert [run.dirty for run in load_runs(store, None).runs] == [True]
     assert newest_comparable(store, head).run is None
 
 
@@ -103,17 +105,17 @@ def test_of_many_who_add_the_same_at_once_one_adds_it_and_all_are_told(store, tm
     files = [given(tmp_path, f"f{number}", run_id=f"r{number}") for number in range(8)]
     told = [out.split() for out in at_once(ADD, [(store.directory, *files)] * 3)]
     assert [[answers[place] for answers in told].count("True") for place in range(8)] == [1] * 8
-    assert [run.run_id for run in load_history(store).runs] == [f"r{number}" for number in range(8)]
+    assert [run.run_id for run in load_runs(store, None).runs] == [f"r{number}" for number in range(8)]
     assert not list(store.directory.rglob(".*")), "nothing is left of the writing"
 
 
 def test_a_name_that_is_no_text_is_still_a_file_of_the_history(store, tmp_path):
     store.directory.mkdir()
     (store.directory / os.fsdecode(b"\xff.json")).write_text("{")
-    loaded = load_history(store)
+    loaded = load_runs(store, None)
     assert [item.name for item in loaded.damaged] == ["\\xff.json"]
     assert list(store.set_aside(store.entries()).values()) == ["damaged/\\xff.json"]
-    assert load_history(store).damaged == ()
+    assert load_runs(store, None).damaged == ()
 
 
 def test_setting_aside_never_overwrites(store):

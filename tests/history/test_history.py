@@ -4,7 +4,9 @@ import pytest
 
 from inflor_bench.errors import TrackInputError
 from inflor_bench.git.repository import git_state
-from inflor_bench.history.history import load_history, newest_comparable, run_files
+from inflor_bench.history.cache import load_runs
+from inflor_bench.history.directory import HistoryDirectory
+from inflor_bench.history.history import newest_comparable, run_files
 from inflor_bench.record.origin import Git
 from inflor_bench.record.run_file import Run, read_run, run_path
 from inflor_bench.record.section import Absent
@@ -52,6 +54,10 @@ def chosen(history, head, repository=None):
     return baseline.run and baseline.run.run_id
 
 
+def loaded(history):
+    return load_runs(HistoryDirectory(history.path), None)
+
+
 def commits(repository, *names):
     states = []
     for name in names:
@@ -67,7 +73,7 @@ def test_an_empty_history(history, tmp_path):
     assert "there is no directory and no branch" in baseline.reason
     history.path.mkdir()
     assert "holds no other run" in newest_comparable(history.path, head).reason
-    assert load_history(history.path).runs == ()
+    assert loaded(history).runs == []
     (tmp_path / "file").write_text("")
     with pytest.raises(TrackInputError, match="is not a directory"):
         newest_comparable(tmp_path / "file", head)
@@ -80,7 +86,7 @@ def test_files_are_oldest_first_and_only_run_files(history):
     (machine / ".temporary.json").write_text("{")
     (machine / "x.damaged").write_text("{")
     assert run_files(history.path) == [run.path for run in runs]
-    assert [run.run_id for run in load_history(history.path).runs] == ["run1", "run2", "run3"]
+    assert [run.run_id for run in loaded(history).runs] == ["run1", "run2", "run3"]
 
 
 def test_the_run_itself_is_no_baseline(history):
@@ -133,8 +139,7 @@ def test_other_branches_come_last(history, repository):
     baseline = newest_comparable(history.path, head, repository=repository.path)
     assert baseline.run.run_id == "run2"
     assert "git says that this commit does not stand on it" in baseline.reason
-    [own] = [run for run in load_history(history.path).runs if run.run_id == head.run_id]
-    comparison = judge(baseline.run, own)
+    comparison = judge(baseline.run, read_run(head.path))
     assert "does not say" in comparison.shown, "and without the repository nobody knows"
 
 
@@ -234,8 +239,8 @@ def test_a_damaged_file_is_named_and_the_next_one_is_taken(history, repository, 
     [damaged] = baseline.damaged
     assert damaged.path == victim.path
     assert str(victim.path) in damaged.reason
-    loaded = load_history(history.path)
-    assert ([run.run_id for run in loaded.runs], len(loaded.damaged)) == (["run1", "run3"], 1)
+    listing = loaded(history)
+    assert ([run.run_id for run in listing.runs], len(listing.damaged)) == (["run1", "run3"], 1)
 
 
 def test_a_wholly_damaged_history_is_not_an_empty_one(history, tmp_path):
@@ -327,7 +332,7 @@ def test_a_cache_changes_no_choice(history, repository, tmp_path):
         dirty = {"dirty": True, "diff_sha256": "0" * 64} if index % 3 == 2 else {}
         neurons = ("soft",) if index % 4 == 1 else ("soft", "hard")
         history.add(state.model_copy(update=dirty), machine=("here", "there")[index % 2], neurons=neurons)
-    for run in load_history(history.path).runs:
+    for run in map(read_run, run_files(history.path)):
         plain = newest_comparable(history.path, run, repository=repository.path)
         cached = newest_comparable(history.path, run, repository=repository.path, cache=tmp_path / "cache")
         assert (cached.run and cached.run.run_id, cached.reason) == (plain.run and plain.run.run_id, plain.reason)

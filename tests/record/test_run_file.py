@@ -4,7 +4,8 @@ import pytest
 from pytest_benchmark.storage.file import FileStorage
 
 from inflor_bench.errors import TrackInputError
-from inflor_bench.record.run_file import EXTRA_KEY, cell_slug, merge_documents, read_run, run_path, write_json
+from inflor_bench.files import write_json
+from inflor_bench.record.run_file import EXTRA_KEY, cell_slug, merge_documents, read_run, run_path
 from inflor_bench.record.schema import SECTIONS
 from inflor_bench.record.section import Absent
 from inflor_bench.verdict.export import bencher_metric_format, github_action_benchmark

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from inflor_bench.errors import TrackInputError
-from inflor_bench.record.run_file import write_json
+from inflor_bench.files import write_json
 from tests.peers.benchmark.comparison import compare
 from tests.peers.benchmark.plan import Plan
 from tests.peers.benchmark.show import show
