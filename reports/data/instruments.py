@@ -10,7 +10,7 @@ from inflor_bench.record.section import Absent
 from inflor_bench.reports.data.cells import ReportCell, absent
 from inflor_bench.reports.data.format import percent, si, significant
 from inflor_bench.reports.data.table_entries import none
-from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, text, text_columns
+from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, quantity_table, text, text_columns
 
 
 def power_table(cell: ReportCell) -> Table | None:
@@ -18,9 +18,8 @@ def power_table(cell: ReportCell) -> Table | None:
     section = cell.record.power
     if isinstance(section, Absent):
         return None
-    rows = [Row([text(label), datum]) for label, datum in (*_power(section), *_derived(cell.record))]
-    columns = [Column("Quantity", numeric=False), Column("Value")]
-    return Table("power", f"Measured energy, by {section.meter} on {section.device}", columns, rows)
+    caption = f"Measured energy, by {section.meter} on {section.device}"
+    return quantity_table("power", caption, Column("Value"), (*_power(section), *_derived(cell.record)))
 
 
 def _power(section: Power) -> Iterator[tuple[str, Datum]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from markupsafe import Markup
@@ -112,6 +112,11 @@ def number(value: float | None, shown: Callable[[float], str], reason: str, labe
 def text_columns(*heads: str) -> list[Column]:
     """Columns of words under these heads."""
     return [Column(head, numeric=False) for head in heads]
+
+
+def quantity_table(name: str, caption: str, value: Column, entries: Iterable[tuple[str, Datum]]) -> Table:
+    """A row a quantity: what it is called, and its value."""
+    return Table(name, caption, [*text_columns("Quantity"), value], [Row([text(label), d]) for label, d in entries])
 
 
 def csv_text(table: Table) -> str:

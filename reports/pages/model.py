@@ -14,7 +14,17 @@ from inflor_bench.reports.data import table_entries
 from inflor_bench.reports.data.cells import Missing, ReportCell, absent, layers_of
 from inflor_bench.reports.data.format import integer, share, si, significant
 from inflor_bench.reports.data.instruments import conditions_table, power_table
-from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, number, text, text_columns
+from inflor_bench.reports.data.tables import (
+    Column,
+    Datum,
+    Row,
+    Table,
+    missing,
+    number,
+    quantity_table,
+    text,
+    text_columns,
+)
 from inflor_bench.reports.data.text import layer_mark
 from inflor_bench.reports.pages.explanation import explanation_table, formula, notes, prices
 from inflor_bench.reports.pages.model_plots import figures_of
@@ -289,6 +299,6 @@ def _memory(cell: ReportCell) -> Table | None:
         ("parameters", section.parameter_bytes),
     )
     kind = {"host_peak_rss": "host memory", "cuda_peak_allocated": "GPU memory"}[section.kind]
-    rows = [Row([text(label), Datum(si(value, "B"), value)]) for label, value in values]
-    columns = [Column("Quantity", numeric=False), Column("Size", "B")]
-    return Table("memory", f"Peak {kind} while a batch of {section.batch_size} runs", columns, rows)
+    entries = ((label, Datum(si(value, "B"), value)) for label, value in values)
+    caption = f"Peak {kind} while a batch of {section.batch_size} runs"
+    return quantity_table("memory", caption, Column("Size", "B"), entries)

@@ -13,7 +13,7 @@ from inflor_bench.record.section import Absent
 from inflor_bench.reports.data.cells import ReportCell, absent, layers_of
 from inflor_bench.reports.data.format import percent, si, significant
 from inflor_bench.reports.data.layers import QUANTITIES, LayerChange
-from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, text
+from inflor_bench.reports.data.tables import Column, Datum, Row, Table, number, quantity_table, text
 from inflor_bench.reports.data.text import layer_mark
 from inflor_bench.reports.draw import figures, model_figures, palette
 from inflor_bench.reports.draw.canvas import Drawing
@@ -191,18 +191,11 @@ def _latency(cell: ReportCell, heading: str, section: Latency) -> _Drawn:
     ]
     if section.inferences_per_second:
         quantities.append(("time per inference, sustained", 1 / section.inferences_per_second))
-    rows = [
-        Row(
-            [
-                text(label),
-                missing("needs more rounds" if label[0] == "p" else "not recorded")
-                if v is None
-                else Datum(si(v, "s"), v),
-            ]
-        )
+    entries = (
+        (label, number(v, lambda s: si(s, "s"), "needs more rounds" if label[0] == "p" else "not recorded"))
         for label, v in quantities
-    ]
-    table = Table("latency-data", "Latency", [Column("Quantity", numeric=False), Column("Time", "s")], rows)
+    )
+    table = quantity_table("latency-data", "Latency", Column("Time", "s"), entries)
     if len(cell.result.rounds) < 2:
         return f"{caption} The single rounds are not in the run, so there is no curve.", None, table
     drawing = model_figures.latency_distribution(

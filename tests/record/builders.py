@@ -200,28 +200,30 @@ def _synops(samples: int, steps: int, neurons: list[int], spikes: list[int], spi
                 unit_share=1.0 if unit else 0.01,
             )
         )
+    return make_synops(samples, layers)
+
+
+def make_synops(samples: int, layers: list[counted.SynopLayer]) -> counted.Synops:
+    """Operations of these layers, with their sum."""
     keys = ("ac", "mac", "dense", "dense_padded")
     total = counted.SynopCounts(**{key: sum(getattr(layer, key) for layer in layers) for key in keys})
     return counted.Synops(samples=samples, total=total, layers=layers)
 
 
 def _neuron_ops(samples: int, steps: int, neurons: list[int], spikes: list[int]) -> counted.NeuronOps:
-    layers = []
-    for layer, size, fired in zip(LAYERS, neurons, spikes, strict=True):
-        updates = samples * steps * size
-        layers.append(
-            counted.NeuronOpsLayer(
-                name=f"{layer}.lif",
-                reset="soft",
-                mpr=True,
-                updates=updates,
-                leak_multiplies=updates,
-                integrate_adds=updates,
-                compares=updates,
-                reset_operations=fired * steps,
-            )
-        )
+    layers = [
+        make_neuron_ops_layer(f"{layer}.lif", samples * steps * size, fired * steps)
+        for layer, size, fired in zip(LAYERS, neurons, spikes, strict=True)
+    ]
     return counted.NeuronOps(samples=samples, layers=layers)
+
+
+def make_neuron_ops_layer(
+    name: str, updates: int, resets: int, *, reset: str = "soft", mpr: bool = True
+) -> counted.NeuronOpsLayer:
+    """A layer whose neurons leak, integrate and compare once an update."""
+    each = dict.fromkeys(("updates", "leak_multiplies", "integrate_adds", "compares"), updates)
+    return counted.NeuronOpsLayer(name=name, reset=reset, mpr=mpr, reset_operations=resets, **each)
 
 
 def _information(samples: int, steps: int, neurons: list[int], spikes: list[int]) -> counted.Information:

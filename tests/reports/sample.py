@@ -17,7 +17,7 @@ from inflor_bench.record import costs, counted, origin, schema
 from inflor_bench.record.run_file import CellEntry, CellResult, Run, document_of
 from inflor_bench.record.schema import Record
 from inflor_bench.record.section import Absent
-from tests.record.builders import make_git, make_latency, make_record
+from tests.record.builders import make_git, make_latency, make_neuron_ops_layer, make_record, make_synops
 
 ENERGY = (
     ("horowitz45-fp32", 4.6e-12, 0.9e-12, "Horowitz, ISSCC 2014, 10.1109/ISSCC.2014.6757323; 45 nm, 32-bit float"),
@@ -174,19 +174,9 @@ def record(
                 rectified=phi,
             )
         )
-        sites_seen = count * timesteps * SAMPLES
-        updates.append(
-            counted.NeuronOpsLayer(
-                name=layer,
-                reset="hard" if neuron.startswith("hard") else "soft",
-                mpr=neuron.endswith("mpr"),
-                updates=sites_seen,
-                leak_multiplies=sites_seen,
-                integrate_adds=sites_seen,
-                compares=sites_seen,
-                reset_operations=sum(per_step),
-            )
-        )
+        reset = "hard" if neuron.startswith("hard") else "soft"
+        seen = count * timesteps * SAMPLES
+        updates.append(make_neuron_ops_layer(layer, seen, sum(per_step), reset=reset, mpr=neuron.endswith("mpr")))
     synops = []
     for index, (site, kind, inputs, outputs, side, taps) in enumerate(sites):
         steps_here = 1 if index == 0 else timesteps
@@ -209,9 +199,6 @@ def record(
                 unit_share=None if plain else 1.0,
             )
         )
-    total = counted.SynopCounts(
-        **{k: sum(getattr(s, k) for s in synops) for k in ("ac", "mac", "dense", "dense_padded")}
-    )
     energies = []
     for model, mac, ac, source in ENERGY:
         joules = {s.name: (mac * s.mac + ac * s.ac) / SAMPLES for s in synops}
@@ -226,7 +213,7 @@ def record(
         provenance=provenance,
         accuracy=counted.Accuracy.from_bits(bits),
         spikes=counted.Spikes(samples=SAMPLES, layers=spike_layers) if spiking else _none("an ANN has no spikes"),
-        synops=counted.Synops(samples=SAMPLES, total=total, layers=synops),
+        synops=make_synops(SAMPLES, synops),
         neuron_ops=counted.NeuronOps(samples=SAMPLES, layers=updates)
         if spiking
         else _none("an ANN has no spiking neurons"),
