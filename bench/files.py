@@ -10,6 +10,7 @@ import secrets
 import shutil
 import socket
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -224,14 +225,12 @@ def sync_directory(directory: Path) -> None:
             os.close(descriptor)
 
 
-class writable(contextlib.AbstractContextManager["writable"]):  # noqa: N801 - reads as a statement
+@contextlib.contextmanager
+def writable(directory: Path) -> Iterator[None]:
     """Turn an OSError in the block into one sentence that names the directory."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-
-    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
-        if isinstance(error, OSError):
-            raise TrackInputError(
-                f"{self.directory}: cannot be written ({error.strerror or error}); give a writable output directory."
-            ) from None
+    try:
+        yield
+    except OSError as error:
+        raise TrackInputError(
+            f"{directory}: cannot be written ({error.strerror or error}); give a writable output directory."
+        ) from None

@@ -25,10 +25,10 @@ def deploy(model: nn.Module) -> nn.Module:
     """Return a copy in evaluation mode, with normalisation folded into the convolutions, no MPR, in the faster layouts.
 
     In evaluation mode a batch norm is a multiply and an add for each channel, which the convolution before it can
-    carry; tdBN is one too (`models.networks.tdbn`). The MPR fixes the firing level, so that it never changes a spike
-    (`models.functional.fire`). Sums are rounded differently from the trained form: a membrane within about 1e-7 of the
-    firing level may fall on its other side. The memory layout goes by the channels alone (`_WIDE`): one that a
-    timing chose would change the rounding, and with it spikes, from run to run.
+    carry; tdBN is one too (`models.networks.tdbn`). The MPR is for training (`models.functional.fire`). Sums are
+    rounded differently from the trained form: a membrane within about 1e-7 of the firing level may fall on its other
+    side. The memory layout goes by the channels alone (`_WIDE`): one that a timing chose would change the rounding, and
+    with it spikes, from run to run.
 
     Raises:
         ModelInputError: a normalisation does not follow a convolution, so that it cannot be folded.

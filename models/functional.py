@@ -154,7 +154,7 @@ def lif(
         current: synaptic input after normalisation, [T, N, ...], floating point.
         decay: share of the membrane that is carried from step to step; 1.0 integrates and fires without a leak.
         reset: "hard" or "soft".
-        mpr: rectify the membrane before firing; changes the gradient alone, never a spike.
+        mpr: rectify the membrane before firing; changes the gradient alone (see `fire`).
         threshold: firing level; the comparison is strict.
         reset_by: what the soft reset subtracts (see `after_reset`).
 

@@ -18,8 +18,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 ROOT = Path(__file__).parents[1]
 FORKS = multiprocessing.get_context("forkserver")
 # What a training, a run and its report import, sooner or later.
@@ -182,6 +183,15 @@ def told(done: subprocess.CompletedProcess[str]) -> list[str]:
     """The lines of standard error, but for what is said of the machine: a test beside this one, no compiler."""
     of_the_machine = "waiting until another measurement", "compiler was found"
     return [line for line in done.stderr.splitlines() if not any(words in line for words in of_the_machine)]
+
+
+def wait_for(condition: Callable[[], T], seconds: float = 600) -> T:
+    """Ask again and again until the answer is true, and return it."""
+    until = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < until, "it did not come"
+        time.sleep(0.05)
+    return value
 
 
 def hear_ctrl_c() -> None:

@@ -17,7 +17,7 @@ def section(kind: type[S], value: Any) -> S | Absent:
     """The section that holds a measured dataclass of the same field names, or the reason why there is none."""
     if isinstance(value, Unavailable):
         return Absent(status="unavailable", reason=value.reason)
-    return kind.model_validate({key: _plain(item) for key, item in asdict(value).items()})
+    return kind.model_validate(asdict(value))
 
 
 def attempt(kind: type[S], measure: Callable[[], Any]) -> S | Absent:
@@ -26,11 +26,3 @@ def attempt(kind: type[S], measure: Callable[[], Any]) -> S | Absent:
         return section(kind, measure())
     except MeasureInputError as error:
         return Absent(status="failed", reason=str(error))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -31,7 +32,6 @@ from inflor_bench.measure.power import FULL, QUICK, device_lost, measure_power, 
 from inflor_bench.measure.unavailable import Unavailable
 from inflor_bench.record.costs import Latency, LatencyPoint, LatencyVariant, Memory, Power, Rounds
 from inflor_bench.record.section import Absent, Section
-from inflor_bench.run.harness import time_rounds
 from inflor_bench.run.settings import MeasureSettings, Variant
 
 TIMED_SECTIONS = ("latency", "memory", "power")
@@ -108,7 +108,11 @@ def rounds_section(seconds: list[float]) -> Rounds:
 
 
 def _time_rounds(benchmark: BenchmarkFixture, turn: Turn, rounds: int) -> list[float]:
-    """Time by pytest-benchmark, which can be used once a test: an error is kept until it is done."""
+    """The seconds of each round by pytest-benchmark, without its own warm-up.
+
+    It can be used once a test, so an error is kept until it is done.
+    """
+    harness: Any = benchmark
     errors: list[Exception] = []
 
     def call() -> None:
@@ -118,10 +122,10 @@ def _time_rounds(benchmark: BenchmarkFixture, turn: Turn, rounds: int) -> list[f
             except Exception as error:
                 errors.append(error)
 
-    seconds = time_rounds(benchmark, call, rounds, before=turn.before)
+    harness.pedantic(call, setup=turn.before, rounds=rounds, iterations=1, warmup_rounds=0)
     if errors:
         raise errors[0]
-    return seconds
+    return list(harness.stats.stats.data)
 
 
 @dataclass

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from inflor_bench.doctor.check import Check
 
 
 def doctor() -> None:
@@ -18,22 +23,23 @@ def doctor() -> None:
     probe = Probe()
     try:
         for check in quick_checks():
-            console.print(_row(check.name, check.verdict, check.text, check.remedy))
+            console.print(_row(check))
         with terminal().status("asking torch and the data sets"):
             slow = careful("torch", probe.checks)
         for check in slow:
-            console.print(_row(check.name, check.verdict, check.text, check.remedy))
+            console.print(_row(check))
     finally:
         probe.close()
 
 
-def _row(name: str, verdict: str, text: str, remedy: str) -> Table:
+def _row(check: Check) -> Table:
     row = Table.grid(padding=(0, 2))
     row.add_column(width=4)
     row.add_column(width=10)
     row.add_column(overflow="fold")
-    said = Text(text)
-    if remedy:
-        said.append(f"\n-> {remedy}", style="bold")
-    row.add_row(Text(verdict, style={"yes": "green", "no": "red", "mind": "yellow"}[verdict]), name, said)
+    said = Text(check.text)
+    if check.remedy:
+        said.append(f"\n-> {check.remedy}", style="bold")
+    style = {"yes": "green", "no": "red", "mind": "yellow"}[check.verdict]
+    row.add_row(Text(check.verdict, style=style), check.name, said)
     return row

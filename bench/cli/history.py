@@ -76,21 +76,8 @@ def list_runs(
     store = _there(place, branch)
     runs = _loaded(store).runs[::-1]
     if as_json:
-        documents = [
-            {
-                "file": run.file,
-                "run_id": run.run_id,
-                "created": run.created,
-                "sha": run.sha,
-                "branch": run.branch,
-                "message": run.message,
-                "machine": run.machine,
-                "cells": run.cells,
-                "dirty": run.dirty,
-            }
-            for run in runs
-        ]
-        typer.echo(json.dumps(documents, indent=1))
+        keys = ("file", "run_id", "created", "sha", "branch", "message", "machine", "cells", "dirty")
+        typer.echo(json.dumps([{key: getattr(run, key) for key in keys} for run in runs], indent=1))
         return
     if not runs:
         typer.echo(f"{store.title} holds no run that can be read.")

@@ -13,7 +13,7 @@ from rich.text import Text
 from inflor_bench.errors import TrackInputError
 from inflor_bench.history.cache import load_runs
 from inflor_bench.history.directory import Store
-from inflor_bench.record.rows import RecordRow, RunRow, rows_of
+from inflor_bench.record.rows import RecordRow, rows_of
 from inflor_bench.record.run_file import Run, read_run, run_of
 from inflor_bench.record.section import Absent
 from inflor_bench.text import plain
@@ -41,7 +41,7 @@ def find(store: Store, wanted: str, cache: Path | None) -> Run:
     if not found:
         raise TrackInputError(f"{store.title}: holds no run {plain(wanted)!r}; `inflor-bench history list` names them.")
     if len(found) > 1:
-        names = ", ".join(_told(run) for run in found[-_NAMED:])
+        names = ", ".join(plain(run.file) for run in found[-_NAMED:])
         more = f" and {len(found) - _NAMED} older" if len(found) > _NAMED else ""
         raise TrackInputError(f"{store.title}: {plain(wanted)!r} means {len(found)} runs ({names}{more}); give one.")
     entry = next((entry for entry in store.entries() if entry.name == found[0].file), None)
@@ -51,10 +51,6 @@ def find(store: Store, wanted: str, cache: Path | None) -> Run:
     if isinstance(content, TrackInputError):
         raise content
     return run_of(entry.path, content)
-
-
-def _told(run: RunRow) -> str:
-    return plain(run.file)
 
 
 def print_run(run: Run, console: Console) -> None:

@@ -84,7 +84,7 @@ def measure(
         name=name or f"{target} on {given.data.name}",
         inputs="",
         timed=given.timed,
-        dataset=given.data.model_dump(),
+        dataset=given.data,
         said=Said(
             axis=time_axis,
             timesteps=timesteps,

@@ -51,7 +51,7 @@ def run(
     from inflor_bench.history.history import newest_comparable
     from inflor_bench.record.run_file import read_run
     from inflor_bench.run.judge import judge_here, summarise
-    from inflor_bench.run.run import Where, run_suite
+    from inflor_bench.run.run import run_suite
     from inflor_bench.terminal import say, terminal
 
     runs = out / "runs"
@@ -62,7 +62,8 @@ def run(
         runs,
         sources,
         options.command_line(),
-        where=Where(seconds, ray),
+        timeout=seconds,
+        ray=ray,
         shard=part,
         watch=watch,
         only=only,

@@ -6,15 +6,15 @@ A run file is untrusted: the command line in it is never run. Networks that were
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from pydantic import ValidationError
 
 from inflor_bench.cell.name import Cell
-from inflor_bench.errors import SuiteInputError
-
-if TYPE_CHECKING:
-    from inflor_bench.record.run_file import Run
-    from inflor_bench.record.schema import Record
-    from inflor_bench.run.suite import Suite, TrainingSettings
+from inflor_bench.errors import ModelInputError, SuiteInputError
+from inflor_bench.record.run_file import Run
+from inflor_bench.record.schema import Record
+from inflor_bench.run.suite import Suite, TrainingSettings
 
 
 def suite_of(run: Run) -> tuple[Suite, list[str]]:
@@ -23,10 +23,6 @@ def suite_of(run: Run) -> tuple[Suite, list[str]]:
     Raises:
         SuiteInputError: no cell can be repeated, or the settings or recipes are none of this program's.
     """
-    from pydantic import ValidationError
-
-    from inflor_bench.run.suite import Suite
-
     cells: list[dict[str, Any]] = []
     training: dict[str, TrainingSettings] = {}
     left_out: list[str] = []
@@ -82,11 +78,7 @@ def recipe_of(path: Path, record: Record) -> TrainingSettings:
     Raises:
         SuiteInputError: there is none.
     """
-    from pydantic import ValidationError
-
-    from inflor_bench.errors import ModelInputError
-    from inflor_bench.models.recipe import RECIPES
-    from inflor_bench.run.suite import TrainingSettings
+    from inflor_bench.models.recipe import RECIPES  # here, because it imports torch
 
     values: dict[str, Any] = record.provenance.weights.recipe if record.provenance.weights else {}
     given = {name: values[name] for name in TrainingSettings.model_fields if name in values and name != "recipe"}

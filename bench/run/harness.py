@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import torch
-from pytest_benchmark.fixture import BenchmarkFixture
 
 import inflor_bench
 from inflor_bench.cell.derived import derive
@@ -53,18 +52,6 @@ class _Defects:
 
     def pytest_internalerror(self, excrepr: object) -> None:
         terminal().print(str(excrepr))
-
-
-def time_rounds(
-    benchmark: BenchmarkFixture, call: Callable[[], object], rounds: int, before: Callable[[], object] | None = None
-) -> list[float]:
-    """Time a call by pytest-benchmark, once a round and without its own warm-up; return the seconds of each round.
-
-    `before` is called before each round and is not timed.
-    """
-    harness: Any = benchmark
-    harness.pedantic(call, setup=before, rounds=rounds, iterations=1, warmup_rounds=0)
-    return list(harness.stats.stats.data)
 
 
 def make_record(

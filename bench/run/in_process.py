@@ -21,7 +21,7 @@ from inflor_bench.cell.scaling import time_cell
 from inflor_bench.cell.timing import not_timed, timing_device
 from inflor_bench.measure.energy import EnergyModel, energy_models
 from inflor_bench.record.origin import Provenance
-from inflor_bench.record.schema import SECTIONS, Record
+from inflor_bench.record.schema import SECTIONS
 from inflor_bench.record.section import Absent, Section
 from inflor_bench.run.harness import make_record, run_benchmarks, run_document
 from inflor_bench.run.settings import MeasureSettings
@@ -133,23 +133,17 @@ class CellRun:
             yield
         self._send(("go on", None))
 
-    def store(self, cell: str, prepared: Prepared, sections: Mapping[str, Section]) -> None:
-        """Send off the record of a measured cell."""
-        self._store(make_record(cell, prepared.description, self._provenance(prepared), sections))
+    def store(self, cell: str, prepared: Prepared | None, sections: Mapping[str, Section]) -> None:
+        """Send off the record of a cell; `prepared` is None where its network could not be had."""
+        description, provenance = describe(self._planned[cell]), self._work.provenance
+        if prepared is not None:
+            description = prepared.description
+            provenance = provenance.model_copy(update={"dataset": prepared.data, "weights": prepared.weights})
+        record = make_record(cell, description, provenance, sections)
+        self._send(("cell", run_document(record, self._request)))
 
     def store_absent(
         self, cell: str, status: Literal["skipped", "failed"], reason: str, prepared: Prepared | None = None
     ) -> None:
         """Send off a record that says why nothing was measured."""
-        description = prepared.description if prepared else describe(self._planned[cell])
-        absent = dict.fromkeys(SECTIONS, Absent(status=status, reason=reason))
-        self._store(make_record(cell, description, self._provenance(prepared), absent))
-
-    def _provenance(self, prepared: Prepared | None) -> Provenance:
-        found = self._work.provenance
-        if prepared is None:
-            return found
-        return found.model_copy(update={"dataset": prepared.data, "weights": prepared.weights})
-
-    def _store(self, record: Record) -> None:
-        self._send(("cell", run_document(record, self._request)))
+        self.store(cell, prepared, dict.fromkeys(SECTIONS, Absent(status=status, reason=reason)))

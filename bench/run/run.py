@@ -39,17 +39,6 @@ class Outcome:
         return self.exit_code == pytest.ExitCode.INTERRUPTED
 
 
-@dataclass(frozen=True)
-class Where:
-    """How cells are run: at most `timeout` seconds each (None: as long as they take), and by Ray at an address.
-
-    `ray` "" is a Ray of this machine's own, None none: the cells are run here.
-    """
-
-    timeout: float | None = None
-    ray: str | None = None
-
-
 def run_suite(
     suite: Suite,
     planned: Sequence[PlannedCell],
@@ -57,26 +46,27 @@ def run_suite(
     sources: Sources,
     command: Sequence[str],
     *,
-    where: Where | None = None,
+    timeout: float | None = None,
+    ray: str | None = None,
     shard: Shard | None = None,
     only: str = "*",
     watch: bool = False,
 ) -> Outcome:
     """Measure the planned cells, those of the suite that match `only` and are the shard's, into one run file in `out`.
 
-    Runs that were killed earlier are finished first, with the cells that they had measured. `watch` shows power and
-    clocks meanwhile.
+    Runs that were killed earlier are finished first, with the cells that they had measured. A cell takes at most
+    `timeout` seconds (None: as long as it takes). `ray` is the address of a Ray that runs the cells: "" starts one on
+    this machine, None has them run here. `watch` shows power and clocks meanwhile.
 
     Raises:
         TrackInputError: `out` cannot be written.
         MeasureInputError: the suite's models of energy cannot be read.
         SuiteInputError: the suite asks for a GPU, and there is none; or Ray cannot be reached.
     """
-    where = where or Where()
-    if watch and where.ray is not None:
+    if watch and ray is not None:
         raise SuiteInputError("--watch shows the power of this machine, and Ray may measure on others: leave it out.")
     models = energy_models(suite.energy_models)
-    device = "cpu" if where.ray is not None else str(timing_device(suite.measure))
+    device = "cpu" if ray is not None else str(timing_device(suite.measure))
     recovered = tuple(recover_unfinished(out))
     asked = {
         "counted_on": "cpu",
@@ -91,26 +81,29 @@ def run_suite(
     work = Work(suite, tuple(planned), sources, provenance, watch)
     with open_run(out, provenance) as run:
         landing = Landing(run, Progress([entry.cell.name for entry in planned], terminal()))
-        exit_code = _measured(work, models, where, landing)
+        exit_code = _measured(work, models, landing, timeout, ray)
         disturbed = tuple(entry for entry in planned if entry.cell.name in landing.disturbed)
         if disturbed and suite.measure.profile == "full" and exit_code != pytest.ExitCode.INTERRUPTED:
             names = [entry.cell.name for entry in disturbed]
             terminal().print(f"Other processes disturbed {len(names)} of {len(planned)} cells: timed once more")
             again = Landing(run, Progress(names, terminal()), anew=True)
-            if _measured(replace(work, planned=disturbed), models, where, again) == pytest.ExitCode.INTERRUPTED:
+            work = replace(work, planned=disturbed)
+            if _measured(work, models, again, timeout, ray) == pytest.ExitCode.INTERRUPTED:
                 exit_code = int(pytest.ExitCode.INTERRUPTED)
         path = run.finish() if landing.stored else None
     return Outcome(path, exit_code, tuple(landing.bad_input), recovered)
 
 
-def _measured(work: Work, models: Sequence[EnergyModel], where: Where, landing: Landing) -> int:
+def _measured(
+    work: Work, models: Sequence[EnergyModel], landing: Landing, timeout: float | None, ray: str | None
+) -> int:
     """Measure cells where they are to be run, and return pytest's exit code."""
-    if where.ray is not None:
+    if ray is not None:
         from inflor_bench.run.cluster.cells import measure_on_ray
 
-        return measure_on_ray(work, models, where.ray, where.timeout, landing.receive)
-    if where.timeout is not None:
-        return measure_stoppable(work, where.timeout, landing.receive)
+        return measure_on_ray(work, models, ray, timeout, landing.receive)
+    if timeout is not None:
+        return measure_stoppable(work, timeout, landing.receive)
     return measure_cells(work, landing.receive, models)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
@@ -11,7 +10,7 @@ from statistics import mean, stdev
 import numpy as np
 
 from inflor_bench.cell.name import Cell
-from inflor_bench.verdict.statistics import PairedChange, mcnemar
+from inflor_bench.verdict.statistics import PairedChange, mcnemar, paired_t
 
 EXPLANATION = (
     "Accuracy on the whole test set after the last epoch, in %; the spread is the standard deviation over the seeds.",
@@ -96,10 +95,5 @@ def _p(value: float | None) -> str:
 
 def p_of_seeds(changes: Sequence[PairedChange]) -> float | None:
     """The two-sided p-value of Student's paired t test on the differences of accuracy; None where all are equal."""
-    from scipy.stats import ttest_1samp
-
     differences = [change.difference for change in changes]
-    if len(set(differences)) < 2:
-        return None
-    value = float(ttest_1samp(differences, 0.0).pvalue)
-    return value if math.isfinite(value) else None
+    return paired_t(differences)[1] if len(set(differences)) > 1 else None

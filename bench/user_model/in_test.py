@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from inflor_bench.cache import cache_directory
-from inflor_bench.cell.device_lock import DeviceBusyError, device_lock
 from inflor_bench.cell.timing import not_timed
 from inflor_bench.errors import InputError, MeasureInputError
 from inflor_bench.history.history import Baseline, newest_comparable
@@ -31,7 +30,6 @@ from inflor_bench.record.schema import Record
 from inflor_bench.record.section import Absent, Section
 from inflor_bench.run.harness import make_record, run_document, run_provenance
 from inflor_bench.run.settings import MeasureSettings
-from inflor_bench.terminal import waited_for
 from inflor_bench.text import one_line
 from inflor_bench.user_model.counting import count
 from inflor_bench.user_model.description import describe_model, models_of_energy, provenance_of
@@ -201,11 +199,7 @@ class Efficiency:
         benchmark = self.request.getfixturevalue("benchmark")
         if benchmark.disabled:
             return not_timed(Absent(status="unavailable", reason="not_timed: pytest-benchmark is disabled here."))
-        try:
-            with device_lock(inputs.device, lambda: waited_for(inputs.device)):
-                return time_model(benchmark, drive, inputs, settings)
-        except DeviceBusyError as error:
-            return not_timed(Absent(status="unavailable", reason=str(error)))
+        return time_model(benchmark, drive, inputs, settings)
 
 
 def _described(inputs: Tensor, labels: Tensor | None) -> DatasetProvenance:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,17 +27,20 @@ def measure_model(request: Request, inputs: Inputs, seconds: float | None = None
 
     with tempfile.TemporaryDirectory(prefix="inflor-bench-") as name:
         directory = Path(name)
-        files = [str(directory / file) for file in ("request.json", "answer.json")]
+        asked, answered = directory / "request.json", directory / "answer.json"
         save_file(inputs.tensors, directory / "inputs.safetensors")
-        replace(request, inputs=str(directory / "inputs.safetensors")).write(Path(files[0]))
+        request = request.model_copy(update={"inputs": str(directory / "inputs.safetensors")})
+        asked.write_text(request.model_dump_json(), "utf-8")
         try:
-            done = subprocess.run(python("-m", "inflor_bench.user_model", *files), check=False, timeout=seconds)
+            done = subprocess.run(
+                python("-m", "inflor_bench.user_model", str(asked), str(answered)), check=False, timeout=seconds
+            )
         except subprocess.TimeoutExpired:
             raise SuiteInputError(
                 f"{request.target}: it took longer than --timeout {seconds:g} (s) and was stopped: give it more time."
             ) from None
-        if Path(files[1]).exists():
-            return Answer.read(Path(files[1]))
+        if answered.exists():
+            return Answer.model_validate_json(answered.read_bytes())
     if done.returncode in (130, -signal.SIGINT):
         raise KeyboardInterrupt
     how = how_it_ended(done.returncode)

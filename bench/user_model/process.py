@@ -15,17 +15,15 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from inflor_bench.cell.device_lock import DeviceBusyError, device_lock
-from inflor_bench.cell.timing import not_timed
 from inflor_bench.errors import MeasureInputError, SuiteInputError, TrackInputError
 from inflor_bench.measure.running.drive import Drive
 from inflor_bench.measure.running.recognise import recognise
 from inflor_bench.record.open_run import OpenRun, open_run, recover_unfinished
-from inflor_bench.record.origin import DatasetProvenance, Provenance
+from inflor_bench.record.origin import Provenance
 from inflor_bench.record.section import Absent, Section
 from inflor_bench.run.harness import make_record, run_benchmarks, run_document, run_provenance
 from inflor_bench.run.watch import WatchPlugin
-from inflor_bench.terminal import terminal, waited_for
+from inflor_bench.terminal import terminal
 from inflor_bench.user_model.counting import count
 from inflor_bench.user_model.description import describe_model, models_of_energy, provenance_of
 from inflor_bench.user_model.request import Answer, Request
@@ -35,12 +33,12 @@ from inflor_bench.user_model.timing import time_model
 
 def main(request_file: str, answer_file: str) -> None:
     """Do what a request asks and write the answer, also where the input is refused."""
-    request = Request.read(Path(request_file))
+    request = Request.model_validate_json(Path(request_file).read_bytes())
     try:
         answer = measure(request)
     except (MeasureInputError, SuiteInputError, TrackInputError) as error:
-        answer = Answer(None, [str(error)], [])
-    answer.write(Path(answer_file))
+        answer = Answer(run=None, bad_input=[str(error)], recovered=[])
+    Path(answer_file).write_text(answer.model_dump_json(), "utf-8")
 
 
 def measure(request: Request) -> Answer:
@@ -61,8 +59,7 @@ def measure(request: Request) -> Answer:
     plan = recognise(model, few, request.said, timed_input=request.timed)
     out = Path(request.out)
     recovered = [str(path) for path in recover_unfinished(out)]
-    dataset = DatasetProvenance.model_validate(request.dataset)
-    provenance = provenance_of(run_provenance(out, request.command, str(floating.device)), model, dataset)
+    provenance = provenance_of(run_provenance(out, request.command, str(floating.device)), model, request.dataset)
     with open_run(out, provenance) as run:
         plugin = ModelRun(request, Drive(model, plan), inputs, tensors.get("labels"), provenance, run)
         watch = [WatchPlugin(plugin.device, terminal())] if request.watch else []
@@ -72,7 +69,7 @@ def measure(request: Request) -> Answer:
         raise KeyboardInterrupt
     if path is None:
         plugin.bad_input.append(f"{request.target} was not measured: what stands above is a defect of this program.")
-    return Answer(str(path) if path else None, plugin.bad_input, recovered)
+    return Answer(run=str(path) if path else None, bad_input=plugin.bad_input, recovered=recovered)
 
 
 class ModelRun:
@@ -94,7 +91,7 @@ class ModelRun:
         self.stored = False
         self._labels, self._name = labels, request.name
         self._total = inputs.shape[int(request.timed)]
-        self._dataset, self._provenance, self._run = request.dataset["name"], provenance, run
+        self._dataset, self._provenance, self._run = request.dataset.name, provenance, run
         self._console = terminal()
         self._request: Any = None
 
@@ -122,11 +119,7 @@ class ModelRun:
 
     def time(self) -> dict[str, Section]:
         """Latency, memory and power, by section."""
-        try:
-            with device_lock(self.device, lambda: waited_for(self.device)):
-                return time_model(self._request.getfixturevalue("benchmark"), self.drive, self._inputs, self._settings)
-        except DeviceBusyError as error:
-            return not_timed(Absent(status="unavailable", reason=str(error)))
+        return time_model(self._request.getfixturevalue("benchmark"), self.drive, self._inputs, self._settings)
 
     def store(self, sections: dict[str, Section]) -> None:
         """Write the record."""

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from pydantic import BaseModel
 
 from inflor_bench.measure.running.declared import Said
+from inflor_bench.record.origin import DatasetProvenance
 from inflor_bench.run.settings import MeasureSettings
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(BaseModel):
     """One model to measure.
 
     Attributes:
         target: file.py:factory or package.module:factory.
         name: the record's name.
         inputs: safetensors file with `inputs` [N, ...], or [T, N, ...] where `timed`; and maybe `labels` [N].
-        dataset: what the record says of the inputs, as a `DatasetProvenance`.
+        dataset: what the record says of the inputs.
         said: what was said of time, state, neurons and outputs.
         measure: how latency, memory and power are measured. seed: of the random numbers that the factory draws.
         watch: whether to show power and clocks meanwhile.
@@ -29,7 +26,7 @@ class Request:
     name: str
     inputs: str
     timed: bool
-    dataset: dict[str, Any]
+    dataset: DatasetProvenance
     said: Said
     measure: MeasureSettings
     seed: int
@@ -37,32 +34,10 @@ class Request:
     out: str
     command: list[str]
 
-    def write(self, path: Path) -> None:
-        """Write to a file."""
-        values = {**vars(self), "said": asdict(self.said), "measure": self.measure.model_dump()}
-        path.write_text(json.dumps(values), "utf-8")
 
-    @classmethod
-    def read(cls, path: Path) -> Request:
-        """Read what `write` wrote."""
-        values = json.loads(path.read_text("utf-8"))
-        values["said"] = Said(**values["said"])
-        return cls(**{**values, "measure": MeasureSettings.model_validate(values["measure"])})
-
-
-@dataclass(frozen=True)
-class Answer:
+class Answer(BaseModel):
     """The run file, None where there is none; what was wrong with the input; earlier runs that were finished."""
 
     run: str | None
     bad_input: list[str]
     recovered: list[str]
-
-    def write(self, path: Path) -> None:
-        """Write to a file."""
-        path.write_text(json.dumps(asdict(self)), "utf-8")
-
-    @classmethod
-    def read(cls, path: Path) -> Answer:
-        """Read what `write` wrote."""
-        return cls(**json.loads(path.read_text("utf-8")))

@@ -9,17 +9,22 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
+from inflor_bench.cell.device_lock import DeviceBusyError, device_lock
 from inflor_bench.cell.timing import Pass, not_timed, time_pass
 from inflor_bench.errors import MeasureInputError
 from inflor_bench.measure.running.drive import Drive
 from inflor_bench.record.section import Absent, Section
 from inflor_bench.run.settings import MeasureSettings
+from inflor_bench.terminal import waited_for
 
 
 def time_model(
     benchmark: BenchmarkFixture, drive: Drive, inputs: Tensor, settings: MeasureSettings
 ) -> dict[str, Section]:
-    """Latency, memory and power on the first of `inputs`, [N, ...] or [T, N, ...]. A model that fails says why."""
+    """Latency, memory and power on the first of `inputs`, [N, ...] or [T, N, ...], with the device for itself.
+
+    Where they cannot be had, because the model fails or the device stays busy, the sections say why.
+    """
 
     def vary(size: int | None, timesteps: int | None) -> Pass | Absent:
         batch = inputs.narrow(axis, 0, min(settings.batch_size if size is None else size, inputs.shape[axis]))
@@ -37,9 +42,12 @@ def time_model(
     usual = vary(None, None)
     assert isinstance(usual, Pass)
     try:
-        return time_pass(benchmark, drive.model, inputs.device, settings, usual, vary).sections
+        with device_lock(inputs.device, lambda: waited_for(inputs.device)):
+            return time_pass(benchmark, drive.model, inputs.device, settings, usual, vary).sections
     except MeasureInputError as error:
         return not_timed(Absent(status="failed", reason=str(error)))
+    except DeviceBusyError as error:
+        return not_timed(Absent(status="unavailable", reason=str(error)))
 
 
 def _forward(drive: Drive, arguments: list[Tensor]) -> Callable[[], None]:

@@ -2,16 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 from inflor_bench.metrics import Metric
 from inflor_bench.record.counted import Accuracy
 from inflor_bench.record.schema import Record
 from inflor_bench.record.section import Absent
 from inflor_bench.verdict.findings import Finding, Pair, Verdict
-from inflor_bench.verdict.statistics import mcnemar, paired_interval, two_proportions, unpaired_interval
+from inflor_bench.verdict.statistics import (
+    PairedChange,
+    mcnemar,
+    paired_interval,
+    two_proportions,
+    unpaired_interval,
+)
 
 ALPHA = 0.005
 # A change whose interval stays within one point either way is none; where the interval is wider, one cannot tell.
 MARGIN = 0.01
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An accuracy minus that of the base, a share, with its 95 % interval and p-value.
+
+    `change` is that of the same samples, by McNemar's test; None where the samples are others, and the test Fisher's.
+    """
+
+    value: float
+    interval: tuple[float, float]
+    p_value: float
+    change: PairedChange | None
+
+
+def difference_of(base: Accuracy, head: Accuracy, *, same_data: bool) -> Difference:
+    """Return how the accuracy of the head differs: paired by sample where the data and their number are the same."""
+    value = head.value - base.value
+    if same_data and base.n == head.n:
+        change = mcnemar(base.unpack(), head.unpack())
+        return Difference(value, paired_interval(change), change.p_value, change)
+    sides = (base.correct, base.n), (head.correct, head.n)
+    return Difference(value, unpaired_interval(*sides), two_proportions(*sides), None)
 
 
 def compare_accuracy(pair: Pair, metric: Metric, base: Accuracy, head: Accuracy) -> Finding:
@@ -19,23 +51,18 @@ def compare_accuracy(pair: Pair, metric: Metric, base: Accuracy, head: Accuracy)
     if pair.same_data is False:
         reason = "measured on different data"
         return pair.finding(metric.name, "not_comparable", reason, base=base.value, head=head.value)
-    difference = head.value - base.value
     retrained = "; retrained" if pair.retrained else ""
-    values = {"base": base.value, "head": head.value, "change": difference}
-    if pair.same_data and base.n == head.n:
-        if base.bits == head.bits:
-            # Nothing is left to chance here, so this is no test: it must not dilute the tests of the other cells.
-            return pair.finding(metric.name, "same", f"the same predictions{retrained}", **values)
-        change = mcnemar(base.unpack(), head.unpack())
-        p_value, interval = change.p_value, paired_interval(change)
-        words = f"McNemar p = {p_value:.2g}; {change.gained} gained, {change.lost} lost"
-    else:
-        sides = (base.correct, base.n), (head.correct, head.n)
-        p_value, interval = two_proportions(*sides), unpaired_interval(*sides)
-        words = f"unpaired, Fisher p = {p_value:.2g}"
-    reason = f"{points(difference)} ({words}){retrained}"
-    floor = metric.by_chance if pair.retrained else None
-    return pair.finding(metric.name, "same", reason, **values, p_value=p_value, interval=interval, floor=floor)
+    values: dict[str, Any] = {"base": base.value, "head": head.value, "change": head.value - base.value}
+    if pair.same_data and base.n == head.n and base.bits == head.bits:
+        # Nothing is left to chance here, so this is no test: it must not dilute the tests of the other cells.
+        return pair.finding(metric.name, "same", f"the same predictions{retrained}", **values)
+    found = difference_of(base, head, same_data=bool(pair.same_data))
+    words = f"unpaired, Fisher p = {found.p_value:.2g}"
+    if found.change is not None:
+        words = f"McNemar p = {found.p_value:.2g}; {found.change.gained} gained, {found.change.lost} lost"
+    reason = f"{points(found.value)} ({words}){retrained}"
+    values |= {"p_value": found.p_value, "interval": found.interval}
+    return pair.finding(metric.name, "same", reason, **values, floor=metric.by_chance if pair.retrained else None)
 
 
 def compare_card(cell: str, record: Record) -> Finding | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -39,22 +39,7 @@ from inflor_bench.verdict.instruments import Interleaved, compare_pairs, compare
 from inflor_bench.verdict.seeds import compare_seeds
 from inflor_bench.verdict.significance import decide
 
-__all__ = ["VERDICTS", "Comparison", "Finding", "Rules", "Verdict", "judge", "judge_in"]
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What a comparison rests on besides the two runs.
-
-    Attributes:
-        accepted: Regressions that somebody accepted.
-        interleaved: What pairs of processes measured, by cell.
-        ancestries: What is known of the ancestry of base and head; None is what the runs themselves say.
-    """
-
-    accepted: Sequence[Accepted] = ()
-    interleaved: Mapping[str, Interleaved] = field(default_factory=dict)
-    ancestries: tuple[Ancestry, Ancestry] | None = None
+__all__ = ["VERDICTS", "Comparison", "Finding", "Verdict", "judge", "judge_in"]
 
 
 @dataclass(frozen=True)
@@ -89,30 +74,43 @@ class Comparison:
         return 1 if self.regressions else 0
 
 
-def judge(base: Run | None, head: Run, rules: Rules | None = None) -> Comparison:
+def judge(
+    base: Run | None,
+    head: Run,
+    accepted: Sequence[Accepted] = (),
+    interleaved: Mapping[str, Interleaved] | None = None,
+    ancestries: tuple[Ancestry, Ancestry] | None = None,
+) -> Comparison:
     """Judge a run by the one that it should not be worse than, None where there is none, and by its suite's budgets.
 
     It depends on nothing but its arguments: every command that judges calls it, through `judge_in`.
+
+    Args:
+        base: The run that it is compared with.
+        head: The run to judge.
+        accepted: Regressions that somebody accepted.
+        interleaved: What pairs of processes measured, by cell.
+        ancestries: What is known of the ancestry of base and head; None is what the runs themselves say.
     """
-    rules = rules or Rules()
+    timed = interleaved or {}
     cards = [card for name, result in head.cells.items() if (card := compare_card(name, result.record))]
     if base is None:
         found = _sorted([*cards, *check_budgets(head, {}, (), "there is no base")])
         return Comparison(None, head, found, {}, _notes(base, head))
-    known = rules.ancestries or (stored_ancestry(base.git), stored_ancestry(head.git))
+    known = ancestries or (stored_ancestry(base.git), stored_ancestry(head.git))
     stands = standing(row_of(base, base.path.name), row_of(head, head.path.name), known[1])
     shown = None if stands.gates else stands.reason
     pairs = [Pair(name, base.cells[name], result) for name, result in head.cells.items() if name in base.cells]
     findings = [finding for name in {*base.cells, *head.cells} if (finding := _lonely(name, base, head))]
     for pair in pairs:
-        findings += _compare_cell(pair, rules.interleaved.get(pair.cell))
+        findings += _compare_cell(pair, timed.get(pair.cell))
     findings = decide([*findings, *compare_seeds(pairs, findings)])
     if shown is not None:
         findings = [_shown(finding) for finding in findings]
     before = {name: result.record for name, result in base.cells.items()}
     no_ratio = None if shown is None else f"the base is {shown}"
     findings += [*cards, *check_budgets(head, before, findings, no_ratio)]
-    judged = _sorted(apply_accepted(findings, rules.accepted, *known))
+    judged = _sorted(apply_accepted(findings, accepted, *known))
     sentences = {pair.cell: _sentence(pair, judged) for pair in pairs}
     return Comparison(base, head, judged, sentences, _notes(base, head, shown), shown)
 
@@ -126,7 +124,7 @@ def judge_in(
 ) -> Comparison:
     """Judge by what git knows, in the repository of this directory, of the ancestry of both runs."""
     known = [known_ancestry(run.git, repository) for run in (base or head, head)]
-    return judge(base, head, Rules(accepted, interleaved or {}, (known[0], known[1])))
+    return judge(base, head, accepted, interleaved, (known[0], known[1]))
 
 
 def _sorted(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 _EXACT = 20
+_CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
@@ -49,19 +50,19 @@ def mcnemar(base: np.ndarray, head: np.ndarray) -> PairedChange:
     return PairedChange(base.size, gained, lost, float(binomtest(gained, gained + lost, 0.5).pvalue))
 
 
-def paired_interval(change: PairedChange, confidence: float = 0.95) -> tuple[float, float]:
-    """Return the interval of a paired difference of accuracies, a share (Agresti and Min, Stat. Med. 2005).
+def paired_interval(change: PairedChange) -> tuple[float, float]:
+    """Return the 95 % interval of a paired difference of accuracies, a share (Agresti and Min, Stat. Med. 2005).
 
     It is Wald's with half a sample added to each of the four cells, which also covers where nothing changed.
     """
     n = change.n + 2
     gained, lost = change.gained + 0.5, change.lost + 0.5
     centre = (gained - lost) / n
-    spread = _z(confidence) * math.sqrt(gained + lost - (gained - lost) ** 2 / n) / n
+    spread = _z(_CONFIDENCE) * math.sqrt(gained + lost - (gained - lost) ** 2 / n) / n
     return max(-1.0, centre - spread), min(1.0, centre + spread)
 
 
-def wilson(correct: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+def wilson(correct: int, n: int, confidence: float = _CONFIDENCE) -> tuple[float, float]:
     """Return the interval of a proportion (Wilson, JASA 1927).
 
     Raises:
@@ -78,14 +79,14 @@ def wilson(correct: int, n: int, confidence: float = 0.95) -> tuple[float, float
     return (0.0 if correct == 0 else (centre - spread) / scale, 1.0 if correct == n else (centre + spread) / scale)
 
 
-def unpaired_interval(base: tuple[int, int], head: tuple[int, int], confidence: float = 0.95) -> tuple[float, float]:
-    """Return the interval of head minus base for two (correct, n) (Newcombe, Stat. Med. 1998, method 10).
+def unpaired_interval(base: tuple[int, int], head: tuple[int, int]) -> tuple[float, float]:
+    """Return the 95 % interval of head minus base for two (correct, n) (Newcombe, Stat. Med. 1998, method 10).
 
     It joins the two Wilson intervals.
     """
     shares = base[0] / base[1], head[0] / head[1]
-    base_low, base_high = wilson(*base, confidence)
-    head_low, head_high = wilson(*head, confidence)
+    base_low, base_high = wilson(*base)
+    head_low, head_high = wilson(*head)
     difference = shares[1] - shares[0]
     low = difference - math.hypot(shares[1] - head_low, base_high - shares[0])
     high = difference + math.hypot(head_high - shares[1], shares[0] - base_low)
@@ -144,8 +145,8 @@ def signed_rank(differences: Sequence[float]) -> float:
     return float(wilcoxon(moved, alternative="two-sided", method="exact" if exact else "auto").pvalue)
 
 
-def paired_t(differences: Sequence[float], confidence: float = 0.95) -> tuple[float, float, tuple[float, float]]:
-    """Return the mean of differences of pairs, Student's two-sided p-value that it is 0, and the interval of the mean.
+def paired_t(differences: Sequence[float]) -> tuple[float, float, tuple[float, float]]:
+    """Return the mean of differences of pairs, Student's two-sided p-value that it is 0, and the mean's 95 % interval.
 
     Differences that are all the same leave nothing to chance: the p-value is 0, or 1 where all are 0.
 
@@ -160,14 +161,14 @@ def paired_t(differences: Sequence[float], confidence: float = 0.95) -> tuple[fl
     from scipy.stats import ttest_1samp
 
     test = ttest_1samp(differences, 0.0)
-    low, high = test.confidence_interval(confidence)
+    low, high = test.confidence_interval(_CONFIDENCE)
     return mean, float(test.pvalue), (float(low), float(high))
 
 
 def ratio_of_medians(
-    base: Sequence[float], head: Sequence[float], *, confidence: float = 0.95, resamples: int = 2000, seed: int = 0
+    base: Sequence[float], head: Sequence[float], *, resamples: int = 2000, seed: int = 0
 ) -> tuple[float, tuple[float, float]]:
-    """Return median(head) / median(base) and its percentile bootstrap interval; the seed makes it repeatable.
+    """Return median(head) / median(base) and its 95 % percentile bootstrap interval; the seed makes it repeatable.
 
     Raises:
         ValueError: A sample is empty, or the median of the base is not positive.
@@ -180,7 +181,7 @@ def ratio_of_medians(
     generator = np.random.default_rng(seed)
     old, new = (_resampled_medians(values, resamples, generator) for values in samples)
     with np.errstate(divide="ignore", invalid="ignore"):
-        low, high = np.nanquantile(new / old, [(1 - confidence) / 2, (1 + confidence) / 2])
+        low, high = np.nanquantile(new / old, [(1 - _CONFIDENCE) / 2, (1 + _CONFIDENCE) / 2])
     return float(np.median(samples[1]) / np.median(samples[0])), (float(low), float(high))
 
 

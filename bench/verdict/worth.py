@@ -22,7 +22,7 @@ from inflor_bench.measure.energy import ENERGY_MODELS, Bits, EnergyModel, at_bit
 from inflor_bench.record.counted import NeuronOps, NeuronOpsLayer, SynopLayer, Synops
 from inflor_bench.record.schema import Record
 from inflor_bench.record.section import Absent
-from inflor_bench.verdict.statistics import mcnemar, paired_interval, two_proportions, unpaired_interval
+from inflor_bench.verdict.accuracy import Difference, difference_of
 
 _OLD = "the file was written before all was kept that memory is priced by: measure again"
 
@@ -88,26 +88,6 @@ class Priced:
 
 
 @dataclass(frozen=True)
-class Difference:
-    """Accuracy of the spiking network minus that of its twin, a share with its 95 % interval, and the p-value.
-
-    `paired` is McNemar's test, on the same samples; else it is Fisher's.
-    """
-
-    value: float
-    low: float
-    high: float
-    p_value: float
-    paired: bool
-
-    def __str__(self) -> str:
-        size = f"{100 * abs(self.value):.2g} points {'less' if self.value < 0 else 'more'} accurate"
-        test = "McNemar" if self.paired else "other samples, Fisher"
-        interval = f"{100 * self.low:+.2g} to {100 * self.high:+.2g} points"
-        return f"{size if self.value else 'as accurate'} ({test} p = {self.p_value:.2g}; {interval})"
-
-
-@dataclass(frozen=True)
 class Worth:
     """A spiking network against its twin, or against a bound where `twin` is None. `left_out`: models, and why."""
 
@@ -131,7 +111,7 @@ class Worth:
             against = "a bound, the dense quantised twin of the same layers"
         else:
             against = self.twin
-            parts.append("not compared for accuracy" if self.accuracy is None else str(self.accuracy))
+            parts.append("not compared for accuracy" if self.accuracy is None else _accurate(self.accuracy))
         return f"{self.spiking} against {against}: {'; '.join(parts)}."
 
 
@@ -145,6 +125,14 @@ def _said(one: Priced, bound: bool) -> str:
     if whole.break_even > 1:
         return f"{said}; would at any firing rate)"
     return f"{said}; {'does' if whole.pays else 'would'} below {whole.break_even:.3g})"
+
+
+def _accurate(found: Difference) -> str:
+    size = f"{100 * abs(found.value):.2g} points {'less' if found.value < 0 else 'more'} accurate"
+    test = "other samples, Fisher" if found.change is None else "McNemar"
+    low, high = found.interval
+    interval = f"{100 * low:+.2g} to {100 * high:+.2g} points"
+    return f"{size if found.value else 'as accurate'} ({test} p = {found.p_value:.2g}; {interval})"
 
 
 def worth(
@@ -321,12 +309,7 @@ def _difference(spiking: Record, twin: Record) -> Difference | None:
     if isinstance(ours, Absent) or isinstance(other, Absent):
         return None
     data = [record.provenance.dataset for record in (spiking, twin)]
-    value = ours.value - other.value
-    if data[0] and data[1] and data[0].sha256 == data[1].sha256 and ours.n == other.n:
-        change = mcnemar(other.unpack(), ours.unpack())
-        return Difference(value, *paired_interval(change), change.p_value, paired=True)
-    sides = (other.correct, other.n), (ours.correct, ours.n)
-    return Difference(value, *unpaired_interval(*sides), two_proportions(*sides), paired=False)
+    return difference_of(other, ours, same_data=bool(data[0] and data[1] and data[0].sha256 == data[1].sha256))
 
 
 def twins(records: Sequence[Record]) -> list[tuple[Record, Record]]:

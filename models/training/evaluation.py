@@ -15,10 +15,10 @@ EVALUATION_BATCH = 500
 
 
 @torch.inference_mode()
-def evaluate(model: nn.Module, dataset: Dataset, split: Samples, batch_size: int = EVALUATION_BATCH) -> Tensor:
+def evaluate(model: nn.Module, dataset: Dataset, split: Samples) -> Tensor:
     """One boolean a sample, [N]: whether the model, in evaluation mode, predicts its label."""
-    bits = [predictions(model(dataset.normalise(images))) == labels for images, labels in split.batches(batch_size)]
-    return torch.cat(bits)
+    batches = split.batches(EVALUATION_BATCH)
+    return torch.cat([predictions(model(dataset.normalise(images))) == labels for images, labels in batches])
 
 
 @torch.inference_mode()

@@ -34,6 +34,20 @@ def steady(seconds):
     return lambda cell, call: seconds
 
 
+EVEN = steady(1.0)
+
+
+def noisy(cell, call):
+    """Steady where the cell is x, else undecided for long."""
+    return 1.0 if cell == "x" else (1.0, 1.05, 0.96, 1.02, 0.99)[call % 5]
+
+
+def sides(base=EVEN, head=EVEN, **of_head):
+    """The calls of both sides, and the two, of the levels given."""
+    calls = []
+    return calls, Side("base", calls, base), Side("head", calls, head, **of_head)
+
+
 def run(base, head, cells=("x", "y"), keep=None, **arguments):
     timers = {"base": base, "head": head}
     arguments.setdefault("progress", lambda *_: None)
@@ -56,8 +70,8 @@ class Clock:
 
 
 def test_pairs_of_the_base_alone_come_first_and_then_the_sides_take_turns_in_going_first():
-    calls = []
-    run(Side("base", calls, steady(1.0)), Side("head", calls, steady(1.0)))
+    calls, *both = sides()
+    run(*both)
     order = [name for name, _ in calls]
     assert order[: 2 * SAME_PAIRS] == ["base"] * 2 * SAME_PAIRS
     turns = order[2 * SAME_PAIRS :]
@@ -65,8 +79,8 @@ def test_pairs_of_the_base_alone_come_first_and_then_the_sides_take_turns_in_goi
 
 
 def test_each_side_keeps_its_own_rounds_whoever_went_first():
-    calls = []
-    found = run(Side("base", calls, steady(1.0)), Side("head", calls, steady(2.0)))
+    _, *both = sides(head=steady(2.0))
+    found = run(*both)
     for pairs in (found["x"].pairs["latency"], found["x"].pairs["latency/neurons"]):
         base, head = pairs.medians()
         assert max(base) < 1.1
@@ -79,9 +93,8 @@ def test_each_side_keeps_its_own_rounds_whoever_went_first():
 
 
 def test_a_cell_that_is_decided_is_not_timed_again_while_another_goes_on():
-    calls = []
-    noisy = lambda cell, call: 1.0 if cell == "x" else (1.0, 1.05, 0.96, 1.02, 0.99)[call % 5]  # noqa: E731
-    run(Side("base", calls, noisy), Side("head", calls, noisy))
+    calls, *both = sides(noisy, noisy)
+    run(*both)
     after = [cells for _, cells in calls[2 * SAME_PAIRS :]]
     assert set(after[: 2 * QUIET]) == {("x", "y")}
     assert after[2 * QUIET :]
@@ -90,19 +103,16 @@ def test_a_cell_that_is_decided_is_not_timed_again_while_another_goes_on():
 
 
 def test_all_rounds_so_far_are_kept_after_every_pair_so_that_ctrl_c_loses_only_the_one_it_hit():
-    calls, kept = [], []
+    kept = []
 
     def level(cell, call):
         if call == 2 * SAME_PAIRS + 6:
             raise KeyboardInterrupt
         return 1.0
 
+    _, *both = sides(level, level)
     with pytest.raises(KeyboardInterrupt):
-        run(
-            Side("base", calls, level),
-            Side("head", calls, level),
-            keep=lambda rounds: kept.append(copy.deepcopy(rounds)),
-        )
+        run(*both, keep=lambda rounds: kept.append(copy.deepcopy(rounds)))
     assert len(kept) == SAME_PAIRS + 2
     assert [len(rounds["same"]["x"]["latency"]["base"]) for rounds in kept[:SAME_PAIRS]] == [1, 2, 3, 4, 5]
     assert kept[0]["pairs"] == {}
@@ -111,8 +121,8 @@ def test_all_rounds_so_far_are_kept_after_every_pair_so_that_ctrl_c_loses_only_t
 
 
 def test_a_cell_that_a_side_cannot_time_says_which_and_why():
-    calls = []
-    found = run(Side("base", calls, steady(1.0)), Side("head", calls, steady(1.0), failing="KeyError: 'x'"))
+    calls, *both = sides(failing="KeyError: 'x'")
+    found = run(*both)
     assert found["x"].failed == "the head cannot be timed: KeyError: 'x'"
     assert len(calls) == 2 * SAME_PAIRS + 2
 
@@ -136,15 +146,14 @@ def test_a_process_that_dies_leaves_the_reason_and_what_was_kept():
 
 
 def test_a_part_that_only_one_side_has_is_left_out():
-    calls = []
-    found = run(Side("base", calls, steady(1.0)), Side("head", calls, steady(1.0), parts=False))
+    _, *both = sides(parts=False)
+    found = run(*both)
     assert set(found["x"].pairs) == {"latency"}
 
 
 def test_where_it_is_is_told_before_every_pair_with_the_cells_that_are_open():
-    calls, told = [], []
-    noisy = lambda cell, call: 1.0 if cell == "x" else (1.0, 1.05, 0.96, 1.02, 0.99)[call % 5]  # noqa: E731
-    run(Side("base", calls, noisy), Side("head", calls, noisy), progress=lambda *said: told.append((len(calls), *said)))
+    (calls, *both), told = sides(noisy, noisy), []
+    run(*both, progress=lambda *said: told.append((len(calls), *said)))
     assert [count for count, *_ in told] == list(range(0, len(calls), 2))
     assert told[0] == (0, f"A/A pair 1 of {SAME_PAIRS} of the base", ("x", "y"))
     first = told[SAME_PAIRS]
@@ -156,10 +165,13 @@ def test_where_it_is_is_told_before_every_pair_with_the_cells_that_are_open():
 NEIGHBOURS = (1.0, 1.4, 0.8, 1.5, 1.1, 0.7, 1.3, 0.9, 1.6)
 
 
+def loud(cell, call):
+    return NEIGHBOURS[call % len(NEIGHBOURS)]
+
+
 def test_a_machine_that_hides_10_percent_is_left_after_the_first_look_with_the_reason():
-    calls = []
-    level = lambda cell, call: NEIGHBOURS[call % len(NEIGHBOURS)]  # noqa: E731
-    found = run(Side("base", calls, level), Side("head", calls, level), cells=("x",))["x"]
+    calls, *both = sides(loud, loud)
+    found = run(*both, cells=("x",))["x"]
     assert len(calls) == 2 * (SAME_PAIRS + QUIET)
     assert len(found.pairs["latency"]) == QUIET
     assert found.failed is None
@@ -168,11 +180,8 @@ def test_a_machine_that_hides_10_percent_is_left_after_the_first_look_with_the_r
 
 
 def test_what_is_slower_than_such_a_machine_hides_is_followed_up_until_it_is_decided():
-    calls = []
-    level = lambda cell, call: NEIGHBOURS[call % len(NEIGHBOURS)]  # noqa: E731
-    found = run(
-        Side("base", calls, level), Side("head", calls, lambda cell, call: 9 * level(cell, call)), cells=("x",)
-    )["x"]
+    _, *both = sides(loud, lambda cell, call: 9 * loud(cell, call))
+    found = run(*both, cells=("x",))["x"]
     assert len(found.pairs["latency"]) == REJECTS
     assert found.stopped is None
 
@@ -180,44 +189,40 @@ def test_what_is_slower_than_such_a_machine_hides_is_followed_up_until_it_is_dec
 def test_more_tests_make_a_decision_take_more_pairs():
     counts = []
     for cells in ("a", "abcdefghijklmnopqrst"):
-        calls = []
-        slower = Side("head", calls, lambda cell, call: 2.0 + 0.01 * call)
-        run(Side("base", calls, steady(1.0)), slower, tuple(cells))
+        calls, *both = sides(head=lambda cell, call: 2.0 + 0.01 * call)
+        run(*both, tuple(cells))
         counts.append(len(calls) // 2 - SAME_PAIRS)
     assert counts[0] == REJECTS < counts[1]
 
 
 def test_pairs_end_in_time_and_what_is_open_says_so():
-    calls = []
-    level = lambda cell, call: (1.0, 1.05, 0.96, 1.02, 0.99)[call % 5]  # noqa: E731
+    calls, *both = sides(noisy, noisy)
     clock = Clock(calls, BUDGET_SECONDS / 2 / (SAME_PAIRS + 8.5))  # a pair is two answers
-    found = run(Side("base", calls, level), Side("head", calls, level), cells=("x",), clock=clock)["x"]
+    found = run(*both, cells=("y",), clock=clock)["y"]
     assert len(found.pairs["latency"]) == 8
     assert found.stopped == "stopped after 8 pairs: the 10 minutes that pairs get are spent"
 
 
 def test_more_cells_get_more_time():
-    calls = []
+    calls, *both = sides()
     cells = tuple("abcdef")
     seconds = BUDGET_SECONDS_OF_A_CELL * len(cells) / 2 / (SAME_PAIRS + QUIET + 0.5)
     assert seconds * 2 * SAME_PAIRS > BUDGET_SECONDS / 2
-    found = run(Side("base", calls, steady(1.0)), Side("head", calls, steady(1.0)), cells, clock=Clock(calls, seconds))
+    found = run(*both, cells, clock=Clock(calls, seconds))
     assert all(len(of.pairs["latency"]) == QUIET and of.stopped is None for of in found.values())
 
 
 def test_where_the_first_look_cannot_be_reached_in_time_it_ends_after_two_pairs_as_too_noisy():
-    calls = []
-    sides = Side("base", calls, steady(1.0)), Side("head", calls, steady(1.0))
-    found = run(*sides, cells=("x",), clock=Clock(calls, BUDGET_SECONDS / 20))["x"]
+    calls, *both = sides()
+    found = run(*both, cells=("x",), clock=Clock(calls, BUDGET_SECONDS / 20))["x"]
     assert len(calls) == 4
     assert found.failed == found.stopped
     assert found.stopped == "stopped: a pair takes 60 s now, and the 10 minutes that pairs get are too few for 9 more"
 
 
 def test_a_first_pair_that_takes_long_is_no_reason_to_end():
-    calls = []
-    sides = Side("base", calls, steady(1.0)), Side("head", calls, steady(1.0))
-    found = run(*sides, cells=("x",), clock=lambda: 200.0 * (len(calls) > 0) + 10.0 * len(calls))["x"]
+    calls, *both = sides()
+    found = run(*both, cells=("x",), clock=lambda: 200.0 * (len(calls) > 0) + 10.0 * len(calls))["x"]
     assert (len(found.pairs["latency"]), found.stopped) == (QUIET, None)
 
 

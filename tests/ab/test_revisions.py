@@ -12,6 +12,7 @@ from inflor_bench.ab.revisions import checked_out, environment, frozen, python_f
 from inflor_bench.errors import SuiteInputError
 from inflor_bench.git.repository import git_state
 from tests.command import call
+from tests.refusal import one_sentence
 
 PROJECT = '[project]\nname = "mine"\ndependencies = [{}]\n'
 
@@ -153,9 +154,8 @@ def test_a_commit_has_every_name_that_git_knows(repository):
 @pytest.mark.parametrize("name", ["nothing", "--help", "HEAD~9", "", "HEAD:a.txt"])
 def test_an_unknown_commit_is_one_sentence(repository, name):
     repository.commit("one", a="1")
-    with pytest.raises(SuiteInputError, match="is no commit of this repository: name one that is") as error:
+    with one_sentence(SuiteInputError, "is no commit of this repository: name one that is"):
         resolve(repository.path, name)
-    assert "\n" not in str(error.value)
 
 
 def test_in_a_shallow_clone_the_sentence_says_how_to_fetch(repository, tmp_path):
@@ -234,9 +234,8 @@ def test_other_dependencies_get_an_environment_of_their_own_which_is_kept(tmp_pa
 
 @pytest.mark.slow
 def test_dependencies_that_cannot_be_installed_are_one_sentence(tmp_path):
-    with pytest.raises(SuiteInputError, match="own dependencies cannot be installed") as error:
+    with one_sentence(SuiteInputError, "own dependencies cannot be installed"):
         environment([f"tiny @ {(tmp_path / 'nothing').as_uri()}"], tmp_path / "environments")
-    assert "\n" not in str(error.value)
 
 
 def test_a_pip_that_does_not_end_is_one_sentence(tmp_path, monkeypatch):

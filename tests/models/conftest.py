@@ -1,5 +1,7 @@
 """Tests of the models run eagerly: the results are the same as compiled, and compiling would take minutes."""
 
+import pickle
+
 import pytest
 
 from inflor_bench.models import compilation
@@ -10,6 +12,17 @@ from tests.needs import need
 @pytest.fixture(autouse=True)
 def eager(monkeypatch):
     monkeypatch.setattr(compilation, "compiler_available", lambda: False)
+
+
+class Bomb:
+    def __reduce__(self):
+        return (pytest.fail, ("a pickle was run",))
+
+
+@pytest.fixture
+def bomb():
+    """A pickle that fails the test which loads it."""
+    return pickle.dumps(Bomb(), protocol=2)
 
 
 @pytest.fixture

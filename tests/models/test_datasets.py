@@ -20,6 +20,7 @@ from inflor_bench.models.datasets.dataset import Split, content_sha256, make_dat
 from inflor_bench.models.recipe import RECIPES
 from inflor_bench.models.training import evaluate, train
 from inflor_bench.models.zoo import shipped_checkpoint
+from tests.refusal import one_sentence
 
 WAYS = ("dataset-fashion-mnist", "--data-root", "INFLOR_BENCH_DATA", "--download")
 
@@ -71,9 +72,8 @@ def test_without_the_package_a_shipped_network_is_evaluated_and_training_says_ho
     assert metadata["dataset"]["sha256"] == data.sha256
     assert int(evaluate(load_model(path), data, data.test).sum()) == metadata["correct"]
     recipe = replace(RECIPES["fashion-mnist"], epochs=1)
-    with pytest.raises(DatasetUnavailableError, match=r"training split of Fashion-MNIST is not in .*none") as caught:
+    with one_sentence(DatasetUnavailableError, r"training split of Fashion-MNIST is not in .*none", *WAYS):
         train(ModelConfig(**metadata["config"]), recipe, data, 0, tmp_path / "out")
-    assert all(way in str(caught.value) for way in WAYS)
 
 
 @pytest.mark.parametrize("name", ["t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"])
@@ -92,10 +92,8 @@ def test_a_shipped_file_that_is_damaged_is_one_sentence(tmp_path, monkeypatch, n
         plain = bytearray(gzip.decompress(content))
         plain[-1] ^= 1
         path.write_bytes(gzip.compress(bytes(plain), 1))
-    with pytest.raises(ModelInputError, match=f"{shipped}.*: install inflor-bench anew.$") as caught:
+    with one_sentence(ModelInputError, f"{shipped}.*: install inflor-bench anew.$"):
         fashion_mnist.load(None, False)
-    assert caught.type is ModelInputError, "damage is no absence"
-    assert "\n" not in str(caught.value)
 
 
 def write_idx(path, values):
@@ -153,9 +151,8 @@ def test_a_damaged_file_is_named(small, name, damage):
                 "no file at all but bytes": b"not an image",
             }[damage]
         )
-    with pytest.raises(ModelInputError, match=name.removesuffix(".gz")) as caught:
+    with one_sentence(ModelInputError, name.removesuffix(".gz")):
         len(fashion_mnist.load(small[0], False).train)
-    assert caught.type is ModelInputError, "damage is no absence"
 
 
 def test_a_changed_pixel_is_noticed_when_its_split_is_read(small):
@@ -181,10 +178,8 @@ def test_a_changed_label_of_the_users_own_test_split_is_noticed(small):
 def test_absence_names_the_three_ways_to_get_it(tmp_path):
     data = load_dataset("fashion-mnist", tmp_path)
     assert len(data.test) == 10_000, "it ships"
-    with pytest.raises(DatasetUnavailableError) as caught:
+    with one_sentence(DatasetUnavailableError, "training split of Fashion-MNIST", *WAYS, tmp_path):
         len(data.train)
-    assert all(way in str(caught.value) for way in WAYS)
-    assert str(tmp_path) in str(caught.value)
 
 
 def test_unknown_data_is_named():

@@ -7,6 +7,7 @@ from PIL import Image
 
 from inflor_bench.errors import ModelInputError
 from inflor_bench.models.datasets import DatasetUnavailableError, imagenet
+from tests.refusal import one_sentence
 
 CLASSES = ("n01440764", "n01443537")
 
@@ -66,17 +67,14 @@ def test_training_crops_depend_on_the_position_and_the_image_alone(root):
 def test_an_image_that_cannot_be_decoded_is_one_sentence(root):
     path = root / "val" / CLASSES[1] / "n01443537_0.JPEG"
     path.write_bytes(path.read_bytes()[:2000])
-    with pytest.raises(ModelInputError, match="cannot be decoded") as caught:
+    with one_sentence(ModelInputError, f"^{path} cannot be decoded"):
         list(imagenet.load(root, False).test.batches(2))
-    assert str(caught.value).startswith(str(path))
-    assert "\n" not in str(caught.value)
 
 
 def test_classes_that_differ_or_are_empty_are_named(root):
     (root / "val" / CLASSES[1] / "n01443537_0.JPEG").unlink()
-    with pytest.raises(ModelInputError, match=f"{CLASSES[1]}.*unpack it anew") as caught:
+    with one_sentence(ModelInputError, f"{CLASSES[1]}.*unpack it anew"):
         imagenet.load(root, False)
-    assert "\n" not in str(caught.value)
     (root / "val" / CLASSES[1]).rmdir()
     with pytest.raises(ModelInputError, match=f"class '{CLASSES[1]}' is in one of train and val alone"):
         imagenet.load(root, False)

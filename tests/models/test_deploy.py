@@ -10,27 +10,25 @@ from inflor_bench.models.datasets import load_dataset
 from inflor_bench.models.deploy import deploy
 from inflor_bench.models.neurons import LIF
 from inflor_bench.models.zoo import shipped_checkpoint
+from tests.models.released import as_trained
+from tests.models.test_released_networks import NARROW, narrow
 
 
-def trained(neuron, timesteps, dtype=torch.float64):
+def trained(name, neuron, timesteps):
     """A network with statistics and scales as after training, not the 0 and 1 that it starts with."""
+    if name in NARROW:
+        return narrow(name, neuron, timesteps)
     torch.manual_seed(3)
-    model = create_model("resnet8", neuron=neuron, timesteps=timesteps, num_classes=5, in_channels=2).to(dtype)
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.normal_(module.running_mean, 0, 0.3)
-            nn.init.uniform_(module.running_var, 0.3, 2)
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.normal_(module.bias, 0.2, 0.3)
-    return model.eval()
+    return as_trained(create_model(name, neuron=neuron, timesteps=timesteps, num_classes=5, in_channels=2))
 
 
 @pytest.mark.parametrize(("neuron", "timesteps"), [("relu", 1), ("hard", 3), ("soft-mpr", 3)])
-def test_logits_are_equal_and_nothing_of_training_is_left(neuron, timesteps):
-    model = trained(neuron, timesteps)
+@pytest.mark.parametrize("name", ["resnet8", *NARROW])
+def test_logits_are_equal_and_nothing_of_training_is_left(name, neuron, timesteps):
+    model = trained(name, neuron, timesteps).double().eval()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     deployed = deploy(model)
-    x = torch.randn(6, 2, 12, 12, dtype=torch.float64)
+    x = torch.randn(6, 2, 16, 16, dtype=torch.float64)
     with torch.no_grad():
         logits = model(x)
         torch.testing.assert_close(deployed(x), logits, rtol=0, atol=1e-12)

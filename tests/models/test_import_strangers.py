@@ -12,6 +12,7 @@ from inflor_bench.models import load_model
 from tests.command import call
 from tests.models import released as plain
 from tests.models.released import import_as, write
+from tests.refusal import one_sentence
 
 
 class Malicious:
@@ -34,9 +35,8 @@ def test_no_pickle_is_executed(tmp_path, form):
         source.write_bytes(pickle.dumps(Malicious(evidence)))
     else:
         torch.save(held, source, _use_new_zipfile_serialization=form == "among weights")
-    with pytest.raises(ModelInputError, match="nothing in it was executed") as caught:
+    with one_sentence(ModelInputError, "nothing in it was executed", source):
         import_as("resnet19", source, tmp_path / "o")
-    assert str(source) in str(caught.value)
     assert not evidence.exists()
     if form != "plain pickle":
         torch.load(source, weights_only=False)  # the trap is a real one
@@ -50,17 +50,13 @@ def test_no_pickle_is_executed(tmp_path, form):
 def test_a_truncated_file_is_one_sentence(tmp_path, suffix, kept):
     source = write(tmp_path / f"w{suffix}", {f"model.{i}": torch.randn(50) for i in range(20)})
     source.write_bytes(source.read_bytes()[:kept])
-    with pytest.raises(ModelInputError, match="cannot be read as weights") as caught:
+    with one_sentence(ModelInputError, "cannot be read as weights", source):
         import_as("resnet19", source, tmp_path / "o")
-    assert str(source) in str(caught.value)
-    assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("held", "sentence"), [([torch.zeros(1)], "holds no state dict"), ({1: torch.zeros(1)}, "holds no state dict")]
-)
-def test_what_is_no_state_dict_is_one_sentence(tmp_path, held, sentence):
-    with pytest.raises(ModelInputError, match=sentence):
+@pytest.mark.parametrize("held", [[torch.zeros(1)], {1: torch.zeros(1)}])
+def test_what_is_no_state_dict_is_one_sentence(tmp_path, held):
+    with one_sentence(ModelInputError, "holds no state dict"):
         import_as("resnet19", write(tmp_path / "w.pth", held), tmp_path / "o")
 
 

@@ -175,21 +175,6 @@ def test_forward_and_backward_at_the_true_size_in_both_forms(name, neuron, times
     assert all(module.weight.grad.isfinite().all() for module in deployed.modules() if isinstance(module, nn.Conv2d))
 
 
-@pytest.mark.parametrize("neuron", ["relu", "hard", "soft-mpr"])
-@pytest.mark.parametrize("name", NARROW)
-def test_the_deployed_form_gives_the_same_logits(name, neuron):
-    model = narrow(name, neuron, 1 if neuron == "relu" else 3).double().eval()
-    deployed = deploy(model)
-    x = torch.randn(6, 2, 16, 16, dtype=torch.float64)
-    with torch.no_grad():
-        logits = model(x)
-        torch.testing.assert_close(deployed(x), logits, rtol=0, atol=1e-12)
-    assert logits.std() > 0.01
-    assert not any(isinstance(module, nn.BatchNorm2d) for module in deployed.modules())
-    assert any(isinstance(module, nn.BatchNorm2d) for module in model.modules())
-    assert not any(module.mpr for module in deployed.modules() if isinstance(module, LIF))
-
-
 def count(model, x):
     with torch.no_grad(), SynOpCounter(model) as counter:
         model(x)

@@ -13,7 +13,7 @@ from inflor_bench.errors import SuiteInputError
 from inflor_bench.record.run_file import read_run
 from inflor_bench.record.schema import SECTIONS
 from inflor_bench.run import stoppable
-from tests.command import told
+from tests.command import told, wait_for
 from tests.place import QUICK, Place, cells, same_results, suite
 
 pytestmark = pytest.mark.long
@@ -105,13 +105,6 @@ def children(process):
     """The processes that a process has started, by number."""
     out = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process)], capture_output=True, text=True).stdout
     return [int(number) for number in out.split()]
-
-
-def wait_for(condition, seconds=600):
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it did not come"
-        time.sleep(0.05)
 
 
 def measured_cells(place, out):

@@ -24,7 +24,7 @@ from inflor_bench.record.counted import Accuracy
 from inflor_bench.record.origin import WeightsProvenance
 from inflor_bench.record.run_file import CellResult, Run
 from inflor_bench.record.schema import Record
-from inflor_bench.verdict.compare import Comparison, Rules, judge
+from inflor_bench.verdict.compare import Comparison, judge
 from tests.record.builders import make_git, make_machine, make_record, sha
 from tests.verdict.simulated_jobs import JOB_NOISE, ROUND_NOISE, ROUNDS, SECONDS, Noise, share
 
@@ -143,7 +143,7 @@ def jobs(
         generator = np.random.default_rng([seed, index])
         time_pair = timer(generator, noise, ratio)
         found = interleave(time_pair, TIMED, lambda *_: None, lambda _: None, clock=lambda: 0.0)
-        yield judge(base(), head_of(generator, changes or {}), Rules(interleaved=found))
+        yield judge(base(), head_of(generator, changes or {}), interleaved=found)
 
 
 QUIET = Noise(process=0.01, pair=0.12)

@@ -4,7 +4,7 @@ from inflor_bench.errors import TrackInputError
 from inflor_bench.git.repository import Ancestry, ancestry, git_state, stored_ancestry
 from inflor_bench.record.run_file import read_run
 from inflor_bench.verdict.accepted import Accepted, read_accepted
-from inflor_bench.verdict.compare import Rules, judge
+from inflor_bench.verdict.compare import judge
 from tests.record.builders import make_git, make_record, sha, write_run
 
 CELL = "digits/resnet8/soft-mpr/T4/s0"
@@ -80,7 +80,7 @@ def test_an_entry_covers_its_commit_and_is_spent_once_the_baseline_has_it(reposi
     accepted = [entry(states[1].sha[:7])]
 
     def code(base, head):
-        return judge(runs[base], runs[head], Rules(accepted, ancestries=(known[base], known[head]))).exit_code
+        return judge(runs[base], runs[head], accepted, ancestries=(known[base], known[head])).exit_code
 
     assert judge(runs[0], runs[1]).exit_code == 1
     assert code(0, 1) == 0  # the commit itself
@@ -94,21 +94,21 @@ def test_an_entry_covers_its_cells_and_metrics_only(measure):
     commit = head.git.sha
 
     def accepted(*entries):
-        comparison = judge(base, head, Rules(entries))
+        comparison = judge(base, head, entries)
         return {finding.metric for finding in comparison.findings if finding.verdict == "accepted"}
 
     assert accepted(entry(commit)) == {"spikes", "ac"}
     assert accepted(entry(commit, metric="ac")) == {"ac"}
     assert accepted(entry(commit, cell="fashion-mnist/*")) == set()
     assert accepted(entry("0" * 40)) == set()
-    comparison = judge(base, head, Rules([entry(commit[:7])]))
+    comparison = judge(base, head, [entry(commit[:7])])
     assert comparison.exit_code == 0
     assert comparison.findings[0].reason.endswith(f"accepted in {commit[:7]}: It learns more.")
 
 
 def test_improvements_are_not_accepted_but_improved(measure):
     base, head = measure(make_git("base", parent=None), 0.2), measure(make_git("head", parent="base"), 0.1)
-    comparison = judge(base, head, Rules([entry(head.git.sha)]))
+    comparison = judge(base, head, [entry(head.git.sha)])
     assert comparison.counts["accepted"] == 0
     assert comparison.counts["improved"] == 2
 
@@ -118,11 +118,11 @@ def test_an_entry_hides_nothing_where_it_is_not_known_whether_the_base_had_its_c
     base = measure(make_git("base", parent="older"), 0.2)
     head = measure(make_git("head", parent="base", base_sha=sha("spent", 40)), 0.25)
     spent = entry(sha("spent", 40))
-    comparison = judge(base, head, Rules([spent]))
+    comparison = judge(base, head, [spent])
     assert comparison.exit_code == 1
     assert "whether" in comparison.findings[0].reason
     assert "fetch the history of both" in comparison.findings[0].reason
     known = Ancestry((base.git.sha, sha("spent", 40)), (), complete=False)
-    assert judge(base, head, Rules([spent], ancestries=(known, stored_ancestry(head.git)))).exit_code == 1
+    assert judge(base, head, [spent], ancestries=(known, stored_ancestry(head.git))).exit_code == 1
     without = Ancestry((base.git.sha,), (), complete=True)
-    assert judge(base, head, Rules([spent], ancestries=(without, stored_ancestry(head.git)))).exit_code == 0
+    assert judge(base, head, [spent], ancestries=(without, stored_ancestry(head.git))).exit_code == 0

@@ -8,7 +8,7 @@ from scipy.stats import binomtest, wilcoxon
 
 from inflor_bench.record.run_file import read_run
 from inflor_bench.verdict.budgets import parse_budgets
-from inflor_bench.verdict.compare import Rules, judge
+from inflor_bench.verdict.compare import judge
 from inflor_bench.verdict.instruments import Interleaved
 from inflor_bench.verdict.timed_pairs import ALPHA, LOOKS, Pairs, change_of, decided, hopeless, noise_floor
 from tests.record.builders import make_record, write_run
@@ -29,7 +29,7 @@ def pairs(count: int, ratio: float = 1.0, *, noise: float = 0.01, seed: int = 0,
 def compared(tmp_path, interleaved, budgets=()):
     records = {side: make_record(CELL, provenance={"run_id": side, "budgets": budgets}) for side in ("base", "head")}
     runs = [read_run(write_run(tmp_path / f"{side}.json", [record])) for side, record in records.items()]
-    return judge(*runs, Rules(interleaved={CELL: interleaved}))
+    return judge(*runs, interleaved={CELL: interleaved})
 
 
 def finding(comparison, metric):
@@ -123,7 +123,7 @@ def test_pairs_of_runs_that_only_counted_are_judged_all_the_same(tmp_path, ratio
         write_run(tmp_path / f"{side}.json", [make_record(CELL, latency=None, provenance={"run_id": side})])
         for side in ("base", "head")
     ]
-    comparison = judge(*map(read_run, counted), Rules(interleaved={CELL: measured}))
+    comparison = judge(*map(read_run, counted), interleaved={CELL: measured})
     (found,) = [finding for finding in comparison.findings if finding.metric == "latency"]
     assert (found.verdict, comparison.exit_code) == (verdict, int(verdict == "regressed"))
     assert "14 interleaved pairs" in found.reason
@@ -164,12 +164,12 @@ def test_however_many_timings_hide_no_loss_of_accuracy(tmp_path):
         for side, bits in (("base", right), ("head", turned))
     )
     quiet = {f"latency/part{index}": pairs(14, seed=index) for index in range(75)}
-    timed = Rules(interleaved={CELL: Interleaved(quiet, dict.fromkeys(quiet, 0.03))})
-    alone, among = (finding(judge(base, head, rules), "accuracy") for rules in (None, timed))
+    timed = {CELL: Interleaved(quiet, dict.fromkeys(quiet, 0.03))}
+    alone, among = (finding(judge(base, head, interleaved=pairs), "accuracy") for pairs in (None, timed))
     assert alone.p_value == pytest.approx(binomtest(9, 37).pvalue)
     assert (alone.verdict, among.verdict) == ("regressed", "regressed")
     assert among.p_adjusted == alone.p_adjusted == alone.p_value
-    assert sum(it.p_value is not None for it in judge(base, head, timed).findings) == 76
+    assert sum(it.p_value is not None for it in judge(base, head, interleaved=timed).findings) == 76
 
 
 def test_pairs_for_which_the_machine_is_too_busy_are_too_noisy(tmp_path):

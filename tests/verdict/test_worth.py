@@ -116,11 +116,11 @@ def test_spikes_per_synapse_are_accumulates_over_the_synapses_of_one_step(pair):
 def test_accuracy_is_paired_on_the_same_samples_and_not_on_others(pair):
     found = worth(*pair).accuracy
     # 1 gained, 2 lost: exact two-sided, of 3 coins at least 2 on the rarer side or fewer: 1.
-    assert (found.value, found.p_value, found.paired) == (pytest.approx(-1 / 6), 1.0, True)
-    assert found.low < found.value < found.high
+    assert (found.value, found.p_value, found.change is not None) == (pytest.approx(-1 / 6), 1.0, True)
+    assert found.interval[0] < found.value < found.interval[1]
     data = pair[1].provenance.dataset.model_copy(update={"sha256": "b"})
     other = pair[1].model_copy(update={"provenance": pair[1].provenance.model_copy(update={"dataset": data})})
-    assert not worth(pair[0], other).accuracy.paired
+    assert worth(pair[0], other).accuracy.change is None
     assert "other samples, Fisher" in worth(pair[0], other).sentence
 
 

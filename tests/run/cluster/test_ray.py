@@ -12,6 +12,7 @@ from inflor_bench.cli.options import ray_address
 from inflor_bench.errors import SuiteInputError
 from inflor_bench.models.checkpoints import read_tensors, weights_sha256
 from inflor_bench.record.schema import SECTIONS
+from tests.command import wait_for
 from tests.place import QUICK, Place, cells, same_results, suite
 from tests.run.test_stoppable import FIRST, LAST, SPIKING, TRAP
 
@@ -57,14 +58,6 @@ def workers(directory):
         if name.startswith(b"ray::_call") and f"INFLOR_BENCH_CACHE={directory}\0".encode() in environment:
             found.append(int(number))
     return found
-
-
-def wait_for(condition, seconds=600):
-    until = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < until, "it did not come"
-        time.sleep(0.05)
-    return value
 
 
 def test_two_workers_give_what_the_local_path_gives(place):
@@ -206,11 +199,7 @@ def test_what_cannot_be_reached_is_one_sentence(place):
 
 
 def test_where_to_run_is_ray_or_here():
-    assert [ray_address(on) for on in (None, "ray", "ray:auto", "ray:10.0.0.1:6379")] == [
-        None,
-        "",
-        "auto",
-        "10.0.0.1:6379",
-    ]
+    places = {None: None, "ray": "", "ray:auto": "auto", "ray:10.0.0.1:6379": "10.0.0.1:6379"}
+    assert {on: ray_address(on) for on in places} == places
     with pytest.raises(SuiteInputError, match="name one"):
         ray_address("slurm")
