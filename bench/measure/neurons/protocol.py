@@ -1,4 +1,4 @@
-"""Spiking neurons, recognised by what they offer and never by their class, and how their calls are watched.
+"""Spiking neurons, recognised by what they offer and never by their class, and how their calls are cut into pieces.
 
 A module is a spiking neuron if it has the attributes and the method of `SpikingNeuron`. Its forward takes the input
 current [T*N, ...], time outermost, and gives spikes of the same shape, with T = `timesteps` and N samples.
@@ -9,14 +9,10 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar, cast
+from typing import Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
-
-from inflor_bench.errors import MeasureInputError
 
 # A piece of this size stays in a core's second-level cache, where passes are several times as fast as over a batch.
 PIECE_ELEMENTS = 1 << 15
@@ -67,77 +63,6 @@ def spiking_neurons(module: nn.Module) -> dict[str, nn.Module]:
             found[name or type(child).__name__] = child
             inside.update(id(part) for part in child.modules())
     return found
-
-
-SiteCall = Callable[[str, SpikingNeuron, Tensor, Tensor], None]
-
-
-class NeuronWatch:
-    """Calls `on_call(site, neuron, current [T*N, ...], spikes [T*N, ...])` for all neurons in all forwards of a module.
-
-    A neuron that is called several times in one forward has one site per call: `name`, `name#2`, `name#3`, ...
-    An error of `on_call` is kept as `error` and ends the watching, so that it costs nobody else the forward pass.
-    """
-
-    def __init__(self, module: nn.Module, on_call: SiteCall) -> None:
-        self._module = module
-        self._on_call = on_call
-        self._calls: dict[str, int] = {}
-        self._handles: list[RemovableHandle] = []
-        self.error: MeasureInputError | None = None
-
-    def __enter__(self) -> Self:
-        self._handles.append(self._module.register_forward_pre_hook(self._begin))
-        for name, neuron in spiking_neurons(self._module).items():
-            hook = self._make_hook(name)
-            self._handles.append(neuron.register_forward_hook(hook, with_kwargs=True))
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
-
-    def _begin(self, module: nn.Module, args: tuple[Any, ...]) -> None:
-        self._calls.clear()
-
-    def _make_hook(self, name: str) -> Callable[[nn.Module, tuple[Any, ...], dict[str, Any], Any], None]:
-        def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-            if self.error is not None:
-                return
-            self._calls[name] = self._calls.get(name, 0) + 1
-            site = name if self._calls[name] == 1 else f"{name}#{self._calls[name]}"
-            neuron = as_neuron(module)
-            inputs = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
-            try:
-                check_call(site, neuron, inputs, output)
-                self._on_call(site, neuron, inputs[0].detach(), output.detach())
-            except MeasureInputError as error:
-                self.error = error
-
-        return hook
-
-
-def check_call(site: str, neuron: SpikingNeuron, inputs: list[Tensor], output: Any) -> None:
-    """Check that a neuron was called as `SpikingNeuron` says.
-
-    Raises:
-        MeasureInputError: no tensor came in or out, the shapes differ, or the rows are no multiple of the time steps.
-    """
-    if not inputs or not isinstance(output, Tensor):
-        raise MeasureInputError(f"{site}: a spiking neuron must take one tensor and return one tensor.")
-    if output.ndim == 0 or inputs[0].shape != output.shape:
-        raise MeasureInputError(
-            f"{site}: the spikes have shape {list(output.shape)} but the current {list(inputs[0].shape)}; "
-            "a spiking neuron must keep the shape [T*N, ...]."
-        )
-    if neuron.timesteps < 1 or output.shape[0] % neuron.timesteps:
-        raise MeasureInputError(
-            f"{site}: {output.shape[0]} rows are not a multiple of its {neuron.timesteps} time steps; "
-            "give the current as [T*N, ...]."
-        )
 
 
 @functools.cache

@@ -6,30 +6,17 @@ It moves in ticks of 20 to 100 ms and is exact on each: the best there is, if wi
 from __future__ import annotations
 
 from inflor_bench.measure.power.nvml import GPU_SCOPE, RELATIVE_UNCERTAINTY, NvmlDevice
-from inflor_bench.measure.power.protocol import Clock, Conditions, MeterError
-from inflor_bench.measure.unavailable import Unavailable
+from inflor_bench.measure.power.protocol import Clock, Conditions, Meter, MeterError
 
 
-class NvmlEnergyMeter:
+class NvmlEnergyMeter(Meter):
     """The energy counter of the GPU with this UUID."""
 
     name = "nvml_energy"
 
-    def __init__(self, uuid: str) -> None:
-        self._uuid = uuid
-        self.arguments = (uuid,)
-
-    def probe(self) -> Unavailable | None:
-        """Tell why the counter cannot be read here, or None where it can."""
-        try:
-            NvmlEnergyReader(self._uuid).close()
-        except MeterError as error:
-            return Unavailable(error.reason)
-        return None
-
     def open(self, clock: Clock) -> NvmlEnergyReader:
         """Open the counter."""
-        return NvmlEnergyReader(self._uuid)
+        return NvmlEnergyReader(*self.arguments)
 
 
 class NvmlEnergyReader:

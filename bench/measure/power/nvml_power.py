@@ -10,30 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from inflor_bench.measure.power.nvml import GPU_SCOPE, RELATIVE_UNCERTAINTY, NvmlDevice
-from inflor_bench.measure.power.protocol import Clock, Conditions, MeterError
-from inflor_bench.measure.unavailable import Unavailable
+from inflor_bench.measure.power.protocol import Clock, Conditions, Meter, MeterError
 
 
-class NvmlPowerMeter:
+class NvmlPowerMeter(Meter):
     """Polled power of the GPU with this UUID."""
 
     name = "nvml_power"
 
-    def __init__(self, uuid: str) -> None:
-        self._uuid = uuid
-        self.arguments = (uuid,)
-
-    def probe(self) -> Unavailable | None:
-        """Tell why power cannot be read here, or None where it can."""
-        try:
-            NvmlPowerReader(self._uuid, lambda: 0.0).close()
-        except MeterError as error:
-            return Unavailable(error.reason)
-        return None
-
     def open(self, clock: Clock) -> NvmlPowerReader:
         """Open the readings."""
-        return NvmlPowerReader(self._uuid, clock)
+        return NvmlPowerReader(self.arguments[0], clock)
 
 
 class NvmlPowerReader:

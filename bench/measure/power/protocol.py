@@ -1,13 +1,14 @@
-"""What a meter is. Adding one is adding a file with a class that has these three methods.
+"""What a meter is. Adding one is adding a file with a `Meter` that opens a `Reader`.
 
 Every meter counts joules: one that reads watts adds them up itself. So whatever measures needs to know one kind only.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from inflor_bench.measure.unavailable import Unavailable
 
@@ -77,27 +78,29 @@ class Reader(Protocol):
         ...
 
 
-class Meter(Protocol):
-    """A way to measure energy."""
+class Meter(ABC):
+    """A way to measure energy. With `arguments` its class makes this meter again in another process.
 
-    @property
-    def name(self) -> str:
-        """Name of the method, as it stands in records."""
-        ...
+    `name` is that of the method, as it stands in records.
+    """
 
-    @property
-    def arguments(self) -> tuple[str, ...]:
-        """With which its class makes this meter again in another process."""
-        ...
+    name: ClassVar[str]
 
-    def probe(self) -> Unavailable | None:
-        """Tell why this meter cannot be read here, or None where it can. Leaves nothing open."""
-        ...
+    def __init__(self, *arguments: str) -> None:
+        self.arguments = arguments
 
+    @abstractmethod
     def open(self, clock: Clock) -> Reader:
         """Open the meter; `clock` gives seconds.
 
         Raises:
             MeterError: as `probe` would have told.
         """
-        ...
+
+    def probe(self) -> Unavailable | None:
+        """Tell why this meter cannot be read here, or None where it can. Leaves nothing open."""
+        try:
+            self.open(lambda: 0.0).close()
+        except MeterError as error:
+            return Unavailable(error.reason)
+        return None

@@ -10,8 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from inflor_bench.measure.power.protocol import Clock, Conditions, MeterError
-from inflor_bench.measure.unavailable import Unavailable
+from inflor_bench.measure.power.protocol import Clock, Conditions, Meter, MeterError
 
 POWERCAP = Path("/sys/class/powercap")
 
@@ -24,26 +23,17 @@ class _Zone:
     last_uj: int = 0
 
 
-class RaplMeter:
+class RaplMeter(Meter):
     """RAPL of this machine. `root` is for tests."""
 
     name = "rapl"
 
     def __init__(self, root: Path | str = POWERCAP) -> None:
-        self._root = Path(root)
-        self.arguments = (str(root),)
-
-    def probe(self) -> Unavailable | None:
-        """Tell why RAPL cannot be read here, or None where it can."""
-        try:
-            RaplReader(self._root)
-        except MeterError as error:
-            return Unavailable(error.reason)
-        return None
+        super().__init__(str(root))
 
     def open(self, clock: Clock) -> RaplReader:
         """Open all zones."""
-        return RaplReader(self._root)
+        return RaplReader(Path(*self.arguments))
 
 
 class RaplReader:

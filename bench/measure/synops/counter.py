@@ -24,68 +24,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self, cast, get_args
 
 import torch
 from torch import Tensor, nn
 from torch._ops import OpOverload
-from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from inflor_bench.errors import MeasureInputError
-from inflor_bench.measure.neurons.operations import Ledger, NeuronUpdates, OtherOps, Rule
+from inflor_bench.measure.neurons.operations import Ledger, NeuronUpdates, OtherOps
 from inflor_bench.measure.neurons.protocol import SpikingNeuron, spiking_neurons
 from inflor_bench.measure.running.calls import Called, ModuleCalls
-from inflor_bench.measure.synops.counting import Counting, Place, place_in_code
-from inflor_bench.measure.synops.elementwise import Factors, Sums
-from inflor_bench.measure.synops.formulas import (
-    Contraction,
-    Formula,
-    Product,
-    formula_of,
-    is_not_synaptic,
-    is_view,
-    operands,
-    with_operands,
-)
+from inflor_bench.measure.synops.counting import Counting
+from inflor_bench.measure.synops.elementwise import Sums
+from inflor_bench.measure.synops.formulas import Formula
 from inflor_bench.measure.synops.formulas.attention import attention
 from inflor_bench.measure.synops.formulas.registry import FormulaError, NotCoveredError
 from inflor_bench.measure.synops.modes import CONDITIONS, remove
+from inflor_bench.measure.synops.operators import Operator, look_up
 from inflor_bench.measure.synops.result import UNRECEIVED, OperationCounts, SynOpResult, UncountedOperator
 from inflor_bench.measure.synops.sites import Policy, SpikeClass
+from inflor_bench.measure.synops.synaptic import NeuronCall, Running, Synaptic
 from inflor_bench.measure.synops.time_and_samples import Rows, TimeAxis
-from inflor_bench.measure.synops.weights import Origin, Weights, nothing_yet, why_uncountable, written_by
-
-
-@dataclass(frozen=True)
-class _Operator:
-    """What is known of an operator, looked up once."""
-
-    name: str
-    formula: Formula | None
-    known: bool
-    composite: bool
-    mutable: bool
-    views: bool
-    makes: bool
-    pads: bool
-    follows: bool
-    rule: Rule | None
-
-
-@dataclass(frozen=True)
-class _Waiting:
-    """A product with a buffer of which it is not known yet whether it is state, or else a weight."""
-
-    names: frozenset[str]
-    as_state: Product
-    as_weight: Product | None
-    index: int
-    shape: torch.Size
-    module: str
-    place: Place
+from inflor_bench.measure.synops.weights import Weights, why_uncountable, written_by
+from inflor_bench.measure.synops.whole_calls import WholeCalls
 
 
 class SynOpCounter(TorchDispatchMode):
@@ -131,26 +94,23 @@ class SynOpCounter(TorchDispatchMode):
         self._policy, self._rows = Policy(scaled_spikes, integer_spikes), rows
         self._weights = Weights(module)
         self._sums = Sums(self._weights)
-        self._waiting: list[_Waiting] = []
-        # Buffers that a product was left out for, which had no other input, and the module that it is in.
-        self._left_out: dict[str, str] = {}
         self._counting = Counting(self._weights, self._policy, rows)
+        self._running = Running()
+        self._stack, self._neurons = self._running.modules, self._running.neurons
+        self._products = Synaptic(self._weights, self._counting, self._running)
         self._ledger = Ledger()
         self._uncounted: dict[tuple[str, str], int] = {}
-        self._known: dict[OpOverload, _Operator] = {}
+        self._known: dict[OpOverload, Operator] = {}
         self._failed: str | None = None
-        self._operators = 0
         self._ran: dict[str, int] = {}
         # Neurons, in training or not: the pass in which one first held no synaptic operation, and those that held any.
         self._quiet: dict[tuple[str, bool], int] = {}
         self._synaptic: set[tuple[str, bool]] = set()
         self._passes = 0
-        self._function_mode: _FunctionMode | None = None
+        self._function_mode: WholeCalls | None = None
         self._nested = _Nested(self)
         self._undo: ExitStack | None = None
         self._calls = ModuleCalls(self._call)
-        self._stack: list[str] = []
-        self._neurons: list[_NeuronCall] = []
         self._paused = 0
 
     @classmethod
@@ -185,7 +145,7 @@ class SynOpCounter(TorchDispatchMode):
                 undo.callback(end.remove)
             undo.enter_context(CONDITIONS.set())
             # Under inference mode linear layers and attention arrive whole, and a second mode would only cost time.
-            self._function_mode = None if torch.is_inference_mode_enabled() else _FunctionMode(self)
+            self._function_mode = None if torch.is_inference_mode_enabled() else WholeCalls(self)
             undo.callback(self._look_away)
             self._watch()
             self._undo = undo.pop_all()
@@ -224,7 +184,7 @@ class SynOpCounter(TorchDispatchMode):
         self._paused = 0
         if error is None:
             with _aside():
-                self._decide()
+                self._products.decide()
                 self._check_weights()
 
     def _check_weights(self) -> None:
@@ -256,7 +216,7 @@ class SynOpCounter(TorchDispatchMode):
     ) -> Any:
         alone = self._is_trusted(name, module) and not self._needs((*args, *kwargs.values()))
         given = args[0] if args and isinstance(args[0], Tensor) else None
-        call = _NeuronCall(name, neuron, given, suspended=alone and self._suspend())
+        call = NeuronCall(name, neuron, given, suspended=alone and self._suspend())
         self._neurons.append(call)
         output = None
         try:
@@ -267,7 +227,7 @@ class SynOpCounter(TorchDispatchMode):
             self._end_of_neuron(call, module, output)
         return output
 
-    def _end_of_neuron(self, call: _NeuronCall, module: nn.Module, output: Any) -> None:
+    def _end_of_neuron(self, call: NeuronCall, module: nn.Module, output: Any) -> None:
         try:
             if isinstance(output, Tensor) and (reason := why_uncountable((output,))):
                 self._list_uncounted(f"a spiking neuron ({reason})", (output,), {})
@@ -312,20 +272,9 @@ class SynOpCounter(TorchDispatchMode):
     def _end_of_forward(self, module: nn.Module, args: Any, output: Any) -> None:
         self._passes += 1
         with _aside():
-            self._decide()
+            self._products.decide()
             self._sums.forget()
             self._rows.end(self._counting.sites.values())
-
-    def _decide(self) -> None:
-        """A forward pass has ended: now it is known which buffers are state."""
-        self._weights.end_of_forward()
-        waiting, self._waiting = self._waiting, []
-        for one in waiting:
-            product = one.as_weight if one.names.isdisjoint(self._weights.state) else one.as_state
-            if product is not None:
-                self._counting.count(product, one.index, one.shape, one.module, one.place)
-            else:
-                self._left_out.update(dict.fromkeys(one.names, one.module))
 
     # Dispatch
 
@@ -334,7 +283,7 @@ class SynOpCounter(TorchDispatchMode):
     ) -> Any:
         """Run one operator and count what it multiplies."""
         kwargs = kwargs or {}
-        operator = self._known.get(func) or self._look_up(func)
+        operator = self._known.get(func) or self._known.setdefault(func, look_up(func))
         if operator.composite:
             return self._decompose(func, args, kwargs)
         if self._function_mode is None and not torch.is_inference_mode_enabled():
@@ -346,7 +295,7 @@ class SynOpCounter(TorchDispatchMode):
         if operator.makes:
             self._weights.made(func, args, kwargs, output, constants=bool(self._stack))
         if self._rows.wanted and (operator.makes or operator.mutable):
-            self._rows.follow(func, args, kwargs, output, self._where())
+            self._rows.follow(func, args, kwargs, output, self._running.where())
         if operator.known and not (operator.rule or operator.pads or operator.follows):
             return output
         if torch._C._current_graph_task_id() != -1:
@@ -354,7 +303,7 @@ class SynOpCounter(TorchDispatchMode):
         if operator.pads:
             self._counting.padding(args, output)
         if operator.rule and not self._neurons and not self._paused and not getattr(output, "is_nested", False):
-            self._ledger.operator(self._where(), operator.rule, args, kwargs, output)
+            self._ledger.operator(self._running.where(), operator.rule, args, kwargs, output)
         if self._paused or (operator.follows and self._follow(operator, func, args, kwargs, output)):
             return output
         if not operator.known:
@@ -372,11 +321,11 @@ class SynOpCounter(TorchDispatchMode):
         output = func(*args, **kwargs)
         self._weights.written(func, args, kwargs, targets)
         for term in self._sums.written(func, args, targets, product):
-            self._count_sum(term, None, output)
+            self._products.count_sum(term, None, output)
         return output
 
     def _follow(
-        self, operator: _Operator, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
+        self, operator: Operator, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
     ) -> bool:
         """Follow elementwise products; return whether the operator was their sum, which is counted then."""
         try:
@@ -384,34 +333,13 @@ class SynOpCounter(TorchDispatchMode):
         except NotCoveredError as reason:
             self._list_uncounted(f"{operator.name} ({reason})", args, kwargs)
             return True
-        counted = [] if found is None else [self._count_sum(term, found[1], output) for term in found[0]]
+        counted = [] if found is None else [self._products.count_sum(term, found[1], output) for term in found[0]]
         if any(counted):
             return True
         if not operator.mutable:
             for term in self._sums.follow(func, args, kwargs, output):
-                self._count_sum(term, None, output)
+                self._products.count_sum(term, None, output)
         return False
-
-    def _look_up(self, func: OpOverload) -> _Operator:
-        formula = formula_of(func)
-        known = formula is None and is_not_synaptic(func)
-        is_composite = func.namespace not in ("prim", "profiler") and torch._C._dispatch_has_kernel_for_dispatch_key(
-            func.name(), "CompositeImplicitAutograd"
-        )
-        self._known[func] = _Operator(
-            name=str(func),
-            formula=formula,
-            known=known,
-            composite=is_composite and formula is None and not known,
-            mutable=func._schema.is_mutable,
-            views=is_view(func),
-            # What arrives whole, `to` and `reshape` say, may give a view or a copy.
-            makes=not func._schema.is_mutable and (is_composite or not is_view(func)),
-            pads=func is torch.ops.aten.constant_pad_nd.default,
-            follows=Sums.follows(func),
-            rule=Ledger.rule_of(func),
-        )
-        return self._known[func]
 
     def _decompose(self, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run what a composite operator is made of; they arrive whole under inference mode alone."""
@@ -465,104 +393,22 @@ class SynOpCounter(TorchDispatchMode):
             return
         try:
             for index, product in enumerate(formula(output, *args, **kwargs)):
-                self._consider(self._counting.resolve(product), index, output)
+                self._products.consider(self._counting.resolve(product), index, output)
         except NotCoveredError as reason:
             self._list_uncounted(f"{operator} ({reason})", args, kwargs)
         except Exception as error:
             self._failed = (
-                f"The formula of {operator} failed in module {self._where()!r}: {type(error).__name__}: {error}"
+                f"The formula of {operator} failed in module {self._running.where()!r}: {type(error).__name__}: {error}"
             )
             raise FormulaError(self._failed) from error
-
-    def _consider(self, product: Product, index: int, output: Any) -> None:
-        """Count a product that an input came into; what was made of weights alone is none.
-
-        A constant that is made on the way and meets a parameter is an input that the model makes itself.
-        """
-        tensors = operands(product)
-        origins = [self._weights.origin(tensor) for tensor in tensors]
-        # In a product of matrices it is the buffer that may be either; a layer says which of its arguments is which.
-        open_roles = isinstance(product, Contraction) or (product.kind == "linear" and not self._counting.linear)
-        if None in origins and not (open_roles and any(map(self._either, origins))):
-            self._count(product, index, output)
-            return
-        if any(nothing_yet(origin, tensor) for origin, tensor in zip(origins, tensors, strict=True)) or (
-            frozenset() in origins and any(origin and self._weights.has_parameter(origin) for origin in origins)
-        ):
-            self._count(product, index, output)
-            return
-        if any(origin is not None and self._weights.undecided(origin) for origin in origins):
-            kept = [
-                tensor if origin is not None and self._weights.has_parameter(origin) else tensor.clone()
-                for tensor, origin in zip(tensors, origins, strict=True)
-            ]
-            as_weight = None
-            if None in origins:
-                given = [
-                    one if origin is None else tensor
-                    for one, origin, tensor in zip(kept, origins, tensors, strict=True)
-                ]
-                as_weight = with_operands(product, given)
-            self._wait(with_operands(product, kept), as_weight, index, output, origins)
-
-    def _count_sum(self, factors: Factors, axes: list[int] | None, output: Any) -> bool:
-        """Count a sum of elementwise products; False where it is none that weighs anything."""
-        found = self._sums.contraction(factors, axes)
-        undecided = [self._either(factor.origin) for factor in factors]
-        if any(undecided):
-            as_state = self._sums.contraction(
-                tuple(
-                    replace(one, origin=None) if either else one for one, either in zip(factors, undecided, strict=True)
-                ),
-                axes,
-            )
-            kept = [
-                None if one is None else with_operands(one, [tensor.clone() for tensor in operands(one)])
-                for one in (as_state, found)
-            ]
-            if kept[0] is not None:
-                came_in = any(factor.origin is None for factor in factors)
-                self._wait(kept[0], kept[1] if came_in else None, 0, output, [factor.origin for factor in factors])
-            return as_state is not None or found is not None
-        if found is None:
-            return False
-        if any(factor.origin is None for factor in factors):
-            self._count(found, 0, output)
-        return True
-
-    def _either(self, origin: Origin) -> bool:
-        """Whether this may be state or a weight, which the forward pass has not shown yet."""
-        return origin is not None and self._weights.undecided(origin) and not self._weights.has_parameter(origin)
-
-    def _count(self, product: Product, index: int, output: Any) -> None:
-        self._note_synaptic()
-        self._weights.came_in((output,))
-        self._counting.count(product, index, _shape(output), self._where())
-
-    def _wait(
-        self, as_state: Product, as_weight: Product | None, index: int, output: Any, origins: list[Origin]
-    ) -> None:
-        self._note_synaptic()
-        names = frozenset().union(*(origin for origin in origins if origin is not None))
-        self._waiting.append(
-            _Waiting(names, as_state, as_weight, index, _shape(output), self._where(), place_in_code())
-        )
-
-    def _note_synaptic(self) -> None:
-        for neuron in self._neurons:
-            neuron.synaptic = True
-        self._operators += 1
 
     def _list_uncounted(self, operator: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """List an operator, unless it works on weights alone."""
         if self._weights.origin_of_all((*args, *kwargs.values())) is not None:
             return
-        self._note_synaptic()
-        key = (self._where(), operator)
+        self._running.note()
+        key = (self._running.where(), operator)
         self._uncounted[key] = self._uncounted.get(key, 0) + 1
-
-    def _where(self) -> str:
-        return self._stack[-1] if self._stack else ""
 
     # Result
 
@@ -582,10 +428,10 @@ class SynOpCounter(TorchDispatchMode):
         for name in dict.fromkeys(name for names in unseen for name in sorted(names)):
             if name in self._ran:
                 uncounted.append(UncountedOperator(name, UNRECEIVED, self._ran[name]))
-        for name in sorted(self._weights.state & self._left_out.keys()):
+        for name in sorted(self._weights.state & self._products.left_out.keys()):
             reason = f"products with the buffer {name!r}, taken for a constant before the run wrote into it"
-            uncounted.append(UncountedOperator(self._left_out[name], reason, 1))
-        if not self._operators and not self._ran:
+            uncounted.append(UncountedOperator(self._products.left_out[name], reason, 1))
+        if not self._running.operators and not self._ran:
             raise MeasureInputError("The module was never called inside the counter: call it in the `with` block.")
         layers = {
             site.name: site.layer(
@@ -610,35 +456,6 @@ class SynOpCounter(TorchDispatchMode):
         return self._ledger.others()
 
 
-class _FunctionMode(TorchFunctionMode):
-    """Sees whole linear layers and attention: below autograd they can no longer be told from other products."""
-
-    def __init__(self, counter: SynOpCounter) -> None:
-        self._counter = counter
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        if func is nn.functional.linear:
-            bias = args[2] if len(args) > 2 else kwargs.get("bias")
-            return self._counter.run_linear(lambda: func(*args, **kwargs), bias is not None)
-        if func is nn.functional.scaled_dot_product_attention:
-            return self._counter.run_attention(lambda: func(*args, **kwargs), args, kwargs)
-        if func in _CONVOLUTIONS and args and isinstance(args[0], Tensor) and args[0].is_complex():
-            return self._counter.run_uncounted(lambda: func(*args, **kwargs), func.__name__, args, kwargs)
-        return func(*args, **kwargs)
-
-
-# Of complex numbers they arrive as several real ones.
-_CONVOLUTIONS = frozenset(
-    {
-        *(torch.conv1d, torch.conv2d, torch.conv3d),
-        *(torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d),
-    }
-)
-
-
 class _Nested:
     """Dispatches what an operator is made of through the counter again."""
 
@@ -652,27 +469,11 @@ class _Nested:
         TorchDispatchMode.__exit__(self._counter, *error)
 
 
-@dataclass
-class _NeuronCall:
-    """A spiking neuron that is running. `synaptic` says that a possibly synaptic operator was seen inside it."""
-
-    name: str
-    neuron: SpikingNeuron
-    given: Tensor | None
-    suspended: bool
-    synaptic: bool = False
-
-
 @contextmanager
 def _aside() -> Iterator[None]:
     """Arithmetic on what has been computed: neither autograd nor any counter may see it."""
     with torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch(), torch.no_grad():
         yield
-
-
-def _shape(output: Any) -> torch.Size:
-    first = output[0] if isinstance(output, (tuple, list)) else output
-    return cast(Tensor, first).shape
 
 
 def _holds_weights(module: nn.Module) -> bool:

@@ -300,7 +300,7 @@ def test_a_gpu_is_told_by_its_uuid(monkeypatch):
     meters = meters_for(torch.device("cuda", 1))
     assert [meter.name for meter in meters] == ["nvml_energy", "nvml_power"]
     assert asked == [torch.device("cuda", 1)]
-    assert {meter._uuid for meter in meters} == {"0f1e2d3c"}
+    assert {meter.arguments for meter in meters} == {("0f1e2d3c",)}
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -163,23 +164,20 @@ def conv2d_unbatched() -> Case:
     return one(layer, x, oracle.convolution(x[None], layer.weight, padding=1))
 
 
-@case
-def conv3d() -> Case:
-    return _conv(3, spikes(1, 2, 4, 5, 4), 3, (2, 3, 2), padding=1, stride=(1, 2, 1), zeros=True)
-
-
-@case
-def conv2d_same() -> Case:
-    x = spikes(2, 3, 6, 5)
-    layer = nn.Conv2d(3, 4, 3, padding="same", dilation=2)
-    return one(layer, x, oracle.convolution(x, layer.weight, padding=2, dilation=2))
-
-
-@case
-def conv2d_valid() -> Case:
-    x = spikes(2, 3, 6, 5)
-    layer = nn.Conv2d(3, 4, 3, padding="valid")
-    return one(layer, x, oracle.convolution(x, layer.weight))
+cases(
+    conv3d=lambda: _conv(3, spikes(1, 2, 4, 5, 4), 3, (2, 3, 2), padding=1, stride=(1, 2, 1), zeros=True),
+    conv2d_valid=lambda: one(
+        layer := nn.Conv2d(3, 4, 3, padding="valid"), x := spikes(2, 3, 6, 5), oracle.convolution(x, layer.weight)
+    ),
+    conv2d_same=lambda: one(
+        layer := nn.Conv2d(3, 4, 3, padding="same", dilation=2),
+        x := spikes(2, 3, 6, 5),
+        oracle.convolution(x, layer.weight, padding=2, dilation=2),
+    ),
+    conv2d_same_with_an_even_kernel=lambda: one(
+        layer := nn.Conv2d(3, 4, 2, padding="same"), x := spikes(2, 3, 6, 5), _bordered(x, layer.weight, (0, 1, 0, 1))
+    ),
+)
 
 
 def _bordered(x: Tensor, weight: Tensor, pads: tuple[int, ...]) -> Counted:
@@ -188,13 +186,6 @@ def _bordered(x: Tensor, weight: Tensor, pads: tuple[int, ...]) -> Counted:
     counted = oracle.convolution(padded, weight)
     dense = oracle.convolution(F.pad(torch.ones_like(x), pads), torch.ones_like(weight)).effective
     return Counted(counted.effective, dense, counted.padded)
-
-
-@case
-def conv2d_same_with_an_even_kernel() -> Case:
-    x = spikes(2, 3, 6, 5)
-    layer = nn.Conv2d(3, 4, 2, padding="same")
-    return one(layer, x, _bordered(x, layer.weight, (0, 1, 0, 1)))
 
 
 @case
@@ -228,39 +219,51 @@ cases(
 # Functional calls and products of activations
 
 
-@case
-def functional_linear() -> Case:
-    x = spikes(5, 7)
-    module = Function(F.linear, torch.randn(4, 7))
-    return one(module, x, oracle.linear(x, module.weights[0]))
+def weighted(function: Callable[..., Tensor], x: Tensor, weight: Tensor, counted: Callable[..., Counted]) -> Case:
+    """A function of an input and a parameter, whose pairs are `counted` of both."""
+    return one(Function(function, weight), x, counted(x, weight))
 
 
-@case
-def functional_conv2d() -> Case:
-    x = spikes(2, 3, 5, 5)
-    module = Function(lambda x, w: F.conv2d(x, w, padding=1), torch.randn(4, 3, 3, 3))
-    return one(module, x, oracle.convolution(x, module.weights[0], padding=1))
+def product(function: Callable[..., Tensor], left: Tensor, right: Tensor) -> Case:
+    """A function that multiplies left [B, n, k] with right [B, k, m], both activations."""
+    counted = [oracle.product(left, right)]
+    classes = (counted, []) if oracle.is_unit(left) or oracle.is_unit(right) else ([], counted)
+    return Case(Function(function), lambda m: m(left, right), *classes)
 
 
-@case
-def functional_linear_with_a_weight_made_on_the_fly() -> Case:
-    x = spikes(5, 7)
-    module = Function(lambda x, w: F.linear(x, torch.relu(w)), torch.randn(4, 7))
-    return one(module, x, oracle.linear(x, torch.relu(module.weights[0])))
-
-
-@case
-def matmul_operator_with_a_parameter() -> Case:
-    x = real(2, 3, 7)
-    module = Function(lambda x, w: x @ w, torch.randn(7, 4))
-    return one(module, x, oracle.linear(x, module.weights[0].t()))
-
-
-@case
-def parameter_on_the_left() -> Case:
-    x = spikes(7, 5)
-    module = Function(lambda x, w: w @ x, torch.randn(4, 7))
-    return one(module, x, oracle.linear(x.t(), module.weights[0]))
+cases(
+    functional_linear=lambda: weighted(F.linear, spikes(5, 7), torch.randn(4, 7), oracle.linear),
+    functional_conv2d=lambda: weighted(
+        lambda x, w: F.conv2d(x, w, padding=1),
+        spikes(2, 3, 5, 5),
+        torch.randn(4, 3, 3, 3),
+        partial(oracle.convolution, padding=1),
+    ),
+    functional_linear_with_a_weight_made_on_the_fly=lambda: weighted(
+        lambda x, w: F.linear(x, torch.relu(w)),
+        spikes(5, 7),
+        torch.randn(4, 7),
+        lambda x, w: oracle.linear(x, torch.relu(w)),
+    ),
+    matmul_operator_with_a_parameter=lambda: weighted(
+        lambda x, w: x @ w, real(2, 3, 7), torch.randn(7, 4), lambda x, w: oracle.linear(x, w.t())
+    ),
+    parameter_on_the_left=lambda: weighted(
+        lambda x, w: w @ x, spikes(7, 5), torch.randn(4, 7), lambda x, w: oracle.linear(x.t(), w)
+    ),
+    einsum_with_a_parameter=lambda: weighted(
+        lambda x, w: torch.einsum("bi,oi->bo", x, w), spikes(3, 5), holes(torch.randn(4, 5)), oracle.linear
+    ),
+    bmm_of_activations_one_of_them_spikes=lambda: product(torch.bmm, real(3, 2, 5), spikes(3, 5, 4)),
+    bmm_of_real_activations=lambda: product(torch.bmm, real(3, 2, 5), real(3, 5, 4)),
+    baddbmm=lambda: product(lambda a, b: torch.baddbmm(torch.ones(3, 2, 4), a, b), spikes(3, 2, 5), real(3, 5, 4)),
+    addmm_of_activations=lambda: product(
+        lambda a, b: torch.addmm(torch.ones(4), a[0], b[0]), real(1, 2, 5), real(1, 5, 4)
+    ),
+    einsum_of_activations=lambda: product(
+        lambda a, b: torch.einsum("bik,bjk->bij", a, b.transpose(1, 2)), real(2, 3, 4), real(2, 4, 5)
+    ),
+)
 
 
 @case
@@ -272,58 +275,6 @@ def mv_and_dot() -> Case:
         lambda m: m(x),
         [oracle.linear(x, module.weights[0]), oracle.product(x[None, None], x[None, :, None])],
         [],
-    )
-
-
-@case
-def bmm_of_activations_one_of_them_spikes() -> Case:
-    left, right = real(3, 2, 5), spikes(3, 5, 4)
-    return Case(Function(torch.bmm), lambda m: m(left, right), [oracle.product(left, right)], [])
-
-
-@case
-def bmm_of_real_activations() -> Case:
-    left, right = real(3, 2, 5), real(3, 5, 4)
-    return Case(Function(torch.bmm), lambda m: m(left, right), [], [oracle.product(left, right)])
-
-
-@case
-def baddbmm() -> Case:
-    left, right = spikes(3, 2, 5), real(3, 5, 4)
-    return Case(
-        Function(lambda a, b: torch.baddbmm(torch.ones(3, 2, 4), a, b)),
-        lambda m: m(left, right),
-        [oracle.product(left, right)],
-        [],
-    )
-
-
-@case
-def addmm_of_activations() -> Case:
-    left, right = real(2, 5), real(5, 4)
-    return Case(
-        Function(lambda a, b: torch.addmm(torch.ones(4), a, b)),
-        lambda m: m(left, right),
-        [],
-        [oracle.product(left[None], right[None])],
-    )
-
-
-@case
-def einsum_with_a_parameter() -> Case:
-    x = spikes(3, 5)
-    module = Function(lambda x, w: torch.einsum("bi,oi->bo", x, w), holes(torch.randn(4, 5)))
-    return one(module, x, oracle.linear(x, module.weights[0]))
-
-
-@case
-def einsum_of_activations() -> Case:
-    left, right = real(2, 3, 4), real(2, 5, 4)
-    return Case(
-        Function(lambda a, b: torch.einsum("bik,bjk->bij", a, b)),
-        lambda m: m(left, right),
-        [],
-        [oracle.product(left, right.transpose(1, 2))],
     )
 
 
@@ -385,13 +336,10 @@ cases(
     attention_of_spikes=lambda: _sdpa(spikes),
     attention_of_real_values=lambda: _sdpa(real),
     attention_causal=lambda: _sdpa(real, is_causal=True),
+    attention_masked=lambda: _sdpa(
+        spikes, attn_mask=torch.tensor([[True, False, True, True, False]] * 3 + [[True] * 5])
+    ),
 )
-
-
-@case
-def attention_masked() -> Case:
-    mask = torch.tensor([[True, False, True, True, False]] * 3 + [[True] * 5])
-    return _sdpa(spikes, attn_mask=mask)
 
 
 @case
@@ -661,23 +609,15 @@ def embedding_is_a_look_up() -> Case:
 # Pooled inputs, time, networks
 
 
-@case
-def after_average_pooling() -> Case:
+def _pooled(pool: nn.Module) -> Case:
     x = spikes(2, 2, 6, 6)
-    model = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(2, 3, 2))
-    return one_after(model, x, F.avg_pool2d(x, 2))
-
-
-def one_after(model: nn.Sequential, x: Tensor, seen: Tensor) -> Case:
+    model = nn.Sequential(pool, nn.Conv2d(2, 3, 2))
+    seen = pool(x)
     counted = oracle.convolution(seen, model[1].weight)
-    classes = ([counted], []) if oracle.is_unit(seen) else ([], [counted])
-    return Case(model, lambda m: m(x), *classes)
+    return Case(model, lambda m: m(x), *(([counted], []) if oracle.is_unit(seen) else ([], [counted])))
 
 
-@case
-def after_max_pooling() -> Case:
-    x = spikes(2, 2, 6, 6)
-    return one_after(nn.Sequential(nn.MaxPool2d(2), nn.Conv2d(2, 3, 2)), x, F.max_pool2d(x, 2))
+cases(after_average_pooling=lambda: _pooled(nn.AvgPool2d(2)), after_max_pooling=lambda: _pooled(nn.MaxPool2d(2)))
 
 
 class Looped(nn.Module):

@@ -58,21 +58,7 @@ def attention(
     ]
 
 
-@register_formula(aten._scaled_dot_product_flash_attention_for_cpu)
-def flash_cpu(
-    output: Any,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,
-    **kwargs: Any,
-) -> list[Product]:
-    """The fused kernel of CPUs."""
-    return attention(output, query, key, value, kwargs.get("attn_mask"), dropout_p, is_causal, kwargs.get("scale"))
-
-
-@register_formula(aten._scaled_dot_product_flash_attention)
+@register_formula(aten._scaled_dot_product_flash_attention_for_cpu, aten._scaled_dot_product_flash_attention)
 def flash(
     output: Any,
     query: Tensor,
@@ -82,10 +68,11 @@ def flash(
     is_causal: bool = False,
     return_debug_mask: bool = False,
     *,
+    attn_mask: Tensor | None = None,
     scale: float | None = None,
 ) -> list[Product]:
-    """FlashAttention on GPUs."""
-    return attention(output, query, key, value, None, dropout_p, is_causal, scale)
+    """FlashAttention on GPUs, and the fused kernel of CPUs, which alone takes a mask."""
+    return attention(output, query, key, value, attn_mask, dropout_p, is_causal, scale)
 
 
 @register_formula(aten._scaled_dot_product_efficient_attention, aten._scaled_dot_product_cudnn_attention)

@@ -21,46 +21,28 @@ def linear(output: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None = None
     return [Projection("linear", x, weight, Linear(), bias is not None)]
 
 
-@register_formula(aten.mm)
-def mm(output: Tensor, left: Tensor, right: Tensor, **_: Any) -> list[Product]:
-    """left [n, k] times right [k, m]."""
-    return [Contraction("matmul", left[None], right[None])]
+@register_formula(aten.mm, aten.bmm, aten.mv, aten.dot, aten.vdot)
+def product(output: Tensor, left: Tensor, right: Tensor, **_: Any) -> list[Product]:
+    """left [B, n, k], [n, k] or [k] times right [B, k, m], [k, m] or [k]."""
+    return [Contraction("matmul", _batched(left, -2), _batched(right, -1))]
 
 
-@register_formula(aten.addmm, aten.addmm_, aten._addmm_activation)
+def _batched(operand: Tensor, axis: int) -> Tensor:
+    """A matrix or a vector as a batch of one matrix; a vector gets its other axis of one element at `axis`."""
+    matrices = operand.unsqueeze(axis) if operand.ndim == 1 else operand
+    return matrices if matrices.ndim == 3 else matrices[None]
+
+
+@register_formula(aten.addmm, aten.addmm_, aten._addmm_activation, aten.addmv, aten.addmv_)
 def addmm(output: Tensor, bias: Tensor, left: Tensor, right: Tensor, **_: Any) -> list[Product]:
-    """A bias, not synaptic, plus left [n, k] times right [k, m]."""
-    return [Contraction("matmul", left[None], right[None], bias=True)]
-
-
-@register_formula(aten.bmm)
-def bmm(output: Tensor, left: Tensor, right: Tensor, **_: Any) -> list[Product]:
-    """left [B, n, k] times right [B, k, m]."""
-    return [Contraction("matmul", left, right)]
+    """A bias, not synaptic, plus left [n, k] times right [k, m] or [k]."""
+    return [Contraction("matmul", left[None], _batched(right, -1), bias=True)]
 
 
 @register_formula(aten.baddbmm, aten.baddbmm_, aten.addbmm, aten.addbmm_)
 def baddbmm(output: Tensor, bias: Tensor, left: Tensor, right: Tensor, **_: Any) -> list[Product]:
     """A bias plus left [B, n, k] times right [B, k, m], for addbmm summed over B."""
     return [Contraction("matmul", left, right)]
-
-
-@register_formula(aten.mv)
-def mv(output: Tensor, left: Tensor, right: Tensor, **_: Any) -> list[Product]:
-    """left [n, k] times right [k]."""
-    return [Contraction("matmul", left[None], right[None, :, None])]
-
-
-@register_formula(aten.addmv, aten.addmv_)
-def addmv(output: Tensor, bias: Tensor, left: Tensor, right: Tensor, **_: Any) -> list[Product]:
-    """A bias plus left [n, k] times right [k]."""
-    return [Contraction("matmul", left[None], right[None, :, None], bias=True)]
-
-
-@register_formula(aten.dot, aten.vdot)
-def dot(output: Tensor, left: Tensor, right: Tensor, **_: Any) -> list[Product]:
-    """left [k] times right [k]."""
-    return [Contraction("matmul", left[None, None], right[None, :, None])]
 
 
 @register_formula(aten.addr, aten.addr_)
