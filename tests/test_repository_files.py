@@ -55,7 +55,7 @@ def test_what_a_commit_is_checked_with_is_what_lint_runs():
     for name in ("ruff-check", "ruff-format"):
         assert hooks[name]["additional_dependencies"] == needed
         words = [word for word in hooks[name]["entry"].split() if word != "--force-exclude"]
-        assert f"{' '.join([words[0], words[1], *words[2:]])} ." in lint["commands"]
+        assert f"{' '.join(words)} ." in lint["commands"]
     assert hooks["lint"]["entry"] == "tox run -e lint"
     assert hooks["lint"]["additional_dependencies"] == tox["tox"]["requires"].split()
 

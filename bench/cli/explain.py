@@ -46,14 +46,21 @@ def _show(found: Explanation) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from inflor_bench.reports.pages.explanation import PICOJOULE, explanation_table, formula, notes, number, prices
+    from inflor_bench.reports.pages.explanation import (
+        PICOJOULE,
+        explanation_table,
+        formula,
+        heads,
+        notes,
+        number,
+        prices,
+    )
     from inflor_bench.text import one_line, plain
 
     console = Console(markup=False, emoji=False, highlight=False, soft_wrap=True)
     shown = explanation_table(found)
     table = Table(title=plain(f"{found.cell} by {found.given.name} {found.given.version}, per inference"))
-    for column in shown.columns:
-        head = f"{column.head}, pJ" if column.unit == "pJ" else column.head
+    for column, head in zip(shown.columns, heads(shown), strict=True):
         table.add_column(head, justify="right" if column.numeric else "left", overflow="fold")
     for row in shown.rows[:-1]:
         table.add_row(*(plain(datum.text) for datum in row.data))

@@ -12,7 +12,7 @@ from typing import Any
 
 from inflor_bench.errors import TrackInputError
 from inflor_bench.measure.energy import ENERGY_MODELS, EnergyModel, Term
-from inflor_bench.measure.energy.iso import bits_of
+from inflor_bench.measure.energy.iso import bits_in
 from inflor_bench.measure.energy.model import Price, joules_of
 from inflor_bench.record import costs
 from inflor_bench.record.counted import NeuronOps
@@ -59,7 +59,7 @@ def explain(record: Record, name: str, models: Sequence[EnergyModel] = ENERGY_MO
             now than the file says.
     """
     given, model = _given(record, name), _model(name, models)
-    if (bits := bits_of(given.version)) is not None and model.at is not None:
+    if (bits := bits_in(given.version)) is not None and model.at is not None:
         model = model.at(bits)
     if model.version != given.version:
         raise TrackInputError(

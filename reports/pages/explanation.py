@@ -81,7 +81,7 @@ def as_markdown(found: Explanation) -> str:
         *([", ".join(map(escape, prices(found)))] if found.prices else []),
         "\n".join(
             [
-                f"| {' | '.join(_heads(table))} |",
+                f"| {' | '.join(heads(table))} |",
                 f"|{'|'.join('---:' if column.numeric else '---' for column in table.columns)}|",
                 *(f"| {' | '.join(escape(datum.text) for datum in row.data)} |" for row in table.rows),
             ]
@@ -109,7 +109,7 @@ def as_latex(found: Explanation) -> str:
         rf"\caption{{{latex(caption)}.}}",
         rf"\begin{{tabular}}{{{''.join('r' if column.numeric else 'l' for column in table.columns)}}}",
         r"\toprule",
-        " & ".join(_heads(table)) + r" \\",
+        " & ".join(heads(table)) + r" \\",
         r"\midrule",
         *body[:-1],
         r"\midrule",
@@ -127,7 +127,8 @@ def _said(found: Explanation) -> str:
     )
 
 
-def _heads(table: Table) -> list[str]:
+def heads(table: Table) -> list[str]:
+    """The heads of the columns, with the unit where it is one of energy."""
     return [f"{column.head} (pJ)" if column.unit == "pJ" else column.head for column in table.columns]
 
 

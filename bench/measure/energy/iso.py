@@ -110,7 +110,7 @@ def covers(layer: SynapticLayer) -> bool:
     return bool(layer.input_rows and layer.output_elements and layer.weight_shape)
 
 
-def bits_of(version: str) -> Bits | None:
+def bits_in(version: str) -> Bits | None:
     """The bits that a version of `iso_model` holds; None where it holds none."""
     found = re.search(r"-w(\d+)-m(\d+)-b(\d+)$", version, re.ASCII)
     return Bits(*map(int, found.groups())) if found else None

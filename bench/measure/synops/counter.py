@@ -2,8 +2,8 @@
 
 A synaptic operation is one pair of a non-zero input element and a non-zero weight element that an operator multiplies
 or accumulates. Zero padding never counts. Bias, normalisation, pooling and elementwise arithmetic are not synaptic (an
-elementwise product has no fan-in, unless it is summed: `synop_sums`); they have a ledger of their own, as have the
-neuron updates. Nor is a product of weights alone, into which nothing came (`synop_weights`).
+elementwise product has no fan-in, unless it is summed: `elementwise`); they have a ledger of their own, as have the
+neuron updates. Nor is a product of weights alone, into which nothing came (`weights`).
 
     with SynOpCounter(model) as counter:
         for x in batches:
