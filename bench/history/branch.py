@@ -87,8 +87,19 @@ class HistoryBranch:
         return bool(self.tips())
 
     def tips(self) -> list[str]:
-        """Return the commits that are the history now: the local one, or that of `origin`, or both."""
-        local, fetched = self.resolve(self.ref), self.resolve(f"refs/remotes/origin/{self.branch}")
+        """Return the commits that are the history now: the local one, or that of `origin`, or both.
+
+        Raises:
+            TrackInputError: One is named, but damaged or lost.
+        """
+        fetched_ref = f"refs/remotes/origin/{self.branch}"
+        local, fetched = self.resolve(self.ref), self.resolve(fetched_ref)
+        for ref, commit in ((self.ref, local), (fetched_ref, fetched)):
+            if commit is None and git_line(self.repository, "rev-parse", "--verify", "-q", ref) is not None:
+                raise TrackInputError(
+                    f"{self.branch}: its commit is damaged or lost; delete it by `git update-ref -d {ref}`, and fetch "
+                    "it again."
+                )
         if local is None or fetched is None:
             return [commit for commit in (local, fetched) if commit is not None]
         if self.is_ancestor(local, fetched):

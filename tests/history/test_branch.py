@@ -17,6 +17,7 @@ from inflor_bench.history.push import push
 from inflor_bench.record.run_file import read_run, run_name
 from tests.command import at_once
 from tests.record.builders import make_git, make_machine, make_record, write_run
+from tests.refusal import one_sentence
 
 BRANCH = "bench-data"
 ADD = """
@@ -298,6 +299,18 @@ def test_a_damaged_and_a_missing_object_are_named_and_the_rest_is_read(store, re
     store.set_aside([entry for entry in store.entries() if entry.name in (names[0], names[2])])
     loaded = load_runs(store, None)
     assert ([run.run_id for run in loaded.runs], loaded.damaged) == (["run1", "run3", "run5"], ())
+
+
+def test_a_branch_whose_commit_is_lost_is_no_empty_history(store, repository, tmp_path):
+    add_run(store, run_file(tmp_path, 1))
+    commit = repository.git("rev-parse", BRANCH)
+    (repository.path / ".git" / "objects" / commit[:2] / commit[2:]).unlink()
+    for asked in (store.exists, lambda: ids(store), lambda: add_run(store, run_file(tmp_path, 2))):
+        with one_sentence(TrackInputError, f"git update-ref -d {store.ref}"):
+            asked()
+    repository.git("update-ref", "-d", store.ref)
+    add_run(store, run_file(tmp_path, 2))
+    assert ids(store) == ["run2"]
 
 
 def test_a_git_that_hangs_while_it_reads_is_ended_and_the_files_are_named(store, tmp_path, monkeypatch):
