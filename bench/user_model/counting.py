@@ -25,7 +25,8 @@ from inflor_bench.measure.running.trial import few_of, matters
 from inflor_bench.measure.synops.counter import SynOpCounter
 from inflor_bench.measure.synops.formulas.registry import FormulaError
 from inflor_bench.measure.synops.independent import check_dense
-from inflor_bench.measure.synops.result import UNRECEIVED, SynOpResult
+from inflor_bench.measure.synops.result import SynOpResult
+from inflor_bench.measure.synops.uncounted import UNRECEIVED
 from inflor_bench.record.counted import Accuracy, DenseCheck, Information, Spikes
 from inflor_bench.record.section import Absent, Section
 

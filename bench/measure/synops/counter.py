@@ -22,8 +22,8 @@ modules run eagerly, with the same operators, and are counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack, nullcontext
 from types import TracebackType
 from typing import Any, Self, cast, get_args
 
@@ -38,16 +38,19 @@ from inflor_bench.measure.neurons.protocol import SpikingNeuron, spiking_neurons
 from inflor_bench.measure.running.calls import Called, ModuleCalls
 from inflor_bench.measure.synops.counting import Counting
 from inflor_bench.measure.synops.elementwise import Sums
+from inflor_bench.measure.synops.following import Following
 from inflor_bench.measure.synops.formulas import Formula
 from inflor_bench.measure.synops.formulas.attention import attention
 from inflor_bench.measure.synops.formulas.registry import FormulaError, NotCoveredError
-from inflor_bench.measure.synops.modes import CONDITIONS, remove
+from inflor_bench.measure.synops.modes import CONDITIONS, Again, aside, remove
 from inflor_bench.measure.synops.operators import Operator, look_up
-from inflor_bench.measure.synops.result import UNRECEIVED, OperationCounts, SynOpResult, UncountedOperator
+from inflor_bench.measure.synops.quiet import QuietNeurons
+from inflor_bench.measure.synops.result import SynOpResult, summed
 from inflor_bench.measure.synops.sites import Policy, SpikeClass
 from inflor_bench.measure.synops.synaptic import NeuronCall, Running, Synaptic
 from inflor_bench.measure.synops.time_and_samples import Rows, TimeAxis
-from inflor_bench.measure.synops.weights import Weights, why_uncountable, written_by
+from inflor_bench.measure.synops.uncounted import Uncounted
+from inflor_bench.measure.synops.weights import Weights, why_uncountable
 from inflor_bench.measure.synops.whole_calls import WholeCalls
 
 
@@ -99,16 +102,14 @@ class SynOpCounter(TorchDispatchMode):
         self._stack, self._neurons = self._running.modules, self._running.neurons
         self._products = Synaptic(self._weights, self._counting, self._running)
         self._ledger = Ledger()
-        self._uncounted: dict[tuple[str, str], int] = {}
+        self._uncounted = Uncounted(self._weights, self._running)
+        self._following = Following(self._sums, self._weights, self._counting, self._products, self._uncounted)
         self._known: dict[OpOverload, Operator] = {}
         self._failed: str | None = None
         self._ran: dict[str, int] = {}
-        # Neurons, in training or not: the pass in which one first held no synaptic operation, and those that held any.
-        self._quiet: dict[tuple[str, bool], int] = {}
-        self._synaptic: set[tuple[str, bool]] = set()
-        self._passes = 0
+        self._quiet = QuietNeurons()
         self._function_mode: WholeCalls | None = None
-        self._nested = _Nested(self)
+        self._nested = Again(self)
         self._undo: ExitStack | None = None
         self._calls = ModuleCalls(self._call)
         self._paused = 0
@@ -183,7 +184,7 @@ class SynOpCounter(TorchDispatchMode):
         self._sums.forget(all_of_them=True)
         self._paused = 0
         if error is None:
-            with _aside():
+            with aside():
                 self._products.decide()
                 self._check_weights()
 
@@ -214,7 +215,7 @@ class SynOpCounter(TorchDispatchMode):
     def _call_neuron(
         self, name: str, neuron: SpikingNeuron, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        alone = self._is_trusted(name, module) and not self._needs((*args, *kwargs.values()))
+        alone = (name, module) in self._quiet and not self._needs((*args, *kwargs.values()))
         given = args[0] if args and isinstance(args[0], Tensor) else None
         call = NeuronCall(name, neuron, given, suspended=alone and self._suspend())
         self._neurons.append(call)
@@ -230,9 +231,9 @@ class SynOpCounter(TorchDispatchMode):
     def _end_of_neuron(self, call: NeuronCall, module: nn.Module, output: Any) -> None:
         try:
             if isinstance(output, Tensor) and (reason := why_uncountable((output,))):
-                self._list_uncounted(f"a spiking neuron ({reason})", (output,), {})
+                self._uncounted.add(f"a spiking neuron ({reason})", (output,), {})
             elif isinstance(output, Tensor) and not self._neurons:
-                with nullcontext() if call.suspended else _aside():
+                with nullcontext() if call.suspended else aside():
                     _, found = self._counting.occupancy_of(output, 1)
                 self._ledger.neuron(call.name or type(module).__name__, call.neuron, output, found.nonzero)
         finally:
@@ -242,16 +243,8 @@ class SynOpCounter(TorchDispatchMode):
                 self._counting.forget()  # it may have written into what it was given
                 if self._rows.wanted and isinstance(output, Tensor) and call.given is not None:
                     self._rows.layouts.same(call.given, output)
-            elif call.synaptic:
-                self._synaptic.add((call.name, module.training))
             else:
-                self._quiet.setdefault((call.name, module.training), self._passes - (module is self._module))
-
-    def _is_trusted(self, name: str, module: nn.Module) -> bool:
-        """Whether a neuron held no synaptic operation in a whole pass, and nothing that could be a weight later."""
-        key = (name, module.training)
-        whole = self._quiet.get(key, self._passes) < self._passes
-        return whole and key not in self._synaptic and not _holds_weights(module)
+                self._quiet.end_call(call, module, whole_model=module is self._module)
 
     def _needs(self, values: Iterable[Any]) -> bool:
         """Whether what happens to these has to be seen: they are made of weights, or products not summed yet."""
@@ -270,8 +263,8 @@ class SynOpCounter(TorchDispatchMode):
         self._rows.begin(args)
 
     def _end_of_forward(self, module: nn.Module, args: Any, output: Any) -> None:
-        self._passes += 1
-        with _aside():
+        self._quiet.end_pass()
+        with aside():
             self._products.decide()
             self._sums.forget()
             self._rows.end(self._counting.sites.values())
@@ -289,7 +282,7 @@ class SynOpCounter(TorchDispatchMode):
         if self._function_mode is None and not torch.is_inference_mode_enabled():
             self._failed = "Inference mode was left inside a counter that was entered under it"
             raise MeasureInputError(f"{self._failed}: enter the counter outside of inference mode.")
-        output = self._write(func, args, kwargs) if operator.mutable else func(*args, **kwargs)
+        output = self._following.write(func, args, kwargs) if operator.mutable else func(*args, **kwargs)
         if self._weights.unseen and not operator.views:
             self._weights.received((*args, *kwargs.values()))
         if operator.makes:
@@ -304,42 +297,14 @@ class SynOpCounter(TorchDispatchMode):
             self._counting.padding(args, output)
         if operator.rule and not self._neurons and not self._paused and not getattr(output, "is_nested", False):
             self._ledger.operator(self._running.where(), operator.rule, args, kwargs, output)
-        if self._paused or (operator.follows and self._follow(operator, func, args, kwargs, output)):
+        if self._paused or (operator.follows and self._following.follow(operator, func, args, kwargs, output)):
             return output
         if not operator.known:
             if operator.formula is None:
-                self._list_uncounted(operator.name, args, kwargs)
+                self._uncounted.add(operator.name, args, kwargs)
             else:
                 self._apply(operator.formula, operator.name, output, args, kwargs)
         return output
-
-    def _write(self, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Run an operator that writes into some of its arguments."""
-        self._counting.forget()
-        targets = written_by(func, args, kwargs)
-        product = self._sums.before_writing(func, args, targets)
-        output = func(*args, **kwargs)
-        self._weights.written(func, args, kwargs, targets)
-        for term in self._sums.written(func, args, targets, product):
-            self._products.count_sum(term, None, output)
-        return output
-
-    def _follow(
-        self, operator: Operator, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
-    ) -> bool:
-        """Follow elementwise products; return whether the operator was their sum, which is counted then."""
-        try:
-            found = self._sums.summed(func, args, kwargs)
-        except NotCoveredError as reason:
-            self._list_uncounted(f"{operator.name} ({reason})", args, kwargs)
-            return True
-        counted = [] if found is None else [self._products.count_sum(term, found[1], output) for term in found[0]]
-        if any(counted):
-            return True
-        if not operator.mutable:
-            for term in self._sums.follow(func, args, kwargs, output):
-                self._products.count_sum(term, None, output)
-        return False
 
     def _decompose(self, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run what a composite operator is made of; they arrive whole under inference mode alone."""
@@ -369,7 +334,7 @@ class SynOpCounter(TorchDispatchMode):
             output = run()
         finally:
             self._paused -= 1
-        self._list_uncounted(f"{operator} ({why_uncountable((*args, *kwargs.values()))})", args, kwargs)
+        self._uncounted.add(f"{operator} ({why_uncountable((*args, *kwargs.values()))})", args, kwargs)
         return output
 
     def run_attention(self, run: Callable[[], Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -381,7 +346,7 @@ class SynOpCounter(TorchDispatchMode):
         finally:
             self._paused -= not dropout
         if not dropout and not self._paused and torch._C._current_graph_task_id() == -1:
-            with _aside():
+            with aside():
                 self._apply(attention, "scaled_dot_product_attention", output, args, kwargs)
         return output
 
@@ -389,26 +354,18 @@ class SynOpCounter(TorchDispatchMode):
         self, formula: Formula, operator: str, output: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
         if reason := why_uncountable((*args, *kwargs.values())):
-            self._list_uncounted(f"{operator} ({reason})", args, kwargs)
+            self._uncounted.add(f"{operator} ({reason})", args, kwargs)
             return
         try:
             for index, product in enumerate(formula(output, *args, **kwargs)):
                 self._products.consider(self._counting.resolve(product), index, output)
         except NotCoveredError as reason:
-            self._list_uncounted(f"{operator} ({reason})", args, kwargs)
+            self._uncounted.add(f"{operator} ({reason})", args, kwargs)
         except Exception as error:
             self._failed = (
                 f"The formula of {operator} failed in module {self._running.where()!r}: {type(error).__name__}: {error}"
             )
             raise FormulaError(self._failed) from error
-
-    def _list_uncounted(self, operator: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """List an operator, unless it works on weights alone."""
-        if self._weights.origin_of_all((*args, *kwargs.values())) is not None:
-            return
-        self._running.note()
-        key = (self._running.where(), operator)
-        self._uncounted[key] = self._uncounted.get(key, 0) + 1
 
     # Result
 
@@ -423,14 +380,6 @@ class SynOpCounter(TorchDispatchMode):
             raise FormulaError(self._failed)
         if samples is not None and samples < 1:
             raise MeasureInputError(f"samples is {samples}: give at least 1.")
-        uncounted = [UncountedOperator(name, operator, calls) for (name, operator), calls in self._uncounted.items()]
-        unseen = self._weights.unseen.values()
-        for name in dict.fromkeys(name for names in unseen for name in sorted(names)):
-            if name in self._ran:
-                uncounted.append(UncountedOperator(name, UNRECEIVED, self._ran[name]))
-        for name in sorted(self._weights.state & self._products.left_out.keys()):
-            reason = f"products with the buffer {name!r}, taken for a constant before the run wrote into it"
-            uncounted.append(UncountedOperator(self._products.left_out[name], reason, 1))
         if not self._running.operators and not self._ran:
             raise MeasureInputError("The module was never called inside the counter: call it in the `with` block.")
         layers = {
@@ -439,13 +388,8 @@ class SynOpCounter(TorchDispatchMode):
             )
             for site in self._counting.sites.values()
         }
-        total = OperationCounts(
-            ac=sum(layer.ac for layer in layers.values()),
-            mac=sum(layer.mac for layer in layers.values()),
-            dense=sum(layer.dense for layer in layers.values()),
-            dense_padded=sum(layer.dense_padded for layer in layers.values()),
-        )
-        return SynOpResult(total, layers, uncounted, samples)
+        uncounted = self._uncounted.found(self._ran, self._products.left_out)
+        return SynOpResult(summed(layers.values()), layers, uncounted, samples)
 
     def neuron_ops(self) -> list[NeuronUpdates]:
         """Return the updates of every spiking neuron layer so far."""
@@ -454,32 +398,3 @@ class SynOpCounter(TorchDispatchMode):
     def other_ops(self) -> list[OtherOps]:
         """Return what else is not synaptic: normalisation, pooling, bias, residual and other elementwise arithmetic."""
         return self._ledger.others()
-
-
-class _Nested:
-    """Dispatches what an operator is made of through the counter again."""
-
-    def __init__(self, counter: SynOpCounter) -> None:
-        self._counter = counter
-
-    def __enter__(self) -> None:
-        TorchDispatchMode.__enter__(self._counter)
-
-    def __exit__(self, *error: Any) -> None:
-        TorchDispatchMode.__exit__(self._counter, *error)
-
-
-@contextmanager
-def _aside() -> Iterator[None]:
-    """Arithmetic on what has been computed: neither autograd nor any counter may see it."""
-    with torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch(), torch.no_grad():
-        yield
-
-
-def _holds_weights(module: nn.Module) -> bool:
-    """Whether a neuron, or what it is built of, has something that could be a weight or a state of two axes."""
-    for part in module.modules():
-        own = (*part._parameters.values(), *part._buffers.values(), *vars(part).values())
-        if any(isinstance(value, Tensor) and value.ndim > 1 for value in own):
-            return True
-    return False

@@ -102,3 +102,23 @@ def remove(mode: TorchDispatchMode | TorchFunctionMode) -> None:
     kind.__exit__(mode, None, None, None)
     for other in reversed(above):
         kind.__enter__(other)
+
+
+@contextmanager
+def aside() -> Iterator[None]:
+    """Arithmetic on what has been computed: neither autograd nor any counter may see it."""
+    with torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch(), torch.no_grad():
+        yield
+
+
+class Again:
+    """Within it, a mode that is dispatching an operator sees what that is made of, too."""
+
+    def __init__(self, mode: TorchDispatchMode) -> None:
+        self._mode = mode
+
+    def __enter__(self) -> None:
+        TorchDispatchMode.__enter__(self._mode)  # type: ignore[no-untyped-call]
+
+    def __exit__(self, *error: Any) -> None:
+        TorchDispatchMode.__exit__(self._mode, *error)  # type: ignore[no-untyped-call]

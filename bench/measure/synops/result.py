@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -85,10 +85,6 @@ class SynOpSite(OperationCounts):
         return 1 - self.input_nonzero / self.input_elements if self.input_elements else None
 
 
-# Of a module that ran, and whose weight went into no operator that is seen.
-UNRECEIVED = "no operator received its weight"
-
-
 @dataclass(frozen=True)
 class UncountedOperator:
     """An operator that may hold synaptic operations and that no formula covers, in the module `name`."""
@@ -127,8 +123,7 @@ class SynOpResult:
         inside = [layer for layer in self.layers.values() if within(layer.name, module)]
         if not inside and module:
             raise MeasureInputError(f"Nothing was counted in {module!r}: name a module of one of `layers`.")
-        names = asdict(OperationCounts())
-        return OperationCounts(**{name: sum(getattr(layer, name) for layer in inside) for name in names})
+        return summed(inside)
 
     def by_sample(self) -> list[ClassCounts] | None:
         """Sum the layers for each sample; None where a layer does not say it."""
@@ -192,6 +187,12 @@ class SynOpResult:
     @staticmethod
     def _cells(counts: OperationCounts) -> list[str]:
         return [f"{count:,}" for count in (counts.ac, counts.mac, counts.dense, counts.dense_padded)]
+
+
+def summed(sites: Collection[OperationCounts]) -> OperationCounts:
+    """Sum operations over sites."""
+    names = asdict(OperationCounts())
+    return OperationCounts(**{name: sum(getattr(site, name) for site in sites) for name in names})
 
 
 def within(site: str, module: str) -> bool:
