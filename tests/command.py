@@ -118,6 +118,14 @@ def python(
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
+def program(code: str, *arguments: object, **environment: str) -> tuple[str, str]:
+    """Run a program in a fork, which must end well, and return what it printed and what it complained of."""
+    running = Running(ROOT, ["-c", code, *map(str, arguments)], {**os.environ, **environment})
+    out, err = running.communicate()
+    assert running.returncode == 0, out + err
+    return out, err
+
+
 def at_once(program: str, calls: Iterable[Iterable[object]]) -> list[str]:
     """Run a program once for each list of arguments, all beginning together; return what each printed.
 
@@ -207,6 +215,10 @@ def _main(directory: str, words: list[str], environment: dict[str, str], files: 
     os.environ.clear()
     os.environ.update(environment)
     sys.path[:0] = [directory, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
+    if words[0] == "-c":
+        sys.argv = words[:1] + words[2:]
+        exec(words[1], {"__name__": "__main__"})
+        return
     sys.argv = ["inflor-bench", *words]
     from inflor_bench.cli.app import main
 

@@ -15,7 +15,7 @@ from inflor_bench.measure.information import bin_counts
 from inflor_bench.measure.neurons.protocol import map_pieces
 from inflor_bench.measure.synops.formulas.inputs import PositionSums, eager_occupancy, occupancy
 from inflor_bench.models.neurons import LIF
-from tests.command import python
+from tests.command import program, python
 
 TYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
 INTEGERS = {torch.float32: torch.int32, torch.float64: torch.int64}
@@ -72,13 +72,13 @@ def test_sizes_that_threads_and_blocks_divide_unevenly(dtype, shape):
 
 
 def test_the_same_on_one_thread_and_on_two():
-    program = (
+    occupied = (
         "import sys, torch; torch.set_num_threads(int(sys.argv[1]));"
         "from inflor_bench.measure import native;"
         "x = torch.rand(3001, 997, generator=torch.Generator().manual_seed(0)).round();"
         "counts, nonzero, unit = native.occupancy(x); print(counts.tolist(), nonzero, unit)"
     )
-    assert python("-c", program, 1).stdout == python("-c", program, 2).stdout
+    assert program(occupied, 1) == program(occupied, 2)
 
 
 VALUES = [0.0, -0.0, 1.0, 0.5, -1e-9, -2.0, -2.0000001, 2.9999998, 3.0, 0.0625, 0.062499996, -7.5, 3e38, -3e38, 1e-45]
@@ -170,13 +170,13 @@ print([f"{loss:.12e}" for loss in (layer.quantisation_error, layer.quantisation_
 def test_without_a_compiler_the_counts_are_the_same(tmp_path):
     empty = tmp_path / "no compilers"
     empty.mkdir()
-    count = functools.partial(python, "-c", COUNTS)
-    built = count(INFLOR_BENCH_CACHE=str(tmp_path))
+    count = functools.partial(program, COUNTS)
+    built, _ = count(INFLOR_BENCH_CACHE=str(tmp_path))
     assert list(tmp_path.glob("native/*.so"))
-    eager = count(INFLOR_BENCH_CACHE=str(tmp_path), INFLOR_BENCH_EAGER="1")
-    hidden = count(INFLOR_BENCH_CACHE=str(tmp_path / "other"), PATH=str(empty))
-    assert built.stdout == eager.stdout == hidden.stdout
-    assert "no C compiler was found" in hidden.stderr
+    eager, _ = count(INFLOR_BENCH_CACHE=str(tmp_path), INFLOR_BENCH_EAGER="1")
+    hidden, said = count(INFLOR_BENCH_CACHE=str(tmp_path / "other"), PATH=str(empty))
+    assert built == eager == hidden
+    assert "no C compiler was found" in said
     assert not list((tmp_path / "other").glob("native/*.so"))
 
 
