@@ -7,11 +7,20 @@ With u the membrane before the reset, o the spike, v the membrane after the rese
     quantisation error   mean of (o - u)^2, and rectified: mean of (o - phi(u))^2
     reset loss           mean over the fired neurons of |u - v - o|, what the reset throws away
 
-Means go over samples, neurons and time steps. Histograms of u and phi(u) have fixed bins, so they merge by addition.
+Means go over samples, neurons and time steps. The same loss in the unit of a quantiser of T + 1 levels, with c the
+input current, as a mean over samples and neurons:
+
+    level error          mean of |sum_t o - k|, k = clip(ceil(sum_t c - 1/2), 0, T)
+
+k / T is the level to which such a quantiser rounds the mean current. With decay 1 and a constant current the soft reset
+by 1 at the firing level 1/2 fires k times, so that its level error is 0.
+
+Histograms of u and phi(u) have fixed bins, so they merge by addition.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -45,7 +54,8 @@ class InformationLayer:
 
     The rectified values apply phi whether or not the neuron uses it, and are None for one that offers no `rectify`.
     `reset_loss` is None where none fired, and for a neuron that offers no `after_reset`. `firing_level` is None where
-    it is not one number for the layer.
+    it is not one number for the layer. `level_error` is None for a neuron that starts from another membrane than its
+    first current.
     """
 
     name: str
@@ -57,6 +67,7 @@ class InformationLayer:
     membrane: Histogram
     rectified: Histogram | None
     firing_level: float | None
+    level_error: float | None
 
 
 @dataclass(frozen=True)
@@ -101,8 +112,21 @@ def thrown_away(u: Tensor, v: Tensor, spikes: Tensor) -> Tensor:
     return torch.linalg.vector_norm((u - v).sub_(spikes).mul_(spikes), 1, dtype=torch.float64)
 
 
+def levels_off(current: Tensor, spikes: Tensor) -> Tensor:
+    """Sum over neurons of |spikes - k|, float64, of a current and spikes [T, n, ...]: how many levels they are off.
+
+    k is the level to which a quantiser of T + 1 levels rounds the mean current.
+    """
+    total, fired = current.sum(0), spikes.sum(0)
+    levels = total.sub_(0.5).ceil_().clamp_(0, len(spikes))
+    return torch.linalg.vector_norm(levels.sub_(fired), 1, dtype=torch.float64)
+
+
 class _Part(NamedTuple):
-    """Sums over one piece: float64 [squared error, rectified, lost, fired], and bin counts of u and phi(u)."""
+    """Sums over one piece: float64 [squared error, rectified, lost, fired, levels off], and bin counts of u and phi(u).
+
+    The levels are NaN where the first membrane is not the first current.
+    """
 
     sums: Tensor
     membrane: Tensor
@@ -119,7 +143,7 @@ class _Site:
         self.after_reset: Callable[[Tensor, Tensor], Tensor] | None = getattr(neuron, "after_reset", None)
         self.samples = 0
         self.elements = 0
-        self.sums = torch.zeros(4, dtype=torch.float64)
+        self.sums = torch.zeros(5, dtype=torch.float64)
         self.membrane, self.rectified = torch.zeros((2, BINS + 2), dtype=torch.int64).unbind()
 
     def add(self, current: Tensor, spikes: Tensor, most: int | None) -> None:
@@ -154,12 +178,20 @@ class _Site:
             rectified_error, rectified = distance(self.rectify(u), spikes)
         if self.after_reset is not None:
             lost = thrown_away(u, self.after_reset(u, spikes), spikes)
-        sums = torch.stack([error, rectified_error, lost, spikes.sum(dtype=torch.float64)])
+        sums = torch.stack(
+            [error, rectified_error, lost, spikes.sum(dtype=torch.float64), self._levels_off(u, current, spikes)]
+        )
         return _Part(sums, membrane, rectified)
+
+    def _levels_off(self, u: Tensor, current: Tensor, spikes: Tensor) -> Tensor:
+        membrane, given, fired = (x.unflatten(0, (self.neuron.timesteps, -1)) for x in (u, current.to(u.dtype), spikes))
+        if not torch.equal(membrane[0], given[0]):
+            return torch.full((), torch.nan, dtype=torch.float64, device=u.device)
+        return levels_off(given, fired.to(u.dtype))
 
     def layer(self) -> InformationLayer:
         """Return the means."""
-        error, rectified_error, lost, fired = self.sums.tolist()
+        error, rectified_error, lost, fired, off = self.sums.tolist()
         return InformationLayer(
             name=self.name,
             elements=self.elements,
@@ -170,6 +202,7 @@ class _Site:
             membrane=_histogram(self.membrane),
             rectified=None if self.rectify is None else _histogram(self.rectified),
             firing_level=None if self.neuron.threshold is None else float(self.neuron.threshold),
+            level_error=None if math.isnan(off) else off * self.neuron.timesteps / self.elements,
         )
 
 

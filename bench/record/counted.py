@@ -234,6 +234,9 @@ class InformationLayer(Section):
     mean of |u - v - o| over fired neurons, None where none fired. `elements` is the number of membranes, `fired` that
     of spikes. The rectified values apply phi whether or not the neuron uses it, and are None for a neuron that offers
     no phi. `firing_level` is the membrane above which its neurons fire, None where that is not one number.
+
+    `level_error` is the mean over samples and neurons of |spikes - k|, with k / T the level to which a quantiser of
+    T + 1 levels rounds the mean current; None where the membrane is not in the current's unit, and in older files.
     """
 
     name: str
@@ -245,6 +248,7 @@ class InformationLayer(Section):
     membrane: Histogram
     rectified: Histogram | None
     firing_level: float | None = None
+    level_error: float | None = None
 
 
 class Information(Section):

@@ -118,6 +118,7 @@ _DETAILS: dict[str, Callable[[Any], str]] = {
     "neuron_updates": lambda s: "per inference",
     "quantisation_error": lambda s: "as a mean over all layers",
     "reset_loss": lambda s: "as a mean over all spikes",
+    "level_error": lambda s: "levels of a quantiser, as a mean over all neurons",
     "energy": lambda s: f"per inference by {s.models[0].name}; {len(s.models)} estimates in the run file",
     "latency": lambda s: (f"for {s.batch_size} samples, median of {s.rounds} rounds{s.doubt and f', {s.doubt}'}"),
     "peak_bytes": lambda s: (

@@ -84,6 +84,7 @@ QUANTITIES = (
     Quantity("quantisation error", table_entries.loss, _information("quantisation_error")),
     Quantity("error after φ", table_entries.loss, _information("quantisation_error_rectified")),
     Quantity("reset loss", table_entries.loss, _information("reset_loss")),
+    Quantity("level error", table_entries.loss, _information("level_error")),
 )
 
 

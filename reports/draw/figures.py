@@ -72,6 +72,7 @@ class LossProfile:
     reset_loss: Sequence[float | None]
     before: Sequence[float | None]
     after: Sequence[float | None]
+    levels: Sequence[float | None]
 
 
 @dataclass(frozen=True)
@@ -200,15 +201,17 @@ def loss_by_layer(
     description: str,
     marks: Sequence[str] | None = None,
 ) -> Drawing:
-    """Left, what the reset throws away per spike; right, the quantisation error, solid as is, dashed after MPR.
+    """What the reset throws away per spike; the quantisation error, solid as is, dashed after MPR; the level error.
 
     `marks` are those of the layers, where a figure is of one model.
     """
     figure = canvas(width(), 94 + ROW * len(layers))
     left = label_width(layers, 22)
-    middle = left + (width() - left) / 2
-    reset = add_axes(figure, left, width() - middle + 8, 46, 42)
-    error = add_axes(figure, middle + 14, 14, 46, 42)
+    third = (width() - left - 14) / 3
+    reset, error, levels = (
+        add_axes(figure, left + i * (third + 7), width() - left - i * (third + 7) - (third - 7), 46, 42)
+        for i in range(3)
+    )
     places = np.arange(len(layers))
     for profile in profiles:
         look: dict[str, Any] = {
@@ -220,6 +223,7 @@ def loss_by_layer(
         }
         lines = reset.plot(gaps(profile.reset_loss), places, **look)
         lines += error.plot(gaps(profile.before), places, **look)
+        lines += levels.plot(gaps(profile.levels), places, **look)
         if any(value is not None for value in profile.after):
             look |= {"linestyle": (0, (3, 1.6)), "markerfacecolor": palette.PAPER, "markeredgecolor": look["color"]}
             lines += error.plot(gaps(profile.after), places, **look)
@@ -232,13 +236,16 @@ def loss_by_layer(
         [Key(p.label, palette.neuron_colour(p.neuron), marker=palette.neuron_marker(p.neuron)) for p in profiles],
     )
     labels = rows(reset, layers, 22)
-    rows(error, [""] * len(layers), 22)
-    from_zero(reset, "")
-    from_zero(error, "")
-    reset.set_title("Reset loss")
-    error.set_title("Quantisation")
-    reset.set_xlabel("|u − v − o| per spike")
-    error.set_xlabel("(o − u)², (o − φ(u))²")
+    for axes, name, unit in (
+        (reset, "Reset loss", "|u − v − o|"),
+        (error, "Quantisation", "(o − u)², (o − φ(u))²"),
+        (levels, "Level error", "levels"),
+    ):
+        if axes is not reset:
+            rows(axes, [""] * len(layers), 22)
+        from_zero(axes, "")
+        axes.set_title(name)
+        axes.set_xlabel(unit)
     told = [(mark, _lost(layers[i], profiles[0], i)) for i, mark in enumerate(marks or ())]
     return Drawing(figure, title, description, labels, bands(reset, told))
 
@@ -248,6 +255,7 @@ def _lost(layer: str, profile: LossProfile, index: int) -> str:
         ("reset loss", profile.reset_loss),
         ("quantisation error", profile.before),
         ("after φ", profile.after),
+        ("level error", profile.levels),
     )
     said = [f"{name} {loss(value)}" for name, values in named if (value := values[index]) is not None]
     return f"{layer}: {', '.join(said)}"

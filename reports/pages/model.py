@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from inflor_bench.errors import TrackInputError
+from inflor_bench.metrics import METRICS
 from inflor_bench.record.costs import EnergyModel
 from inflor_bench.record.counted import DenseCheck, InformationLayer, SpikeLayer, Spikes, SynopLayer, Synops
 from inflor_bench.record.section import Absent
@@ -27,7 +28,7 @@ from inflor_bench.reports.data.tables import (
 )
 from inflor_bench.reports.data.text import layer_mark
 from inflor_bench.reports.pages.explanation import explanation_table, formula, notes, prices
-from inflor_bench.reports.pages.model_plots import figures_of
+from inflor_bench.reports.pages.model_plots import LEVELS, figures_of
 from inflor_bench.verdict.explanation import explain
 
 # Two spaces that HTML does not take away.
@@ -190,6 +191,7 @@ def neurons_table(cell: ReportCell) -> Table | None:
         Column("as is", "1", "Quantisation error", meaning="mean (o − u)²"),
         Column("after φ", "1", "Quantisation error", meaning="mean (o − φ(u))²"),
         Column("Reset loss", "1", meaning="mean |u − v − o| per spike"),
+        Column("Level error", "levels", meaning=LEVELS),
         Column("updates", "1", "Neuron operations per inference", meaning="one per neuron and step"),
         Column("resets", "1", "Neuron operations per inference"),
     ]
@@ -240,12 +242,13 @@ def _losses(layer: InformationLayer | None, section: object) -> list[Datum]:
             if isinstance(section, Absent)
             else Missing("information loss was not measured in this layer")
         )
-        return [table_entries.none(why)] * 3
+        return [table_entries.none(why)] * 4
     before, after, loss = layer.quantisation_error, layer.quantisation_error_rectified, layer.reset_loss
     return [
         Datum(table_entries.loss(before), before),
         number(after, table_entries.loss, "the neuron offers no rectifier", "none"),
         number(loss, table_entries.loss, "no neuron of this layer fired", "none fired"),
+        number(layer.level_error, table_entries.loss, METRICS["level_error"].missing, "none"),
     ]
 
 

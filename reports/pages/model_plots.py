@@ -19,6 +19,8 @@ from inflor_bench.reports.draw import figures, model_figures, palette
 from inflor_bench.reports.draw.canvas import Drawing
 from inflor_bench.reports.draw.plots import Plot, no_plot
 
+LEVELS = "mean distance of a neuron's spike count from the level to which a quantiser rounds its mean current"
+
 # The caption, the figure and the table of its data; or why there is nothing to draw.
 _Drawn = tuple[str, Drawing | None, Table | None] | str
 
@@ -150,8 +152,8 @@ def _information(cell: ReportCell, heading: str, section: Information) -> _Drawn
         [layer_mark(x.name) for x in layers],
     )
     caption = (
-        "Left: mean |u − v − o| over the neurons that fired. Right: mean squared distance of spike and membrane, "
-        "as it is (solid) and after φ (dashed). The numbers stand in the table of spiking layers."
+        "Left: mean |u − v − o| over the neurons that fired. Middle: mean squared distance of spike and membrane, "
+        f"as it is (solid) and after φ (dashed). Right: {LEVELS}. The numbers stand in the table of spiking layers."
     )
     return caption, drawing, None
 
@@ -166,6 +168,7 @@ def loss_profile(cell: ReportCell, label: str) -> figures.LossProfile:
         [x.reset_loss for x in layers],
         [x.quantisation_error for x in layers],
         [x.quantisation_error_rectified for x in layers],
+        [x.level_error for x in layers],
     )
 
 

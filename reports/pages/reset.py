@@ -12,7 +12,7 @@ from inflor_bench.reports.data.format import above, listed, p_value, points, rat
 from inflor_bench.reports.data.tables import Column, Datum, Row, Table, missing, text
 from inflor_bench.reports.draw import figures
 from inflor_bench.reports.draw.plots import Plot, no_plot
-from inflor_bench.reports.pages.model_plots import loss_profile
+from inflor_bench.reports.pages.model_plots import LEVELS, loss_profile
 from inflor_bench.verdict.statistics import mcnemar
 
 
@@ -173,6 +173,7 @@ def _table(
         Column("against hard", "points", meaning="difference in accuracy, with the exact McNemar p-value"),
         Column("Firing rate", "1", meaning="spikes per neuron and step"),
         Column("Reset loss", "1", meaning="mean |u − v − o| per spike: what the reset throws away"),
+        Column("Level error", "levels", meaning=LEVELS),
         Column("as is", "1", "Quantisation error", meaning="mean (o − u)²"),
         Column("after φ", "1", "Quantisation error", meaning="mean (o − φ(u))², φ the membrane potential rectifier"),
         Column("AC", "1", "Operations per inference", meaning="accumulates"),
@@ -191,6 +192,7 @@ def _table(
                     _against(base, cell),
                     table_entries.firing_rate(cell),
                     table_entries.figure(cell, "reset_loss", table_entries.loss),
+                    table_entries.figure(cell, "level_error", table_entries.loss),
                     *table_entries.quantisation(cell),
                     table_entries.figure(cell, "ac"),
                     table_entries.figure(cell, "mac"),
@@ -225,20 +227,21 @@ def _loss_plot(name: str, title: str, members: Sequence[ReportCell], labels: Map
     if not same:
         return no_plot(f"{name}-loss", heading, "Information loss was not measured in any of these networks.")
     profiles = [loss_profile(c, labels[c.slug]) for c in same]
-    kinds = ("reset loss", "quantisation error", "after φ")
+    kinds = ("reset loss", "quantisation error", "after φ", "level error")
     columns = [Column("Layer", numeric=False)] + [Column(kind, "1", labels[c.slug]) for c in same for kind in kinds]
     rows = []
     for index, layer in enumerate(names):
         data = [text(layer)]
         for profile in profiles:
-            for values in (profile.reset_loss, profile.before, profile.after):
+            for values in (profile.reset_loss, profile.before, profile.after, profile.levels):
                 value = values[index]
                 data.append(Datum("none", None) if value is None else Datum(table_entries.loss(value), value))
         rows.append(Row(data))
     alt = f"Reset loss and quantisation error by layer for {listed([p.label for p in profiles])} ({title})."
     caption = (
         "Left: what the reset throws away at each spike; a soft reset that subtracts the spike loses nothing. "
-        "Right: the quantisation error of the membrane as it is (solid) and after φ (dashed, open markers)."
+        "Middle: the quantisation error of the membrane as it is (solid) and after φ (dashed, open markers). "
+        f"Right: {LEVELS}."
     )
     return Plot(
         f"{name}-loss",

@@ -68,6 +68,57 @@ def test_every_value_matches_the_equations_neuron_by_neuron(reset):
         assert (histogram.low, histogram.high) == (LOW, HIGH)
 
 
+def levels_by_hand(current, timesteps, found):
+    """How many levels each neuron is off, in Python floats: its spikes against those of the rounded mean current."""
+    steps = current.unflatten(0, (timesteps, -1)).flatten(1).double().numpy()
+    off = []
+    for neuron in range(steps.shape[1]):
+        fired = sum(o for _, o, _ in found[neuron * timesteps : (neuron + 1) * timesteps])
+        off.append(abs(fired - min(max(math.ceil(math.fsum(steps[:, neuron]) - 0.5), 0), timesteps)))
+    return math.fsum(off) / len(off)
+
+
+@pytest.mark.parametrize("reset", ["hard", "soft"])
+@pytest.mark.parametrize("timesteps", [1, 2, 5])
+def test_levels_that_are_off_are_counted_neuron_by_neuron(reset, timesteps):
+    current = torch.randn(timesteps * 4, 3, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(2)) * 1.5
+    layer = record(RectifiedLIF(timesteps, reset, decay=0.5).double(), [current]).layers[0]
+    expected = levels_by_hand(current, timesteps, by_hand(current, timesteps, 0.5, reset))
+    assert layer.level_error == pytest.approx(expected, rel=1e-12)
+    assert (expected > 0) == (timesteps > 1)
+
+
+# Of 100,000 constant currents in [-0.3, 1.3], by the fair twin's reference.
+HARD_LEVELS = {2: 0.16, 3: 0.21, 4: 0.39, 7: 0.63, 8: 0.82}
+
+
+@pytest.mark.parametrize("timesteps", [1, *HARD_LEVELS, 16])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_with_a_constant_current_and_no_leak_the_soft_reset_rounds_and_the_hard_one_does_not(timesteps, dtype):
+    ticks = 2.0**-12
+    constant = torch.arange(-0.3 // ticks, 1.3 // ticks, dtype=dtype) * ticks  # also the ties, exactly
+    current = constant.expand(timesteps, -1).reshape(timesteps, -1)
+    soft = record(RectifiedLIF(timesteps, "soft", decay=1.0), [current]).layers[0]
+    assert soft.level_error == 0
+    hard = record(RectifiedLIF(timesteps, "hard", decay=1.0), [current]).layers[0]
+    if timesteps == 1:
+        assert hard.level_error == 0
+    elif timesteps in HARD_LEVELS:
+        assert hard.level_error == pytest.approx(HARD_LEVELS[timesteps], abs=0.006)
+
+
+def test_a_neuron_that_starts_elsewhere_than_its_first_current_has_no_level_error():
+    class Scaled(RectifiedLIF):
+        def membrane(self, current):
+            return super().membrane(current / 2)
+
+        def forward(self, current):
+            return super().forward(current / 2)
+
+    assert record(Scaled(2), [torch.ones(4, 3)]).layers[0].level_error is None
+    assert record(RectifiedLIF(2), [torch.ones(4, 3)]).layers[0].level_error is not None
+
+
 @settings(max_examples=100, deadline=None)
 @given(
     hnp.arrays(np.float32, st.integers(1, 60), elements=st.floats(-4, 5, width=32)),
@@ -103,7 +154,7 @@ def test_batches_change_nothing_but_rounding(sizes, reset):
             b.membrane,
             b.rectified,
         )
-        for field in ("quantisation_error", "quantisation_error_rectified", "reset_loss"):
+        for field in ("quantisation_error", "quantisation_error_rectified", "reset_loss", "level_error"):
             assert getattr(a, field) == pytest.approx(getattr(b, field), rel=1e-6, abs=1e-9)
 
 

@@ -239,6 +239,7 @@ def _information(samples: int, steps: int, neurons: list[int], spikes: list[int]
                 quantisation_error=0.12,
                 quantisation_error_rectified=0.07,
                 reset_loss=0.2 if fired else None,
+                level_error=0.3,
                 membrane=counted.Histogram(low=-2.0, high=2.0, counts=[below, 0, 0, fired * steps], below=0, above=0),
                 rectified=counted.Histogram(low=-2.0, high=2.0, counts=[0, below, fired * steps, 0], below=0, above=0),
             )

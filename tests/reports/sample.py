@@ -170,6 +170,7 @@ def record(
                 quantisation_error=before,
                 quantisation_error_rectified=after,
                 reset_loss=loss,
+                level_error=None if depth == 3 else loss and loss * timesteps,
                 membrane=u,
                 rectified=phi,
             )

@@ -141,6 +141,8 @@ def test_measured_values_equal_what_plain_loops_over_the_model_give(place, first
     error = (torch.stack([u0, u1]) - spikes).square().mean().item()
     assert information.quantisation_error == pytest.approx(error, rel=1e-5)
     assert information.reset_loss == pytest.approx(0, abs=1e-6)
+    levels = (current.sum(0) - 0.5).ceil().clamp(0, 2)
+    assert information.level_error == pytest.approx((spikes.sum(0) - levels).abs().mean().item(), rel=1e-5)
 
 
 def test_the_ann_twin_multiplies_and_has_no_spikes(first):

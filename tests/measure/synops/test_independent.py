@@ -111,14 +111,15 @@ def left_behind(module):
 
 
 @pytest.mark.parametrize(
-    ("module", "named"),
+    ("make", "named"),
     [
-        (Untraceable(), "fvcore_failed: ValueError: no tracing here"),
-        (torch.compile(nn.Linear(3, 2), backend="eager"), "fvcore_failed: RuntimeError: "),
-        (nn.Linear(4, 2), "fvcore_failed: RuntimeError: "),
+        (Untraceable, "fvcore_failed: ValueError: no tracing here"),
+        (lambda: torch.compile(nn.Linear(3, 2), backend="eager"), "fvcore_failed: RuntimeError: "),
+        (lambda: nn.Linear(4, 2), "fvcore_failed: RuntimeError: "),
     ],
 )
-def test_what_fails_is_a_reason_in_one_line_and_leaves_nothing_behind(module, named):
+def test_what_fails_is_a_reason_in_one_line_and_leaves_nothing_behind(make, named):
+    module = make()
     before = left_behind(module)
     found = check(module, 1, 3)
     assert isinstance(found, Unavailable)
