@@ -20,6 +20,7 @@ Histograms of u and phi(u) have fixed bins, so they merge by addition.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -112,13 +113,16 @@ def thrown_away(u: Tensor, v: Tensor, spikes: Tensor) -> Tensor:
     return torch.linalg.vector_norm((u - v).sub_(spikes).mul_(spikes), 1, dtype=torch.float64)
 
 
-def levels_off(current: Tensor, spikes: Tensor) -> Tensor:
-    """Sum over neurons of |spikes - k|, float64, of a current and spikes [T, n, ...]: how many levels they are off.
+def levels_off(current: Tensor, spikes: Tensor, timesteps: int) -> Tensor:
+    """Sum over neurons of |spikes - k|, float64, of a current and spikes [T*n, ...]: how many levels they are off.
 
     k is the level to which a quantiser of T + 1 levels rounds the mean current.
     """
-    total, fired = current.sum(0), spikes.sum(0)
-    levels = total.sub_(0.5).ceil_().clamp_(0, len(spikes))
+    found = native.levels_off(current, spikes, timesteps)
+    if found is not None:
+        return torch.tensor(found, dtype=torch.float64)
+    total, fired = (functools.reduce(torch.add, steps.chunk(timesteps)) for steps in (current, spikes))
+    levels = (total - 0.5).ceil_().clamp_(0, timesteps)
     return torch.linalg.vector_norm(levels.sub_(fired), 1, dtype=torch.float64)
 
 
@@ -184,10 +188,11 @@ class _Site:
         return _Part(sums, membrane, rectified)
 
     def _levels_off(self, u: Tensor, current: Tensor, spikes: Tensor) -> Tensor:
-        membrane, given, fired = (x.unflatten(0, (self.neuron.timesteps, -1)) for x in (u, current.to(u.dtype), spikes))
-        if not torch.equal(membrane[0], given[0]):
+        timesteps = self.neuron.timesteps
+        given, fired = current.to(u.dtype), spikes.to(u.dtype)
+        if not torch.equal(u[: len(u) // timesteps], given[: len(u) // timesteps]):
             return torch.full((), torch.nan, dtype=torch.float64, device=u.device)
-        return levels_off(given, fired.to(u.dtype))
+        return levels_off(given, fired, timesteps).to(u.device)
 
     def layer(self) -> InformationLayer:
         """Return the means."""

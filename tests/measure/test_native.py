@@ -3,6 +3,7 @@
 import functools
 import logging
 import math
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from inflor_bench.cache import cache_directory
 from inflor_bench.measure import native
-from inflor_bench.measure.information import bin_counts
+from inflor_bench.measure.information import bin_counts, levels_off
 from inflor_bench.measure.neurons.protocol import map_pieces
 from inflor_bench.measure.synops.formulas.inputs import PositionSums, eager_occupancy, occupancy
 from inflor_bench.models.neurons import LIF
@@ -103,6 +104,28 @@ def test_losses_equal_torch_in_bins_and_the_exact_sum(dtype, values, size, seed)
     assert native.thrown_away(u, v, spikes) == pytest.approx(lost, rel=1e-13)
 
 
+@settings(max_examples=200, deadline=None)
+@given(
+    dtype=st.sampled_from([torch.float32, torch.float64]),
+    timesteps=st.integers(1, 17),
+    size=st.sampled_from([1, 3, 15, 16, 17, 1023, 1024, 1025, 2000]),
+    ties=st.booleans(),
+    seed=st.integers(0, 10**6),
+)
+def test_levels_off_equal_plain_python_and_torch(dtype, timesteps, size, ties, seed):
+    generator = torch.Generator().manual_seed(seed)
+    current = (torch.randn(timesteps, size, generator=generator) * 2).to(dtype)
+    if ties:
+        current = (current * 2).round() / 2
+    spikes = torch.rand(timesteps, size, generator=generator).round().to(dtype)
+    found = native.levels_off(current, spikes, timesteps)
+    total = sum(current)  # in the type and the order of the pass
+    levels = [min(max(math.ceil(x - 0.5), 0), timesteps) for x in total.tolist()]
+    assert found == sum(abs(k - fired) for k, fired in zip(levels, spikes.sum(0).tolist(), strict=True))
+    with patch.object(native, "levels_off", lambda *_: None):
+        assert levels_off(current, spikes, timesteps) == found
+
+
 @pytest.mark.parametrize("position", [0, 15, 1023, 1024, 4098])
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 2.0, -1.0, 1e-40, 0.99999994])
 def test_losses_see_every_position(position, value):
@@ -142,6 +165,7 @@ def test_other_types_are_left_to_torch():
     assert native.thrown_away(torch.zeros(4), torch.zeros(4), torch.zeros(4).double()) is None
     assert native.thrown_away(torch.zeros(4), torch.zeros(4), torch.zeros(2, 2)) is None
     assert native.binary(torch.zeros(4, dtype=torch.float16)) is None
+    assert native.levels_off(strided, torch.zeros(4, 4), 2) is None
     assert native.occupancy(torch.ones(2, 2, dtype=torch.int64)) is None
     assert occupancy(torch.ones(2, 2, dtype=torch.int64)).nonzero == 4
 
@@ -225,7 +249,7 @@ import torch
 from inflor_bench.measure import bins
 bins.LOW, bins.HIGH, bins.BINS_PER_UNIT, bins.BINS = -1, 2, 8, 24
 from inflor_bench.measure import native
-from inflor_bench.measure.information import bin_counts
+from inflor_bench.measure.information import bin_counts, levels_off
 x = torch.randn(5000) * 2
 _, counts = native.distance(x, torch.zeros_like(x))
 assert len(counts) == 26 and torch.equal(counts, bin_counts(x)), counts

@@ -37,6 +37,7 @@ _PASSES: dict[str, tuple[type[Any], list[type[Any]]]] = {
     "occupancy": (ctypes.c_int, [_POINTER, _INTEGER, _INTEGER, _POINTER, _POINTER]),
     "distance": (_DOUBLE, [_POINTER, _POINTER, _INTEGER, _POINTER]),
     "thrown_away": (_DOUBLE, [_POINTER, _POINTER, _POINTER, _INTEGER]),
+    "levels_off": (_DOUBLE, [_POINTER, _POINTER, _INTEGER, _INTEGER]),
     "binary": (ctypes.c_int, [_POINTER, _INTEGER]),
 }
 Pass = Callable[..., Any]
@@ -87,6 +88,14 @@ def thrown_away(u: Tensor, v: Tensor, spikes: Tensor) -> float | None:
     """Sum of |u - v - spike| where there is a spike, over one piece of a layer."""
     found = _pass("thrown_away", u, v, spikes)
     return None if found is None else found(u.data_ptr(), v.data_ptr(), spikes.data_ptr(), u.numel())
+
+
+def levels_off(current: Tensor, spikes: Tensor, timesteps: int) -> float | None:
+    """Sum over neurons of |spikes - k|, over one piece of a layer, [T*n, ...]; k / T is the rounded mean current."""
+    found = _pass("levels_off", current, spikes)
+    if found is None:
+        return None
+    return found(current.data_ptr(), spikes.data_ptr(), timesteps, current.numel() // timesteps)
 
 
 def binary(x: Tensor) -> bool | None:

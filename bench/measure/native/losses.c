@@ -33,7 +33,7 @@ static void count(const uint8_t *bins, int64_t n, int64_t (*tables)[BINS])
         tables[0][bins[i]]++;
 }
 
-#define LOSSES(type, absolute, distance, thrown_away, binary)                                                          \
+#define LOSSES(type, absolute, distance, thrown_away, levels_off, binary)                                              \
     /* Sum of (spikes - x)^2, and counts [BINS] of x by its bin; a NaN is in the last one and makes the sum NaN. */    \
     CLONES double distance(const type *x, const type *spikes, int64_t n, int64_t *counts)                              \
     {                                                                                                                  \
@@ -88,6 +88,43 @@ static void count(const uint8_t *bins, int64_t n, int64_t (*tables)[BINS])
         return total(lanes);                                                                                           \
     }                                                                                                                  \
                                                                                                                        \
+    /* Sum of |k - spikes| over n neurons, each of `steps` currents and spikes: k / steps is the level to which their  \
+       mean current is rounded, half down. Clamped before it is made a whole number, which fits then. */               \
+    CLONES double levels_off(const type *current, const type *spikes, int64_t steps, int64_t n)                        \
+    {                                                                                                                  \
+        double lanes[LANES] = {0};                                                                                     \
+        type totals[BLOCK], fired[BLOCK];                                                                              \
+        for (int64_t start = 0; start < n; start += BLOCK) {                                                           \
+            int64_t size = n - start < BLOCK ? n - start : BLOCK;                                                      \
+            for (int64_t i = 0; i < size; i++) {                                                                       \
+                totals[i] = current[start + i];                                                                        \
+                fired[i] = spikes[start + i];                                                                          \
+            }                                                                                                          \
+            for (int64_t step = 1; step < steps; step++)                                                               \
+                for (int64_t i = 0; i < size; i++) {                                                                   \
+                    totals[i] += current[step * n + start + i];                                                        \
+                    fired[i] += spikes[step * n + start + i];                                                          \
+                }                                                                                                      \
+            for (int64_t i = 0; i < size; i++) {                                                                       \
+                type above = totals[i] - (type)0.5;                                                                    \
+                totals[i] = above < steps ? above : steps;                                                             \
+            }                                                                                                          \
+            for (int64_t i = 0; i < size; i++)                                                                         \
+                totals[i] = totals[i] > 0 ? totals[i] : 0;                                                             \
+            for (int64_t i = 0; i < size; i++) {                                                                       \
+                int32_t level = (int32_t)totals[i];                                                                    \
+                level += (type)level < totals[i];                                                                      \
+                fired[i] = absolute((type)level - fired[i]);                                                           \
+            }                                                                                                          \
+            for (int64_t i = size; i % LANES; i++)                                                                     \
+                fired[i] = 0;                                                                                          \
+            for (int64_t i = 0; i < size; i += LANES)                                                                  \
+                for (int lane = 0; lane < LANES; lane++)                                                               \
+                    lanes[lane] += (double)fired[i + lane];                                                            \
+        }                                                                                                              \
+        return total(lanes);                                                                                           \
+    }                                                                                                                  \
+                                                                                                                       \
     /* Whether all are 0 or 1. */                                                                                      \
     CLONES int binary(const type *x, int64_t n)                                                                        \
     {                                                                                                                  \
@@ -97,5 +134,5 @@ static void count(const uint8_t *bins, int64_t n, int64_t (*tables)[BINS])
         return others == 0;                                                                                            \
     }
 
-LOSSES(float, __builtin_fabsf, distance_float32, thrown_away_float32, binary_float32)
-LOSSES(double, __builtin_fabs, distance_float64, thrown_away_float64, binary_float64)
+LOSSES(float, __builtin_fabsf, distance_float32, thrown_away_float32, levels_off_float32, binary_float32)
+LOSSES(double, __builtin_fabs, distance_float64, thrown_away_float64, levels_off_float64, binary_float64)
