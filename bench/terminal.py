@@ -46,9 +46,12 @@ def waited_for(device: object) -> Iterator[None]:
         yield
 
 
-def output() -> Console:
-    """Standard output as a console that takes text as it is. In a file or a log no line is wrapped, however long."""
-    width = None if sys.stdout.isatty() else _NO_END
+def standard_output() -> Console:
+    """Standard output as a console that takes text as it is.
+
+    In a file or a log no line is wrapped, however long, unless the variable COLUMNS says how wide it is.
+    """
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _NO_END
     return Console(width=width, markup=False, highlight=False, emoji=False)
 
 

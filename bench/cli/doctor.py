@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -17,9 +16,9 @@ def doctor() -> None:
     from inflor_bench.doctor.check import careful
     from inflor_bench.doctor.checks import quick_checks
     from inflor_bench.doctor.slow import Probe
-    from inflor_bench.terminal import terminal
+    from inflor_bench.terminal import standard_output, terminal
 
-    console = Console(highlight=False, emoji=False, markup=False)
+    console = standard_output()
     probe = Probe()
     try:
         for check in quick_checks():

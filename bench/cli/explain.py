@@ -43,7 +43,6 @@ def explain(
 
 
 def _show(found: Explanation) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from inflor_bench.reports.pages.explanation import (
@@ -55,9 +54,10 @@ def _show(found: Explanation) -> None:
         number,
         prices,
     )
+    from inflor_bench.terminal import standard_output
     from inflor_bench.text import one_line, plain
 
-    console = Console(markup=False, emoji=False, highlight=False, soft_wrap=True)
+    console = standard_output()
     shown = explanation_table(found)
     table = Table(title=plain(f"{found.cell} by {found.given.name} {found.given.version}, per inference"))
     for column, head in zip(shown.columns, heads(shown), strict=True):
@@ -66,8 +66,8 @@ def _show(found: Explanation) -> None:
         table.add_row(*(plain(datum.text) for datum in row.data))
     table.add_section()
     table.add_row(*(datum.text for datum in shown.rows[-1].data))
-    console.print(f"E = sum over layers of {one_line(formula(found))}")
+    console.print(f"E = sum over layers of {one_line(formula(found))}", soft_wrap=True)
     for price in prices(found):
-        console.print(f"    {plain(price)}")
+        console.print(f"    {plain(price)}", soft_wrap=True)
     console.print(table)
-    console.print(f"{number(found.joules / PICOJOULE)} pJ per inference; {one_line(notes(found))}.")
+    console.print(f"{number(found.joules / PICOJOULE)} pJ per inference; {one_line(notes(found))}.", soft_wrap=True)

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from inflor_bench.cache import cache_directory
-from inflor_bench.terminal import say, terminal
+from inflor_bench.terminal import say, standard_output, terminal
 from inflor_bench.text import one_line, plain
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ def list_runs(
         when, commit = run.order[0][:16].replace("T", " "), run.sha[:12] if run.sha else "no commit"
         texts = (when, commit, run.branch or "", run.machine, f"{run.cells}", "dirty" if run.dirty else "", run.run_id)
         table.add_row(*(Text(plain(text)) for text in texts))
-    Console(soft_wrap=False).print(table)
+    standard_output().print(table)
 
 
 @history.command()
@@ -101,7 +100,7 @@ def show(
     """Show one run: where it comes from, and the main figures of its cells."""
     from inflor_bench.cli.history_show import find, print_run
 
-    print_run(find(_store(place, branch), run, cache_directory()), Console(highlight=False))
+    print_run(find(_store(place, branch), run, cache_directory()), standard_output())
 
 
 @history.command()
@@ -118,14 +117,14 @@ def doctor(
     store = _there(place, branch)
     with _progress("reading") as progress:
         found = examine(store, progress)
-    console = Console(highlight=False, emoji=False, markup=False, soft_wrap=True)
+    console = standard_output()
     for complaint in found.complaints:
-        console.print(f"{complaint.kind}  {one_line(complaint.name)}: {one_line(complaint.sentence)}")
+        console.print(f"{complaint.kind}  {one_line(complaint.name)}: {one_line(complaint.sentence)}", soft_wrap=True)
     left = {item.name for item in found.damaged}
     if set_aside and found.damaged:
         entries = [entry for entry in store.entries() if entry.name in left]
         for name, target in store.set_aside(entries).items():
-            console.print(f"set aside  {one_line(name)} as {one_line(target)}")
+            console.print(f"set aside  {one_line(name)} as {one_line(target)}", soft_wrap=True)
             left.discard(name)
     runs = f"{found.readable} run{'' if found.readable == 1 else 's'} can be read"
     typer.echo(f"{store.title}: {runs}, {f'{len(left)} damaged' if left else 'none is damaged'}.")

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from inflor_bench.cli import options
 
@@ -69,7 +68,7 @@ def measure(
 
     from inflor_bench.measure.running.declared import Said
     from inflor_bench.record.run_file import read_run
-    from inflor_bench.terminal import say
+    from inflor_bench.terminal import say, standard_output
     from inflor_bench.user_model.inputs import from_dataset, from_file, from_shape
     from inflor_bench.user_model.launch import measure_model
     from inflor_bench.user_model.request import Request
@@ -114,7 +113,7 @@ def measure(
         say(f"An earlier run was stopped; what it had measured is in {finished}")
     if answer.run is not None:
         for cell in read_run(Path(answer.run)).cells.values():
-            show(cell.record, Console(markup=False, emoji=False, highlight=False))
+            show(cell.record, standard_output())
         typer.echo(f"run     {answer.run}")
     if answer.bad_input:
         raise SuiteInputError("\n".join(answer.bad_input))

@@ -29,9 +29,8 @@ def worth(
 
     Without a twin: the fair twin (quant) of the same file, else a bound from the shapes of the layers alone.
     """
-    from rich.console import Console
-
     from inflor_bench.measure.energy import energy_models as read_models
+    from inflor_bench.terminal import standard_output
     from inflor_bench.verdict.worth import twins
     from inflor_bench.verdict.worth import worth as judge
 
@@ -41,7 +40,7 @@ def worth(
     settings = checked_settings(**bits_of(bits))
     models = read_models(energy_models or ())
     found = judge(record, other, models=models, bits=settings.bits(None), activation_bits=settings.activation_bits)
-    _show(found, Console(markup=False, emoji=False, highlight=False, soft_wrap=True), layers)
+    _show(found, standard_output(), layers)
 
 
 def _show(found: Worth, console: Console, layers: bool) -> None:
@@ -52,7 +51,9 @@ def _show(found: Worth, console: Console, layers: bool) -> None:
 
     bound = found.twin is None
     heads = ("spiking, J", "at most, J" if bound else "twin, J", "at least" if bound else "ratio", "pays below")
-    table = Table("model of energy", "version", title="Is spiking worth it?")
+    table = Table(title="Is spiking worth it?")
+    for head in ("model of energy", "version"):
+        table.add_column(head, overflow="fold")
     for head in heads:
         table.add_column(head, justify="right")
     table.add_column("verdict")
@@ -63,7 +64,7 @@ def _show(found: Worth, console: Console, layers: bool) -> None:
             table.add_row(plain(name), plain(version), *figures, "pays" if part.pays else "does not pay")
     console.print(table)
     for name, reason in found.left_out.items():
-        console.print(plain(f"Left out: {name} {reason}."))
+        console.print(plain(f"Left out: {name} {reason}."), soft_wrap=True)
     if found.spikes_per_synapse is not None:
         console.print(f"{found.spikes_per_synapse:.3f} spikes a synapse and inference")
-    console.print("; ".join(map(plain, found.sentence.split("; "))))
+    console.print("; ".join(map(plain, found.sentence.split("; "))), soft_wrap=True)

@@ -10,7 +10,7 @@ import typer
 
 from inflor_bench.record.run_file import Run
 from inflor_bench.run.results import print_results, results
-from inflor_bench.terminal import output
+from inflor_bench.terminal import standard_output
 from inflor_bench.verdict.accepted import read_accepted
 from inflor_bench.verdict.compare import Comparison, Finding, judge_in
 from inflor_bench.verdict.export import workflow_commands
@@ -32,8 +32,8 @@ def judge_here(
     """
     entries = read_accepted(accepted) if accepted else ()
     comparison = judge_in(Path.cwd(), base, head, entries, interleaved)
-    print_results(results(head, comparison if base else None), output())
-    render_terminal(comparison, output())
+    print_results(results(head, comparison if base else None), standard_output())
+    render_terminal(comparison, standard_output())
     _annotate(comparison.findings, suite)
     return comparison
 
