@@ -1,9 +1,16 @@
 """Files and lines for other programs, read back as those programs document them."""
 
+import io
+import json
 import re
 
+import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from inflor_bench.cli.app import app
+from inflor_bench.errors import TrackInputError
+from inflor_bench.metrics import METRICS
 from inflor_bench.record.run_file import read_run
 from inflor_bench.verdict.export import bencher_metric_format, github_action_benchmark, workflow_commands
 from inflor_bench.verdict.findings import Finding
@@ -101,3 +108,51 @@ def test_bencher_metric_format_is_benchmarks_measures_and_values_with_bounds(run
         assert re.fullmatch(r"[a-z-]+", measure)
         assert "value" in metric
         assert metric.keys() <= {"value", "lower_value", "upper_value"}
+
+
+def exported(*words):
+    done = CliRunner().invoke(app, ["export", *map(str, words)])
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_every_value_is_a_row_of_a_table_that_pandas_reads(run, tmp_path):
+    spreadsheet = pd.read_csv(io.StringIO(exported(run.path, "--format", "csv")), keep_default_na=False)
+    exported(run.path, "--format", "parquet", "--out", tmp_path / "run.parquet")
+    typed = pd.read_parquet(tmp_path / "run.parquet")
+    assert list(spreadsheet.columns) == list(typed.columns)
+    assert len(spreadsheet) == len(typed)
+    record = run.cells[CELL].record
+    assert set(typed["cell"]) == {CELL}
+    assert set(typed["timesteps"]) == {4}
+    assert set(typed["quantity"]) == METRICS.keys()
+
+    values = typed.set_index(["quantity", "layer"])["value"]
+    assert values["accuracy", ""] == 0.9
+    assert values["latency", ""] == 0.004
+    samples = record.synops.samples
+    assert {name: values["ac", name] for name in values["ac"].index if name} == {
+        layer.name: layer.ac / samples for layer in record.synops.layers
+    }
+    assert values["ac", ""] == record.synops.total.ac / samples
+
+    (absent,) = typed[typed["quantity"] == "joules"].itertuples()
+    assert pd.isna(absent.value)
+    assert absent.reason == record.power.reason
+    (absent,) = spreadsheet[spreadsheet["quantity"] == "joules"].itertuples()
+    assert absent.value == "", "what was not measured is not 0"
+
+
+@pytest.mark.parametrize("kind", ["csv", "bencher", "github-action-benchmark"])
+def test_a_file_has_what_would_be_printed(run, tmp_path, kind):
+    printed = exported(run.path, "--format", kind)
+    exported(run.path, "--format", kind, "--out", tmp_path / "out")
+    assert (tmp_path / "out").read_text("utf-8") == printed
+    if kind != "csv":
+        json.loads(printed)
+
+
+def test_parquet_is_not_printed(run):
+    done = CliRunner().invoke(app, ["export", str(run.path), "--format", "parquet"])
+    assert isinstance(done.exception, TrackInputError)
+    assert "--out" in str(done.exception)
