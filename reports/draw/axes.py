@@ -89,7 +89,8 @@ class Key:
 
 def add_key(figure: Figure, left: float, entries: Sequence[Key]) -> None:
     """The figure's key along its top, from `left` units on; what does not fit is left to the caption."""
-    height = float(figure.bbox.height) - points(8)
+    inch = figure.dpi
+    height = (float(figure.bbox.height) - points(8)) / inch
     x = left
     for entry in entries:
         room = 22 + CHARACTER * len(entry.label)
@@ -101,16 +102,17 @@ def add_key(figure: Figure, left: float, entries: Sequence[Key]) -> None:
             "markeredgewidth": points(0.8),
         }
         mark = Line2D(
-            [points(x + 4)],
+            [points(x + 4) / inch],
             [height],
             marker=entry.marker,
             linestyle="None",
             markersize=points(6.4),
-            transform=None,
+            transform=figure.dpi_scale_trans,
             **look,
         )
         figure.add_artist(mark)
-        figure.text(points(x + 12), height, entry.label, transform=None, va="center", fontsize=points(9))
+        place = points(x + 12) / inch, height
+        figure.text(*place, entry.label, transform=figure.dpi_scale_trans, va="center", fontsize=points(9))
         x += room
 
 
@@ -119,7 +121,8 @@ def from_zero(axes: Axes, unit: str) -> None:
     axes.set_xlim(left=0)
     if axes.get_xlim()[1] <= 1e-30 or not axes.has_data():
         axes.set_xlim(0, 1)
-    axes.xaxis.set_major_locator(MaxNLocator(3 if axes.get_position().width < 0.5 else 5))
+    width = axes.get_position().width
+    axes.xaxis.set_major_locator(MaxNLocator(5 if width >= 0.5 else 3 if width >= 0.2 else 2))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: tick(v, unit) if v else "0"))
 
 

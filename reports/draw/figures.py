@@ -5,6 +5,7 @@ All of them are drawn within `canvas.for_page()` or `canvas.for_print()`. Layers
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -207,10 +208,9 @@ def loss_by_layer(
     """
     figure = canvas(width(), 94 + ROW * len(layers))
     left = label_width(layers, 22)
-    third = (width() - left - 14) / 3
+    edges = [left + share * (width() - left) for share in (0, 0.31, 0.7, 1)]
     reset, error, levels = (
-        add_axes(figure, left + i * (third + 7), width() - left - i * (third + 7) - (third - 7), 46, 42)
-        for i in range(3)
+        add_axes(figure, start, width() - end + 14, 46, 42) for start, end in itertools.pairwise(edges)
     )
     places = np.arange(len(layers))
     for profile in profiles:
@@ -238,8 +238,8 @@ def loss_by_layer(
     labels = rows(reset, layers, 22)
     for axes, name, unit in (
         (reset, "Reset loss", "|u − v − o|"),
-        (error, "Quantisation", "(o − u)², (o − φ(u))²"),
-        (levels, "Level error", "levels"),
+        (error, "Quantisation", "(o − u)²"),
+        (levels, "Levels", "levels off"),
     ):
         if axes is not reset:
             rows(axes, [""] * len(layers), 22)

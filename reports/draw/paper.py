@@ -44,8 +44,10 @@ def finish(drawing: Drawing, kind: str) -> bytes:
 
 
 def _write_labels(drawing: Drawing) -> None:
-    """On a page labels are written beside matplotlib; here they become part of the figure."""
+    """On a page labels are written beside matplotlib; here they become part of the figure, whatever its resolution."""
+    inch = drawing.figure.dpi
     height = float(drawing.figure.bbox.height)
     for label in drawing.labels:
         look: dict[str, Any] = {"ha": _CENTRES[label.anchor], "va": "center", "fontsize": points(9)}
-        drawing.figure.text(label.x, height - label.y, label.text, transform=None, **look)
+        place = label.x / inch, (height - label.y) / inch
+        drawing.figure.text(*place, label.text, transform=drawing.figure.dpi_scale_trans, **look)

@@ -6,7 +6,9 @@ import re
 import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from inflor_bench.errors import ReportInputError
 from inflor_bench.record.run_file import Run
@@ -53,6 +55,17 @@ def test_a_figure_in_print_has_real_colours_and_outlines_for_text(run: Run, tmp_
     assert "var(--" not in text
     assert "<text" not in text
     assert not re.search(r"#0([0-9a-f])(?:0\1){2}\b", text.replace("#000000", "")), "a sentinel is left"
+
+
+def test_labels_and_key_of_a_png_stand_where_they_do_on_a_page(run: Run, tmp_path: Path) -> None:
+    """Layers beside their rows and the key above, whatever the resolution: nothing in the corner below."""
+    (path,) = write_figures(run, "loss", tmp_path, kind="png", only="digits/*")
+    dark = np.asarray(Image.open(path).convert("L")) < 128
+    height, width = dark.shape
+    left = dark[:, : width // 5].any(axis=1)
+    assert left[height // 4 : 3 * height // 4].mean() > 0.3
+    assert not left[-height // 10 :].any()
+    assert dark[: height // 10].any()
 
 
 def test_a_png_has_the_resolution_that_journals_ask_for(run: Run, tmp_path: Path) -> None:
