@@ -25,7 +25,10 @@ CELLS = [
     "fashion-mnist/resnet8x4/soft-mpr/T2/s0",
     *(f"digits/resnet8/{cell}/s0" for cell in ("relu/T1", "hard/T4", "soft/T4", "hard-mpr/T4", "soft-mpr/T4")),
     *(f"digits-dvs/resnet8/{cell}/s0" for cell in ("hard/T4", "soft/T4", "soft-mpr/T4")),
-    *(f"{data}/resnet8/quant/T4/s0" for data in ("digits", "digits-dvs")),
+    *(
+        f"{cell}/s0"
+        for cell in ("digits/resnet8/quant/T4", "digits-dvs/resnet8/quant/T4", "fashion-mnist/resnet8/quant/T2")
+    ),
 ]
 # Among the quick tests; all of Fashion-MNIST by all of its networks takes minutes.
 EVALUATED = ("fashion-mnist/resnet8/relu/T1/s0", *(cell for cell in CELLS if cell.startswith("digits")))
