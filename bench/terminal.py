@@ -47,11 +47,11 @@ def waited_for(device: object) -> Iterator[None]:
 
 
 def standard_output() -> Console:
-    """Standard output as a console that takes text as it is.
+    """Standard output as a console that takes text as it is. In a file or a log no line is wrapped, however long.
 
-    In a file or a log no line is wrapped, however long, unless the variable COLUMNS says how wide it is.
+    The variable COLUMNS counts on a terminal alone: GNU readline sets it for all that a program with a prompt starts.
     """
-    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _NO_END
+    width = None if sys.stdout.isatty() else _NO_END
     return Console(width=width, markup=False, highlight=False, emoji=False)
 
 

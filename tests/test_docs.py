@@ -201,7 +201,7 @@ def test_the_example_of_readme_prints_what_readme_shows(tmp_path):
     (shown,) = blocks(README, "")
     (tmp_path / "net.py").write_text(module, "utf-8")
     words = (*shlex.split(command)[1:], "--quick", "--rounds", 1)
-    printed = call(tmp_path, *words, check=0, fresh=True, INFLOR_BENCH_EAGER="1", COLUMNS="80")
+    printed = call(tmp_path, *words, check=0, fresh=True, INFLOR_BENCH_EAGER="1")
     for exact in (("layer", "kind"), ("MAC", "dense")):
         assert columns(shown, *exact) == columns(printed.stdout, *exact) != []
     # A current beside the firing level may be rounded to the other side of it on another machine.

@@ -115,7 +115,7 @@ def test_the_nightly_workflow_measures_the_full_suite():
     workflow = YAML(typ="safe", pure=True).load((ROOT / ".github/workflows/nightly.yml").read_text("utf-8"))
     scripts = [step.get("run") for step in workflow["jobs"]["full"]["steps"]]
     assert "tox run -e bench -- --suite full" in scripts
-    assert len(plan(load_suite("full"))) == 27
+    assert len(plan(load_suite("full"))) == 36
 
 
 def test_the_tests_the_linters_and_the_documentation_run_on_every_push_and_pull_request_and_write_nothing():

@@ -153,7 +153,7 @@ def test_data_to_measure_and_not_to_train_on_are_told_apart_from_what_is_not_her
 
 
 def run_doctor(**environment):
-    done = python("-m", "inflor_bench", "doctor", COLUMNS="100", **environment)
+    done = python("-m", "inflor_bench", "doctor", **environment)
     assert "Traceback" not in done.stdout + done.stderr
     return done
 

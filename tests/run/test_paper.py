@@ -38,7 +38,7 @@ def test_the_zoo_is_trained_with_three_seeds_where_neurons_are_compared():
         entry.cell.name.removeprefix("fashion-mnist/") for entry in planned if entry.cell.dataset == "fashion-mnist"
     }
     three = {f"resnet8/{it}/s{seed}" for it in ("relu/T1", "hard/T2", "soft/T2", "soft-mpr/T2") for seed in (0, 1, 2)}
-    one = {f"resnet8/{it}/s0" for it in ("hard-mpr/T2", "hard/T4", "soft/T4", "soft-mpr/T4")}
+    one = {f"resnet8/{it}/s0" for it in ("hard-mpr/T2", "quant/T2", "hard/T4", "soft/T4", "soft-mpr/T4")}
     assert compared == three | one | {"resnet8x4/soft-mpr/T2/s0"}
 
 
