@@ -118,6 +118,7 @@ def _first_estimate(energy: Energy) -> float | None:
 
 _ERROR, _LOSS = _mean("quantisation_error", "elements"), _mean("reset_loss", "fired")
 _LEVELS = _mean("level_error", "elements")
+_NO_LEVELS = "no layer's membrane is known to be in its current's unit, or the run is older than this quantity"
 _NONE, _NO_MODEL = "there are no spiking neurons", "no energy model was asked for"
 _ESTIMATED = "J per inference, estimated"
 _MEASURED = "J per inference, measured"
@@ -137,9 +138,7 @@ _QUANTITIES = (
     Metric("neuron_updates", "neuron_ops", "event", _updates, "updates per inference", layers=_by_layer("updates")),
     Metric("quantisation_error", "information", "shown", _ERROR, "mean squared error of a spike", missing=_NONE),
     Metric("reset_loss", "information", "shown", _LOSS, "mean error of a reset", missing="no neuron fired"),
-    Metric(
-        "level_error", "information", "shown", _LEVELS, "levels", missing="the membrane is not in the current's unit"
-    ),
+    Metric("level_error", "information", "shown", _LEVELS, "levels", missing=_NO_LEVELS),
     Metric("energy", "energy", "derived", _first_estimate, _ESTIMATED, "J", -1, "estimated energy", missing=_NO_MODEL),
     Metric("latency", "latency", "timed", lambda s: s.median, "s", "s", -1, "median latency"),
     Metric("joules", "power", "shown", lambda s: s.joules_per_inference, _MEASURED, "J", -1, "measured energy"),

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from inflor_bench.errors import TrackInputError
-from inflor_bench.metrics import METRICS
 from inflor_bench.record.costs import EnergyModel
 from inflor_bench.record.counted import DenseCheck, InformationLayer, SpikeLayer, Spikes, SynopLayer, Synops
 from inflor_bench.record.section import Absent
@@ -248,7 +247,12 @@ def _losses(layer: InformationLayer | None, section: object) -> list[Datum]:
         Datum(table_entries.loss(before), before),
         number(after, table_entries.loss, "the neuron offers no rectifier", "none"),
         number(loss, table_entries.loss, "no neuron of this layer fired", "none fired"),
-        number(layer.level_error, table_entries.loss, METRICS["level_error"].missing, "none"),
+        number(
+            layer.level_error,
+            table_entries.loss,
+            "its membrane is not in the current's unit, or the run is older",
+            "none",
+        ),
     ]
 
 
