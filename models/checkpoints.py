@@ -136,6 +136,9 @@ def check_trained(path: Path, metadata: Mapping[str, Any]) -> None:
             raise ModelInputError(f"{path}: the key {key!r} is missing: it was not written by `inflor-bench train`.")
         if type(metadata[key]) is not kind:
             raise ModelInputError(f"{path}: the key {key!r} is damaged: copy or train it anew.")
+    curve = [point.get("test_accuracy") if isinstance(point, dict) else None for point in metadata["curve"]]
+    if not all(isinstance(value, float) and 0 <= value <= 1 for value in curve):
+        raise ModelInputError(f"{path}: the key 'curve' is damaged: copy or train it anew.")
     anytime = metadata.get("anytime", [])
     counts = [metadata["correct"], *anytime] if isinstance(anytime, list) else [None]
     if not all(type(count) is int and 0 <= count <= metadata["samples"] > 0 for count in counts):

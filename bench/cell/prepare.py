@@ -81,6 +81,7 @@ def prepare(planned: PlannedCell, suite: Suite, sources: Sources, command: Seque
             samples=len(dataset.test),
             sha256=dataset.sha256,
             simulated=dataset.simulated,
+            events_sha256=dataset.events_sha256,
         ),
         weights=WeightsProvenance(
             source=source,
@@ -89,6 +90,7 @@ def prepare(planned: PlannedCell, suite: Suite, sources: Sources, command: Seque
             recipe=metadata["recipe"],
             card_accuracy=metadata["correct"] / metadata["samples"],
             card_anytime=[correct / metadata["samples"] for correct in metadata.get("anytime", ())],
+            card_epochs=[point["test_accuracy"] for point in metadata["curve"]],
         ),
     )
 

@@ -37,19 +37,26 @@ class Machine(Section):
 
 
 class DatasetProvenance(Section):
-    """The data that was measured on."""
+    """The data that was measured on: `sha256` of the frames where they are events, `events_sha256` of those."""
 
     name: str
     split: str
     samples: int
     sha256: str
     simulated: bool = False
+    events_sha256: str | None = None
+
+    def same_samples(self, other: DatasetProvenance) -> bool:
+        """Whether the samples are known to be the same ones, if in other frames."""
+        of_events = self.events_sha256 is not None and self.events_sha256 == other.events_sha256
+        return self.sha256 == other.sha256 or of_events
 
 
 class WeightsProvenance(Section):
     """The weights that were measured: where they came from and what determined them.
 
-    `card_accuracy` is the share of correct predictions after training, `card_anytime` that after 1, 2, ... T steps.
+    `card_accuracy` is the share of correct predictions after training, `card_anytime` that after 1, 2, ... T steps, and
+    `card_epochs` that on the test set after each epoch.
     """
 
     source: Literal["shipped", "trained", "cached", "user"]
@@ -58,6 +65,7 @@ class WeightsProvenance(Section):
     recipe: dict[str, Any] = {}
     card_accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
     card_anytime: list[float] = []
+    card_epochs: list[float] = []
 
 
 class Budget(Section):

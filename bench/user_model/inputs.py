@@ -46,7 +46,12 @@ def from_dataset(
         {"inputs": images.contiguous(), "labels": labels.to(torch.int64).contiguous()},
         timed=split.timed,
         data=DatasetProvenance(
-            name=name, split="test", samples=len(labels), sha256=dataset.sha256, simulated=dataset.simulated
+            name=name,
+            split="test",
+            samples=len(labels),
+            sha256=dataset.sha256,
+            simulated=dataset.simulated,
+            events_sha256=dataset.events_sha256,
         ),
     )
 

@@ -308,8 +308,8 @@ def _difference(spiking: Record, twin: Record) -> Difference | None:
     ours, other = spiking.accuracy, twin.accuracy
     if isinstance(ours, Absent) or isinstance(other, Absent):
         return None
-    data = [record.provenance.dataset for record in (spiking, twin)]
-    return difference_of(other, ours, same_data=bool(data[0] and data[1] and data[0].sha256 == data[1].sha256))
+    here, there = (record.provenance.dataset for record in (spiking, twin))
+    return difference_of(other, ours, same_data=bool(here and there and here.same_samples(there)))
 
 
 def twins(records: Sequence[Record]) -> list[tuple[Record, Record]]:

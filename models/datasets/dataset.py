@@ -91,7 +91,8 @@ class Dataset:
     """Both splits with the classes that they belong to. `simulated` marks data that no sensor recorded.
 
     `read_train` gives the training split, which measuring does not need. `sha256` is the identity of both splits
-    together. `mean` and `std` of the raw training values are one number, or one for each channel.
+    together, `events_sha256` that of their events, whatever frames they became. `mean` and `std` of the raw training
+    values are one number, or one for each channel.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Dataset:
     mean: PerChannel
     std: PerChannel
     simulated: bool = False
+    events_sha256: str | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -179,7 +181,12 @@ def make_colour_dataset(name: str, classes: tuple[str, ...], train: Split, test:
 
 def make_events(name: str, classes: tuple[str, ...], train: Split, test: Split, simulated: bool = False) -> Dataset:
     """Frames of events. Counts stay counts: where nothing happened there is a 0, and a single event is a 1."""
-    return Dataset(name, classes, lambda: train, test, content_sha256(train, test), 0.0, 1.0, simulated)
+    of_frames, of_events = (content_sha256(*splits) for splits in ((train, test), map(_without_time, (train, test))))
+    return Dataset(name, classes, lambda: train, test, of_frames, 0.0, 1.0, simulated, of_events)
+
+
+def _without_time(split: Split) -> Split:
+    return Split(split.images.sum(1, dtype=torch.float32), split.labels)
 
 
 def _mean_and_std(images: Tensor) -> tuple[float, float]:

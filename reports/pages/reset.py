@@ -60,7 +60,7 @@ def paired_p_value(one: ReportCell, other: ReportCell) -> float | None:
     if isinstance(a, Absent) or isinstance(b, Absent) or a.n != b.n:
         return None
     data, twin = one.record.provenance.dataset, other.record.provenance.dataset
-    if data is None or twin is None or data.sha256 != twin.sha256:
+    if data is None or twin is None or not data.same_samples(twin):
         return None
     return mcnemar(a.unpack(), b.unpack()).p_value
 

@@ -91,6 +91,16 @@ def test_frames_add_up_their_own_steps():
         to_frames(counts, 4, "x")
 
 
+def test_the_same_events_are_known_in_whatever_frames(released):
+    one, four = (load_dataset("digits-dvs", timesteps=steps) for steps in (1, 4))
+    assert one.sha256 != four.sha256
+    assert one.events_sha256 == four.events_sha256 is not None
+    assert load_dataset("digits").events_sha256 is None
+    two, ten = (cifar10_dvs.load(released[0], False, steps) for steps in (2, 10))
+    assert two.sha256 != ten.sha256
+    assert two.events_sha256 == ten.events_sha256 not in (None, one.events_sha256)
+
+
 def test_events_need_a_number_of_steps():
     with pytest.raises(ModelInputError, match="--timesteps"):
         load_dataset("digits-dvs")

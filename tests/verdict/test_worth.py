@@ -118,10 +118,18 @@ def test_accuracy_is_paired_on_the_same_samples_and_not_on_others(pair):
     # 1 gained, 2 lost: exact two-sided, of 3 coins at least 2 on the rarer side or fewer: 1.
     assert (found.value, found.p_value, found.change is not None) == (pytest.approx(-1 / 6), 1.0, True)
     assert found.interval[0] < found.value < found.interval[1]
-    data = pair[1].provenance.dataset.model_copy(update={"sha256": "b"})
-    other = pair[1].model_copy(update={"provenance": pair[1].provenance.model_copy(update={"dataset": data})})
+    other = _with_data(pair[1], sha256="b")
     assert worth(pair[0], other).accuracy.change is None
     assert "other samples, Fisher" in worth(pair[0], other).sentence
+    # The same events in other frames are the same samples; frames of which that is not known are not.
+    events = [_with_data(record, sha256=frames, events_sha256="e") for record, frames in zip(pair, "ab", strict=True)]
+    assert worth(*events).accuracy == found
+    assert worth(events[0], _with_data(events[1], events_sha256="f")).accuracy.change is None
+
+
+def _with_data(record, **values):
+    data = record.provenance.dataset.model_copy(update=values)
+    return record.model_copy(update={"provenance": record.provenance.model_copy(update={"dataset": data})})
 
 
 def test_the_sentence_says_which_models_pay_at_what_rate_and_how_accurate_it_is(pair):
