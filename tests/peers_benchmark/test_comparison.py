@@ -88,6 +88,7 @@ def test_what_is_shown_says_everything(document):
     for table in document["tables"]:
         assert table["title"] in text
     assert all(reason in text for reason in MISSING.values())
+    assert "Estimated energy of one inference: resnet8, T=4" in text
     assert "1 threads, 2 interleaved rounds" in text
     assert "not measured: no C++ compiler was found, or INFLOR_BENCH_EAGER is set" in text
     measured = {"suite": "default", "networks": 12, "fresh_seconds": 20.04, "next_seconds": 3.0}

@@ -23,16 +23,18 @@ def _dense_device(name: str, source: str, *, event: float, update: float) -> Ene
     return _first(name, source=source, dense=event, neuron_update=update)
 
 
+_EXAMPLE = "gives the example that the documentation of KerasSpiking's ModelEnergy prints"
+_UNCHECKED = "not checked against an example of its own"
 _HOROWITZ = (
     "Horowitz, Computing's energy problem, ISSCC 2014, 10.1109/ISSCC.2014.6757323: 45 nm, 0.9 V, {}; "
-    "arithmetic alone, no memory access"
+    f"arithmetic alone, no memory access; {_UNCHECKED}"
 )
 _FLOP_SOP = (
     "common in ANN-to-SNN conversion papers, attributed there to Hu et al. (12.5 pJ per FLOP) and Qiao et al. 2015 "
     "(77 fJ per synaptic operation); primary sources not checked"
 )
-_DEGNAN = "Degnan et al. 2016: {}; every synapse is computed at every step"
-_HOEPPNER = "Hoeppner et al. 2019: {}"
+_DEGNAN = "Degnan et al. 2016: {}; every synapse is computed at every step; {}"
+_HOEPPNER = f"Hoeppner et al. 2019: {{}}; {_UNCHECKED}"
 
 ENERGY_MODELS: tuple[EnergyModel, ...] = (
     _first(
@@ -61,12 +63,13 @@ ENERGY_MODELS: tuple[EnergyModel, ...] = (
     ),
     _first("flop-sop", source=_FLOP_SOP, mac=12.5 * PICOJOULE, ac=0.077 * PICOJOULE),
     LEMAIRE2022,
-    _dense_device("cpu-i7-4960x", _DEGNAN.format("Intel i7-4960X"), event=8.6e-9, update=8.6e-9),
-    _dense_device("gpu-titan-black", _DEGNAN.format("NVIDIA GTX Titan Black"), event=0.3e-9, update=0.3e-9),
-    _dense_device("arm-cortex-a", _DEGNAN.format("ARM Cortex-A"), event=0.9e-9, update=0.9e-9),
+    _dense_device("cpu-i7-4960x", _DEGNAN.format("Intel i7-4960X", _EXAMPLE), event=8.6e-9, update=8.6e-9),
+    _dense_device("gpu-titan-black", _DEGNAN.format("NVIDIA GTX Titan Black", _EXAMPLE), event=0.3e-9, update=0.3e-9),
+    _dense_device("arm-cortex-a", _DEGNAN.format("ARM Cortex-A", _UNCHECKED), event=0.9e-9, update=0.9e-9),
     _spiking_device(
         "loihi",
-        "Davies et al. 2018: Intel Loihi, 14 nm, 23.6 pJ per synaptic operation and 3.5 pJ per spike within a tile",
+        "Davies et al. 2018: Intel Loihi, 14 nm, 23.6 pJ per synaptic operation and 3.5 pJ per spike within a tile; "
+        f"{_EXAMPLE}",
         event=(23.6 + 3.5) * PICOJOULE,
         update=81 * PICOJOULE,
     ),

@@ -78,10 +78,32 @@ def test_no_sample_is_an_error():
         estimate(LAYERS, NEURONS, samples=0)
 
 
-@pytest.mark.parametrize("name", ["flop-sop", "lemaire2022"])
-def test_a_source_that_was_not_checked_says_so(name):
-    (source,) = [model.source for model in ENERGY_MODELS if model.name == name]
-    assert "ot checked" in source
+# "Estimating model energy", in the documentation of KerasSpiking: a convolution of 7x7 to two channels of 22x22, and
+# linear layers 968 -> 128 -> 10, with the connections, the neurons and the J per inference that it prints.
+EXAMPLE = [layer("conv2d", 0, 0, 47_432), layer("dense", 0, 0, 123_904), layer("dense_1", 0, 0, 1_280)]
+EXAMPLE_NEURONS = [neuron("re_lu", 968), neuron("re_lu_1", 128)]
+PRINTED = {
+    "cpu-i7-4960x": ([0.00041, 0.0011, 1.1e-05, 8.3e-06, 1.1e-06], 1.49e-03),
+    "gpu-titan-black": ([1.4e-05, 3.7e-05, 3.8e-07, 2.9e-07, 3.8e-08], 5.21e-05),
+    # A rate of 1 Hz for 1 ms: a thousandth of the connections of the first layer carries a spike.
+    "loihi": ([1.3e-09, 0, 0, 7.8e-08, 1e-08], None),
+}
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_a_model_gives_the_example_that_its_source_prints(name):
+    spiking = [replace(one, ac=round(one.dense / 1000) if one.name == "conv2d" else 0) for one in EXAMPLE]
+    models = [model for model in ENERGY_MODELS if model.name == name]
+    (found,) = estimate(spiking, EXAMPLE_NEURONS, samples=1, models=models)
+    each, total = PRINTED[name]
+    assert [float(f"{joules:.2g}") for joules in found.layers.values()] == each
+    assert total is None or float(f"{found.joules:.3g}") == total
+
+
+def test_what_was_not_held_to_an_example_of_its_source_says_so():
+    ours = {model.name for model in ENERGY_MODELS if model.at is not None}
+    unchecked = {model.name for model in ENERGY_MODELS if "ot checked" in model.source}
+    assert unchecked == {model.name for model in ENERGY_MODELS} - ours - PRINTED.keys()
 
 
 MINE = per_operation("mine", "3", "data sheet", ac=1e-12)

@@ -13,7 +13,7 @@ from typing import Any
 from inflor_bench.record.provenance import machine
 from tests.peers.benchmark.compiling import compiling
 from tests.peers.benchmark.failure import ContestantError
-from tests.peers.benchmark.plan import Plan, Table, counting_tables, speed_tables
+from tests.peers.benchmark.plan import Plan, Size, Table, counting_tables, speed_tables
 from tests.peers.benchmark.process import Workers
 from tests.peers.benchmark.rounds import Rounds, interleave, paired_ratio
 from tests.peers.benchmark.truth import cases
@@ -39,12 +39,15 @@ def compare(
         "threads": threads,
         "rounds": rounds,
         "counts": None,
+        "energies": None,
         "tables": [],
         "compiling": None,
     }
     save(document)
     with Workers(threads) as workers:
         document["counts"] = counted(workers, plan.counters, on_progress)
+        save(document)
+        document["energies"] = priced(workers, plan.energy, on_progress)
         save(document)
         for table in (*counting_tables(plan), *speed_tables(plan)):
             document["tables"].append(timed(workers, table, rounds=rounds, on_progress=on_progress))
@@ -68,6 +71,15 @@ def counted(workers: Workers, counters: Sequence[str], on_progress: Progress) ->
         given = found[counter]["cases"]
         found[counter]["exact"] = sum(is_exact(given[name], truth[name]) for name in truth)
     return {"truth": truth, "counters": found}
+
+
+def priced(workers: Workers, size: Size, on_progress: Progress) -> Document:
+    """What the models of energy say of one network, or why that is not known."""
+    on_progress("energy: spikingjelly")
+    try:
+        return {"title": size.describe(), "models": workers.ask("spikingjelly", "energies", arguments=asdict(size))}
+    except ContestantError as error:
+        return {"title": size.describe(), "reason": str(error)}
 
 
 def is_exact(given: dict[str, Any], truth: dict[str, int]) -> bool:

@@ -43,9 +43,9 @@ class Counting:
     """
 
     def __init__(self, contestant: str, network: str, timesteps: int, batch: int, image: Sequence[int]) -> None:
-        self._x = _images(batch, image)
-        self._plain = _network("ours", network, timesteps, image).eval()
-        counted = _network("ours", network, timesteps, image).eval()
+        self._x = make_images(batch, image)
+        self._plain = make_network("ours", network, timesteps, image).eval()
+        counted = make_network("ours", network, timesteps, image).eval()
         self._attached = COUNTERS[contestant.removesuffix(INFERENCE)](counted)
         self._mode = torch.inference_mode if contestant.endswith(INFERENCE) else torch.no_grad
         for _ in range(WARM_UP_CALLS):
@@ -114,10 +114,10 @@ class Network:
     def __init__(
         self, contestant: str, network: str, timesteps: int, batch: int, image: Sequence[int], training: bool
     ) -> None:
-        self._batch, self._x = batch, _images(batch, image)
+        self._batch, self._x = batch, make_images(batch, image)
         self._labels = torch.arange(batch) % CLASSES
         neurons = "no neurons" if contestant in CONVOLUTIONS else contestant.removesuffix(", deployed")
-        self._module = _network(neurons, network, timesteps, image)
+        self._module = make_network(neurons, network, timesteps, image)
         last = contestant.endswith(("deployed", "channels last"))
         if last:
             self._x = self._x.contiguous(memory_format=torch.channels_last)
@@ -205,11 +205,12 @@ def counted_cases(contestant: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _images(batch: int, image: Sequence[int]) -> Tensor:
+def make_images(batch: int, image: Sequence[int]) -> Tensor:
+    """Random images [N, C, H, W], the same every time."""
     return torch.randn(batch, *image, generator=torch.Generator().manual_seed(0))
 
 
-def _network(neurons: str, network: str, timesteps: int, image: Sequence[int]) -> nn.Module:
+def make_network(neurons: str, network: str, timesteps: int, image: Sequence[int]) -> nn.Module:
     """Make a network of ours over one package's neurons; the same weights whoever's the neurons are.
 
     Two passes in training mode settle its normalisation, so that neurons fire as in use.

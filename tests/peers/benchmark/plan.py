@@ -26,9 +26,13 @@ class Size:
 
 @dataclass(frozen=True)
 class Plan:
-    """One comparison: sizes at which counting, neurons alone ([C, H, W]) and networks are timed, and who takes part."""
+    """One comparison: sizes at which counting, neurons alone ([C, H, W]) and networks are timed, and who takes part.
+
+    `energy` is the network that all models of energy price.
+    """
 
     counting: tuple[Size, ...] = (Size("resnet20", 4, 32, (3, 32, 32)), Size("resnet8", 4, 32, (1, 8, 8)))
+    energy: Size = Size("resnet8", 4, 32, (1, 8, 8))
     kernel: Size = Size("neurons", 4, 32, (16, 32, 32))
     # VGG-16 has eight times as many operations: a smaller batch keeps its rounds as short.
     networks: tuple[Size, ...] = (Size("resnet20", 4, 32, (3, 32, 32)), Size("vgg16", 4, 8, (3, 32, 32)))

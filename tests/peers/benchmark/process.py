@@ -53,7 +53,7 @@ class Workers:
             ContestantError: the contestant failed, its process ended, or no answer came in time.
         """
         process = self._process(contestant)
-        if do in ("prepare", "cases"):
+        if do in ("prepare", "cases", "energies"):
             request["threads"] = self._threads
         process.send({"do": do, **request})
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from rich.console import Console
@@ -18,6 +19,8 @@ def show(document: Document, console: Console) -> None:
     for name, found in counts["counters"].items():
         if "reason" in found:
             console.print(f"{name}: {found['reason']}", markup=False)
+    heading(console, f"Estimated energy of one inference: {document['energies']['title']}")
+    console.print(energies_table(document["energies"]))
     for table in document["tables"]:
         heading(console, table["title"])
         console.print(timing_table(table))
@@ -59,6 +62,17 @@ def counts_table(counts: Document) -> Table:
     table.add_section()
     exact = [f"{found['exact']} of {len(counts['truth'])}" for found in shown.values()]
     table.add_row("exact in all that it gives", "", *exact)
+    return table
+
+
+def energies_table(energies: Document) -> Table | str:
+    """A row a model, the cheapest chip first; those that give nothing with their reason last."""
+    if "reason" in energies:
+        return f"not estimated: {energies['reason']}"
+    table = Table("model", "J per inference", "what it prices")
+    for row in sorted(energies["models"], key=lambda row: row.get("joules", math.inf)):
+        joules = f"{row['joules']:.3g}" if "joules" in row else f"none: {row['reason']}"
+        table.add_row(row["model"], joules, row["prices"])
     return table
 
 

@@ -1,7 +1,8 @@
 """The process of one contestant: one JSON request a line in, one JSON answer a line out.
 
     {"do": "prepare", "job": ..., "threads": ..., "arguments": {...}}  ->  {"value": null}
-    {"do": "round"}, {"do": "memory"}, {"do": "cases", "counter": ..., "threads": ...}  ->  {"value": ...}
+    {"do": "round"}, {"do": "memory"}, {"do": "cases", "counter": ..., "threads": ...},
+    {"do": "energies", "threads": ..., "arguments": {...}}  ->  {"value": ...}
 
 What goes wrong is answered as {"error": reason}; the process goes on.
 """
@@ -32,6 +33,10 @@ class Server:
             from tests.peers.benchmark.jobs import counted_cases
 
             return counted_cases(request["counter"])
+        if request["do"] == "energies":
+            from tests.peers.benchmark.energies import energies
+
+            return energies(**request["arguments"])
         if request["do"] == "prepare":
             from tests.peers.benchmark.jobs import JOBS
 
