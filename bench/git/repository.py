@@ -88,7 +88,7 @@ def _base(top: Path, sha: str, parents: Sequence[str]) -> str | None:
 
 
 def _difference(top: Path, sha: str, ignore: Sequence[Path]) -> str | None:
-    """Return the hash of what differs from the commit, None if nothing does."""
+    """Return the hash of what differs from the commit, None if nothing does. Byte code of Python is no difference."""
     with tempfile.TemporaryDirectory() as directory:
         # `git diff` refreshes the index, which would disturb a git command that the user runs at the same time.
         index = Path(directory) / "index"
@@ -102,7 +102,8 @@ def _difference(top: Path, sha: str, ignore: Sequence[Path]) -> str | None:
     untracked = []
     for raw in sorted(filter(None, listing.split(b"\0"))):
         path = top / os.fsdecode(raw)
-        if not any(path.is_relative_to(place) for place in ignore):
+        # Python leaves byte code beside what it imports, a model of the user's too, and runs none that is out of date.
+        if "__pycache__" not in path.parts and not any(path.is_relative_to(place) for place in ignore):
             untracked.append((raw, path))
     if not tracked and not untracked:
         return None

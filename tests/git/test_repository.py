@@ -126,6 +126,16 @@ def test_every_kind_of_difference_is_dirty_and_has_its_own_hash(repository):
     assert not git_state(repository.path).dirty
 
 
+def test_byte_code_that_importing_left_is_not_dirty(repository):
+    """A repository of a model without .gitignore: to measure it is to import it."""
+    repository.commit("First", a="1")
+    (repository.path / "package/__pycache__").mkdir(parents=True)
+    (repository.path / "package/__pycache__/net.cpython-311.pyc").write_bytes(b"code")
+    assert not git_state(repository.path).dirty
+    (repository.path / "package/net.py").write_text("")
+    assert git_state(repository.path).dirty
+
+
 def test_touching_a_file_is_not_dirty(repository):
     repository.commit("First", a="1")
     os.utime(repository.path / "a.txt", (1, 1))
