@@ -19,8 +19,22 @@ class Provider(str, Enum):
 def init_ci(
     provider: Annotated[Provider, typer.Option(help="Where the jobs run.")] = Provider.GITHUB,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file that is there.")] = False,
+    action: Annotated[
+        str | None, typer.Option(help="Use our action on GitHub instead of tox: OWNER/REPOSITORY@COMMIT.")
+    ] = None,
+    suite: Annotated[str | None, typer.Option(help="What the action measures: a suite's name, or a TOML file.")] = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(help="Or a model, as `measure` takes it: 'net.py:build --shape 1x28x28 --timesteps 4'."),
+    ] = None,
 ) -> None:
     """Write the jobs that measure every change, keep the history on a branch and publish the report."""
-    from inflor_bench.ci.templates import write_template
+    from inflor_bench.ci.templates import action_workflow, write_template
+    from inflor_bench.errors import TrackInputError
 
-    typer.echo(write_template(Path.cwd(), provider.value, force=force))
+    if action is None and (suite or target):
+        raise TrackInputError("--suite and --target are for --action; otherwise tox.ini says what is measured.")
+    if action is not None and provider is not Provider.GITHUB:
+        raise TrackInputError("--action is for GitHub: leave --provider out.")
+    text = None if action is None else action_workflow(action, suite, target or ())
+    typer.echo(write_template(Path.cwd(), provider.value, force=force, text=text))
