@@ -132,3 +132,16 @@ def test_every_recipe_of_ours_is_found_again(first, tmp_path):
     values = Recipe(3, 32, bfloat16=True).values()
     run = read_run(changed(first, tmp_path, lambda r: r["provenance"]["weights"].update(recipe=values)))
     assert suite_of(run)[0].training["digits/resnet8"].bfloat16 is True
+
+
+def test_a_leaderboard_repeats_what_it_ranks(first, tmp_path):
+    def lie(record):
+        record["synops"]["total"]["ac"] -= 1
+
+    done = call(tmp_path, "leaderboard", first, changed(first, tmp_path, lie), "--verify", "--out", "board")
+    assert done.returncode == 1, done.stdout + done.stderr
+    table = (tmp_path / "board/leaderboard.md").read_text()
+    (honest,) = [line for line in table.splitlines() if first.name[:20] in line.replace("\\", "")]
+    (liar,) = [line for line in table.splitlines() if "changed.json" in line]
+    assert "the same" in honest
+    assert "differs: synops" in liar
