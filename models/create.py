@@ -40,7 +40,8 @@ def create_model(
     Args:
         name: "resnet8", "resnet20" (classic) or "resnet8x4" (four times the channels), or a network of Guo et al.
             (ECCV 2022): "resnet19", "resnet20-modified", "vgg16", and for ImageNet "resnet18" and "resnet34".
-        neuron: "relu" (the ANN twin), "quant" (the fair twin), "hard", "soft", "hard-mpr" or "soft-mpr".
+        neuron: "relu" (the ANN twin), "quant" (the fair twin), "hard", "soft", "hard-mpr" or "soft-mpr"; "soft-if" and
+            "soft-if-mpr" are the same as "soft" and "soft-mpr" here, where the decay is told.
         timesteps: T; 1 for "relu"; for "quant", which has no time, the levels of its activations above 0.
         num_classes: outputs of the last layer.
         in_channels: channels of the images.
@@ -86,6 +87,11 @@ def build(config: ModelConfig, seed: int | None = None) -> nn.Module:
 
 
 def config_for(network: str, neuron: str, timesteps: int, num_classes: int, in_channels: int) -> ModelConfig:
-    """A network with its neuron's default constants spelt out; a network without time has none."""
+    """A network with its neuron's default constants spelt out; a network without time has none.
+
+    Neurons that integrate and fire ("soft-if", "soft-if-mpr") have no leak, as in the code that Guo et al. released.
+    """
     constants = {} if neuron in WITHOUT_TIME else dict(DEFAULT_CONSTANTS)
+    if "-if" in neuron:
+        constants["decay"] = 1.0
     return ModelConfig(network, neuron, timesteps, num_classes, in_channels, constants)

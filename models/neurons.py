@@ -11,7 +11,7 @@ from inflor_bench.errors import ModelInputError
 from inflor_bench.models import functional
 from inflor_bench.models.functional import Reset
 
-NEURONS = ("relu", "hard", "soft", "hard-mpr", "soft-mpr", "quant")
+NEURONS = ("relu", "hard", "soft", "hard-mpr", "soft-mpr", "quant", "soft-if", "soft-if-mpr")
 
 # Activations of networks that have no time: ReLU, and the fair twin, whose T says how many levels they have.
 WITHOUT_TIME = ("relu", "quant")

@@ -25,7 +25,7 @@ _BORDERS = ("checkpoints", "errors", "sources", "training.evaluation", "training
 
 # Neurons that came after networks of the others had been trained. What is there for them alone, the branches
 # `if neuron == "..."` and their names in tables, determines no other network's weights.
-_LATER_NEURONS = ("quant",)
+_LATER_NEURONS = ("quant", "soft-if", "soft-if-mpr")
 
 _SAYS_NOTHING = ("annotation", "returns", "ctx", "type_comment", "kind", "type_params")
 

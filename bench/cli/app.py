@@ -20,6 +20,7 @@ from inflor_bench.cli.figure import figure
 from inflor_bench.cli.history import history
 from inflor_bench.cli.import_weights import import_weights
 from inflor_bench.cli.init_ci import init_ci
+from inflor_bench.cli.leaderboard import leaderboard
 from inflor_bench.cli.measure import measure
 from inflor_bench.cli.merge import merge
 from inflor_bench.cli.picture import picture
@@ -28,6 +29,7 @@ from inflor_bench.cli.report import report
 from inflor_bench.cli.rerun import rerun
 from inflor_bench.cli.run import run
 from inflor_bench.cli.serve import serve
+from inflor_bench.cli.study import study
 from inflor_bench.cli.train import train
 from inflor_bench.cli.worth import worth
 from inflor_bench.errors import InputError
@@ -55,8 +57,8 @@ def root(
 
 
 COMMANDS: tuple[Callable[..., None], ...] = (
-    *(run, compare, report, train, import_weights, merge, measure, doctor, rerun),
-    *(publish, serve, figure, picture, ab, bisect, worth, explain, export, init_ci),
+    *(run, compare, report, train, study, import_weights, merge, measure, doctor, rerun),
+    *(publish, serve, figure, picture, ab, bisect, worth, leaderboard, explain, export, init_ci),
 )
 for command in COMMANDS:
     app.command()(command)

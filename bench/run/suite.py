@@ -74,6 +74,17 @@ class AbSettings(_Strict):
     timed: list[str] | None = None
 
 
+class StudySettings(_Strict):
+    """The table [study]: which neurons `inflor-bench study` compares, each `[from, to]`, named before it is run."""
+
+    comparisons: list[Annotated[list[str], Field(min_length=2, max_length=2)]] = Field(min_length=1)
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """The comparisons as (base, head)."""
+        return tuple((base, head) for base, head in self.comparisons)
+
+
 class Suite(_Strict):
     """One suite file. `energy_models` are TOML files of the user's own models, relative to the suite's folder.
 
@@ -88,6 +99,7 @@ class Suite(_Strict):
     training: dict[str, TrainingSettings] = {}
     budgets: list[dict[str, str]] = []
     ab: AbSettings = AbSettings()
+    study: StudySettings | None = None
 
     def training_of(self, cell: Cell) -> TrainingSettings:
         """How a cell is trained: what is said of its network on its data set, else what is said of the data set."""
@@ -135,6 +147,12 @@ def load_suite(name: str) -> Suite:
     names = [entry.cell.name for entry in plan(suite)] if suite.ab.timed else []
     if unknown := [cell for cell in suite.ab.timed or () if cell not in names]:
         raise SuiteInputError(f"{name}: key 'ab.timed': {unknown[0]!r} is no cell of the suite: name those that are.")
+    neurons = {neuron for group in suite.cells for neuron in group.neurons}
+    compared = [neuron for pair in (suite.study.pairs if suite.study else ()) for neuron in pair]
+    if unknown := [neuron for neuron in compared if neuron not in neurons]:
+        raise SuiteInputError(
+            f"{name}: key 'study.comparisons': {unknown[0]!r} is no neuron of the suite: name those that are."
+        )
     return suite.model_copy(update={"energy_models": [str(Path(name).parent / file) for file in suite.energy_models]})
 
 

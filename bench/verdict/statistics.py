@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -107,6 +108,31 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     from scipy.stats import false_discovery_control
 
     return [float(value) for value in false_discovery_control(p_values, method="bh")]
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return the p-values adjusted for the chance of any false alarm, in their order (Holm, Scand. J. Stat. 1979)."""
+    if not len(p_values):
+        return []
+    from statsmodels.stats.multitest import multipletests
+
+    return [float(value) for value in multipletests(p_values, method="holm")[1]]
+
+
+@functools.cache
+def detectable(n: int, alpha: float, power: float = 0.8) -> float:
+    """Return the smallest mean, in standard deviations, that the paired t-test of n pairs finds with this power.
+
+    The test is two-sided at the level `alpha`.
+
+    Raises:
+        ValueError: There are fewer than two pairs.
+    """
+    if n < 2:
+        raise ValueError("the paired t-test needs at least two pairs")
+    from statsmodels.stats.power import TTestPower
+
+    return float(TTestPower().solve_power(nobs=n, alpha=alpha, power=power, alternative="two-sided"))
 
 
 def mann_whitney(base: Sequence[float], head: Sequence[float]) -> float:

@@ -35,14 +35,14 @@ def comment(
         parts.append(f"**{escape(changes.sentence(comparison))}**")
         findings = changes.moved_table(comparison, cells)
         if findings.rows:
-            parts.append(_markdown(findings, _WORST))
+            parts.append(markdown(findings, _WORST))
         if len(findings.rows) > _WORST:
             parts.append(f"{len(findings.rows) - _WORST} more judgements stand in the report.")
     if answers:
         parts.append(
             f"### {worth.QUESTION}\n\n" + "\n".join(f"- {escape(a.found.sentence, 2000)}" for a in answers[:_WORST])
         )
-    parts.append(f"<details><summary>All {len(cells)} models</summary>\n\n{_markdown(models, 60)}\n\n</details>")
+    parts.append(f"<details><summary>All {len(cells)} models</summary>\n\n{markdown(models, 60)}\n\n</details>")
     skipped = [f"- {escape(c.name)}: {escape(c.skipped.reason)}" for c in cells if c.skipped]
     if skipped:
         parts.append("Not measured:\n\n" + "\n".join(skipped[:60]))
@@ -60,7 +60,8 @@ def escape(text: str, limit: int = 400) -> str:
     return line.replace("@", "@<!-- -->").replace("://", ":<!-- -->//").replace("www.", "www<!-- -->.")
 
 
-def _markdown(table: Table, limit: int) -> str:
+def markdown(table: Table, limit: int) -> str:
+    """The first rows of a table, at most `limit`, as Markdown."""
     heads = [f"{c.group}: {c.head}" if c.group and c.group != c.head else c.head for c in table.columns]
     lines = [
         "| " + " | ".join(escape(head) for head in heads) + " |",
