@@ -70,7 +70,8 @@ def options(command):
 def stale(span):
     """What of a line of code names a command or an option of ours that there is not."""
     found = []
-    span = span.replace("-m inflor_bench ", "inflor-bench ")
+    # What is quoted is a value: a pattern, or words for another command.
+    span = re.sub(r"'[^']*'", "VALUE", span.replace("-m inflor_bench ", "inflor-bench "))
     calls = [match.start() for match in re.finditer(r"\binflor-bench (?=[a-z])", span)]
     for start, end in pairwise([*calls, len(span)]):
         words = re.findall(r"[^\s\[\]|]+", re.split(r"[;&\"]", span[start:end])[0])[1:]
@@ -126,6 +127,7 @@ def test_every_command_and_option_that_is_named_exists(page):
     [
         ("inflor-bench run --suite full --only 'x/*'", []),
         ("inflor-bench history add RUN --branch b --push origin", []),
+        ("inflor-bench init-ci --target 'net.py:build --shape 1x4x4'", []),
         ("inflor-bench walk", ["inflor-bench walk"]),
         ("torchrun --nproc-per-node=4 -m inflor_bench train --epoch 3", ["inflor-bench train --epoch"]),
         ("inflor-bench history forget RUN", ["inflor-bench history forget"]),
@@ -144,7 +146,7 @@ def test_every_suite_module_and_environment_that_is_named_is_there(page):
     environments = configparser.ConfigParser(interpolation=None)
     environments.read(ROOT / "tox.ini")
     for span in spans(page):
-        for suite in re.findall(r"--suite ([a-z]+)(?![\w.|])", span):
+        for suite in re.findall(r"--suite ([a-z]+)(?![\w./|])", span):
             assert (ROOT / "bench" / "suites" / f"{suite}.toml").is_file(), f"{page.name}: {span}"
         for name in re.findall(r"\btox run -e ([a-z]+)", span):
             assert f"testenv:{name}" in environments, f"{page.name}: {span}"

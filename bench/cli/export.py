@@ -23,6 +23,8 @@ class Format(str, Enum):
     SMALLER = "github-action-benchmark"
     BIGGER = "github-action-benchmark-bigger"
     BENCHER = "bencher"
+    MLFLOW = "mlflow"
+    WANDB = "wandb"
 
 
 def export(
@@ -32,15 +34,25 @@ def export(
         typer.Option(
             "--format",
             help="Every value as a table, a row a cell, quantity and layer; or customSmallerIsBetter, "
-            "customBiggerIsBetter, or Bencher Metric Format.",
+            "customBiggerIsBetter, Bencher Metric Format; or offline files of MLflow or Weights & Biases, by --out.",
         ),
     ],
-    out: Annotated[Path | None, typer.Option(help="File to write; by default it is printed.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File to write, or directory of a tracker's; by default it is printed.")
+    ] = None,
 ) -> None:
     """Give a run to another program. pytest-benchmark reads a run file as it is."""
     from inflor_bench.files import write_whole
     from inflor_bench.record.run_file import read_run
+    from inflor_bench.verdict.experiment_trackers import write_mlflow, write_wandb
 
+    trackers = {Format.MLFLOW: write_mlflow, Format.WANDB: write_wandb}
+    if kind in trackers:
+        if out is None:
+            raise TrackInputError(f"--format {kind.value} writes a directory: give one by --out.")
+        trackers[kind](read_run(run), out)
+        typer.echo(str(out))
+        return
     content = _content(read_run(run), kind)
     if out is not None:
         write_whole(out, content)

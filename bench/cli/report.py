@@ -40,6 +40,7 @@ def report(
 
 def write_report(run: Run, out: Path, comparison: Comparison, history: Path | str | None) -> Path:
     """Write the report; `history` is a directory of run files or a branch, for trends."""
+    from inflor_bench.git.repository import commit_pages
     from inflor_bench.reports.data.summaries import read_summaries
     from inflor_bench.reports.pages.report import build
     from inflor_bench.terminal import say
@@ -49,4 +50,4 @@ def write_report(run: Run, out: Path, comparison: Comparison, history: Path | st
         say(past.note)
     for sentence in past.damaged if past else ():
         say(f"Left out of the trends: {sentence}")
-    return build(run, out, comparison=comparison, history=past.runs if past else ())
+    return build(run, out, comparison=comparison, history=past.runs if past else (), commits=commit_pages(Path.cwd()))

@@ -23,6 +23,10 @@ from inflor_bench.record.section import Absent
 if TYPE_CHECKING:
     from inflor_bench.record.rows import RunRow
 
+_REMOTE = re.compile(
+    r"(?:(?:https|ssh)://(?:[^/@\s]*@)?(?P<host>[A-Za-z0-9.-]+)(?::\d+)?/|[\w.-]+@(?P<short>[A-Za-z0-9.-]+):)"
+    r"(?P<path>[\w.-]+(?:/[\w.-]+)*/[\w.-]+?)(?:\.git)?/?"
+)
 _DEFAULT_BRANCHES = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
 
 
@@ -67,6 +71,16 @@ def git_state(directory: Path, *, ignore: Iterable[Path] = ()) -> Git | Absent:
         message=message,
         committed=committed,
     )
+
+
+def commit_pages(directory: Path) -> str:
+    """Return what the addresses of commits' pages begin with, by the remote `origin`; nothing where it has none.
+
+    Remotes by https, ssh or scp's short form are understood; names and passwords in them are left out.
+    """
+    remote = git_line(directory, "config", "--get", "remote.origin.url") or ""
+    match = _REMOTE.fullmatch(remote)
+    return f"https://{match['host'] or match['short']}/{match['path']}/commit/" if match else ""
 
 
 def _parents(top: Path, sha: str) -> list[str]:

@@ -56,7 +56,7 @@ class InformationLayer:
     The rectified values apply phi whether or not the neuron uses it, and are None for one that offers no `rectify`.
     `reset_loss` is None where none fired, and for a neuron that offers no `after_reset`. `firing_level` is None where
     it is not one number for the layer. `level_error` is None for a neuron that starts from another membrane than its
-    first current.
+    first current, and for one whose first currents are all 0.
     """
 
     name: str
@@ -147,6 +147,7 @@ class _Site:
         self.after_reset: Callable[[Tensor, Tensor], Tensor] | None = getattr(neuron, "after_reset", None)
         self.samples = 0
         self.elements = 0
+        self.has_first_current = False
         self.sums = torch.zeros(5, dtype=torch.float64)
         self.membrane, self.rectified = torch.zeros((2, BINS + 2), dtype=torch.int64).unbind()
 
@@ -190,13 +191,17 @@ class _Site:
     def _levels_off(self, u: Tensor, current: Tensor, spikes: Tensor) -> Tensor:
         timesteps = self.neuron.timesteps
         given, fired = current.to(u.dtype), spikes.to(u.dtype)
-        if not torch.equal(u[: len(u) // timesteps], given[: len(u) // timesteps]):
+        first = given[: len(given) // timesteps]
+        self.has_first_current = self.has_first_current or bool(first.any())
+        if not torch.equal(u[: len(first)], first):
             return torch.full((), torch.nan, dtype=torch.float64, device=u.device)
         return levels_off(given, fired, timesteps).to(u.device)
 
     def layer(self) -> InformationLayer:
         """Return the means."""
         error, rectified_error, lost, fired, off = self.sums.tolist()
+        # Of a neuron that nothing reaches at first, nobody knows whether its membrane is in its current's unit.
+        has_unit = self.has_first_current and not math.isnan(off)
         return InformationLayer(
             name=self.name,
             elements=self.elements,
@@ -207,7 +212,7 @@ class _Site:
             membrane=_histogram(self.membrane),
             rectified=None if self.rectify is None else _histogram(self.rectified),
             firing_level=None if self.neuron.threshold is None else float(self.neuron.threshold),
-            level_error=None if math.isnan(off) else off * self.neuron.timesteps / self.elements,
+            level_error=off * self.neuron.timesteps / self.elements if has_unit else None,
         )
 
 

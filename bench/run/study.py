@@ -8,7 +8,9 @@ from pathlib import Path
 from inflor_bench.cell.prepare import Sources
 from inflor_bench.errors import TrackInputError
 from inflor_bench.history.history import run_files
+from inflor_bench.models.checkpoints import read_trained
 from inflor_bench.models.datasets import DatasetUnavailableError
+from inflor_bench.models.zoo import shipped_checkpoint
 from inflor_bench.record.run_file import read_run
 from inflor_bench.record.schema import Record
 from inflor_bench.record.section import Absent
@@ -21,13 +23,17 @@ def measured(
 ) -> tuple[dict[str, Record], list[str]]:
     """The newest record of each planned cell in the run files under `runs`, and a sentence for each damaged file.
 
-    A record counts if the suite and the code of today would train the same network: its weights have the same key.
+    A record counts if its weights have the key of those that ship, or of those that suite and code would train today.
     """
     options = TrainOptions(sources.cache / "trained", sources.data_root, sources.download)
     keys: dict[str, str] = {}
-    for cell in (entry.cell for entry in planned):
+    for entry in planned:
+        cell, recipe = entry.cell, suite.training_of(entry.cell).recipe_for(entry.cell.dataset)
         try:
-            keys[cell.name] = training_key_of(cell, suite.training_of(cell).recipe_for(cell.dataset), options)
+            if entry.weights == "zoo":
+                keys[cell.name] = read_trained(shipped_checkpoint(cell.name))[1]["training_key"]
+            else:
+                keys[cell.name] = training_key_of(cell, recipe, options)
         except DatasetUnavailableError:
             continue  # its run says what is missing
     found: dict[str, Record] = {}

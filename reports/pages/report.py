@@ -46,12 +46,14 @@ def build(
     comparison: Comparison | None = None,
     history: Sequence[RunSummary] = (),
     site: Site | None = None,
+    commits: str = "",
 ) -> Path:
     """Write the report of a run into the directory `out` and return its `index.html`.
 
     The pages need no network, no server and no JavaScript. The same input gives the same bytes. With a comparison there
     is a page for it, `compare.html`; with a history of two runs or more, oldest first, there is `trends.html`, unless
-    the report is part of a `site`, which has its own.
+    the report is part of a `site`, which has its own. `commits` is the address that a commit's page begins with, where
+    one is known.
 
     Raises:
         ReportInputError: The run has no cell, or `out` cannot be written.
@@ -62,7 +64,7 @@ def build(
     if comparison is not None and comparison.base is None and not comparison.findings:
         comparison = None  # there is nothing to tell
     with canvas.for_page():
-        write(out, _files(run, cells, comparison, history, site))
+        write(out, _files(run, cells, comparison, history, site, commits))
     return out / "index.html"
 
 
@@ -72,6 +74,7 @@ def _files(
     comparison: Comparison | None,
     history: Sequence[RunSummary],
     site: Site | None,
+    commits: str,
 ) -> dict[str, str | bytes]:
     """Every file of the report by its path."""
     energy_model = headline_energy(cells)
@@ -96,7 +99,7 @@ def _files(
     for name, _, table in tables:
         files |= downloads.as_files(name, table)
     if drawn.lines and site is None:
-        files |= trend_files(pages, drawn, neurons, "index.html", "The report")
+        files |= trend_files(pages, drawn, neurons, "index.html", "The report", commits=commits)
     files["index.html"] = pages.get_template("overview.html").render(
         **_overview(cells, energy_model, models, answers),
         **_judgement(comparison, cells),
@@ -148,10 +151,19 @@ def trend_files(
     home: str,
     home_label: str,
     damaged: Sequence[str] = (),
+    *,
+    commits: str = "",
 ) -> dict[str, str | bytes]:
     """The trends page with its downloads."""
     page = pages.get_template("trends.html").render(
-        page=drawn, title="From run to run", neurons=neurons, home=home, home_label=home_label, damaged=damaged, root=""
+        page=drawn,
+        title="From run to run",
+        neurons=neurons,
+        home=home,
+        home_label=home_label,
+        damaged=damaged,
+        explored=trends.explored(drawn, commits) if drawn.lines else None,
+        root="",
     )
     return {"trends.html": page} | downloads.as_files("trends", trends.long_table(drawn))
 
@@ -200,14 +212,25 @@ def environment() -> Environment:
     )
     style, _, _ = pages.loader.get_source(pages, "style.css")  # type: ignore[union-attr]
     script, _, _ = pages.loader.get_source(pages, "report.js")  # type: ignore[union-attr]
-    # Both are inlined, so a page is one file that can be mailed; the policy lets no other script run.
+    # All are inlined, so a page is one file that can be mailed; the policy lets no other script run.
     pages.globals["style"] = Markup(style)
     pages.globals["script"] = Markup(script)
-    pages.globals["script_hash"] = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    pages.globals["script_hash"] = _sha256(script)
+    library, explore, look = (
+        pages.loader.get_source(pages, name)[0]  # type: ignore[union-attr]
+        for name in ("uplot/uPlot.iife.min.js", "explore.js", "uplot/uPlot.min.css")
+    )
+    pages.globals["explore"] = Markup(library + explore)
+    pages.globals["explore_hash"] = _sha256(library + explore)
+    pages.globals["explore_style"] = Markup(look)
     pages.filters["t"] = _isolated
     pages.filters["clean"] = clean
     pages.filters["raw"] = _raw
     return pages
+
+
+def _sha256(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def _isolated(value: object, limit: int = 160) -> Markup:

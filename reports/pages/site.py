@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from inflor_bench.errors import ReportInputError
-from inflor_bench.git.repository import known_ancestry
+from inflor_bench.git.repository import commit_pages, known_ancestry
 from inflor_bench.history.cache import load_tables
 from inflor_bench.history.directory import HistoryDirectory
 from inflor_bench.history.history import bases
@@ -117,7 +117,8 @@ def publish(
     _build_all(site, stale, against, progress or (lambda done, total: None))
     counts = {entry.place: _counts(_written(site, entry.place)) for entry in entries}
     with canvas.for_page():
-        write(site, site_index.files([(e.place, e.summary, counts[e.place]) for e in entries], damaged))
+        listed = [(e.place, e.summary, counts[e.place]) for e in entries]
+        write(site, site_index.files(listed, damaged, commit_pages(given[1])))
     newest = site / "runs" / entries[-1].place
     write(site, {name: (newest / name).read_bytes() for name in ("badge.json", "badge.svg")})
     regressed = bool((counts[entries[-1].place] or {}).get("regressed"))

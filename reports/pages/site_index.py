@@ -23,8 +23,11 @@ _SHA = re.compile(r"[0-9a-f]{7,64}")
 Listed = tuple[str, RunSummary, Mapping[str, int] | None]
 
 
-def files(runs: Sequence[Listed], damaged: Sequence[str]) -> dict[str, str | bytes]:
-    """Index, trends and redirects. `runs` are (place, what is kept, verdicts against the base), oldest first."""
+def files(runs: Sequence[Listed], damaged: Sequence[str], commits: str = "") -> dict[str, str | bytes]:
+    """Index, trends and redirects. `runs` are (place, what is kept, verdicts against the base), oldest first.
+
+    `commits` is the address that a commit's page begins with, where one is known.
+    """
     pages = environment()
     history = [summary for _, summary, _ in runs]
     places = {id(summary): place for place, summary, _ in runs}
@@ -48,7 +51,7 @@ def files(runs: Sequence[Listed], damaged: Sequence[str]) -> dict[str, str | byt
             root="",
         )
     }
-    made |= trend_files(pages, drawn, neurons, "index.html", "All runs", damaged)
+    made |= trend_files(pages, drawn, neurons, "index.html", "All runs", damaged, commits=commits)
     made |= as_files("runs", table)
     made["data/runs.json"] = json.dumps([_listed(*run) for run in reversed(runs)], indent=1) + "\n"
     redirect = pages.get_template("redirect.html")

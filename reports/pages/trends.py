@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from markupsafe import Markup
 
 from inflor_bench.metrics import Metric
 from inflor_bench.reports.data.cells import ReportCell
@@ -19,6 +23,7 @@ from inflor_bench.reports.draw.sparkline import sparkline
 _EVENTS = 60
 _ROWS = 20
 _SERIES = 8
+_SHA = re.compile(r"[0-9a-f]{7,64}")
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,10 @@ class Subject:
 
 @dataclass(frozen=True)
 class Trends:
-    """Everything that the trends page shows. Without two runs `lines` is empty, and `sentence` says so."""
+    """Everything that the trends page shows. Without two runs `lines` is empty, and `sentence` says so.
+
+    `followed` are the lines of each plot, by its name.
+    """
 
     history: Sequence[RunSummary]
     subjects: Sequence[Subject]
@@ -45,6 +53,7 @@ class Trends:
     events: Sequence[Event] = ()
     models: Table | None = None
     plots: Sequence[Plot] = ()
+    followed: Mapping[str, Sequence[Line]] = field(default_factory=dict)
 
     def event_table(self, limit: int = _EVENTS) -> Table | None:
         """Where a level changed, newest first; at most `limit` rows. None where none did."""
@@ -95,6 +104,7 @@ def trends(history: Sequence[RunSummary], subjects: Sequence[Subject]) -> Trends
         return Trends(history, subjects, said)
     found = lines(history, [s.name for s in subjects])
     told = events(found)
+    plots, followed = _plots(history, found, subjects)
     return Trends(
         history,
         subjects,
@@ -102,7 +112,8 @@ def trends(history: Sequence[RunSummary], subjects: Sequence[Subject]) -> Trends
         found,
         told,
         _models(found, subjects) if found else None,
-        _plots(history, found, subjects),
+        plots,
+        followed,
     )
 
 
@@ -180,9 +191,12 @@ def _line(line: Line | None, metric: Metric) -> Datum:
     )
 
 
-def _plots(history: Sequence[RunSummary], found: Sequence[Line], subjects: Sequence[Subject]) -> list[Plot]:
-    """A figure for each metric of a data set, of each network where there are many models."""
-    plots = []
+def _plots(
+    history: Sequence[RunSummary], found: Sequence[Line], subjects: Sequence[Subject]
+) -> tuple[list[Plot], dict[str, Sequence[Line]]]:
+    """A figure for each metric of a data set, of each network where there are many models; and its lines."""
+    plots: list[Plot] = []
+    followed: dict[str, Sequence[Line]] = {}
     groups: dict[str, list[Subject]] = {}
     datasets = [s.dataset for s in subjects]
     for subject in subjects:
@@ -192,10 +206,10 @@ def _plots(history: Sequence[RunSummary], found: Sequence[Line], subjects: Seque
         for metric in FOLLOWED:
             here = [x for x in found if x.metric is metric and any(s.name == x.cell for s in members)]
             if here:
-                plots.append(
-                    _plot(f"trend-{group}-{metric.name}", title, metric, history, here[: 2 * _SERIES], members)
-                )
-    return plots
+                name = f"trend-{group}-{metric.name}"
+                followed[name] = here[: 2 * _SERIES]
+                plots.append(_plot(name, title, metric, history, followed[name], members))
+    return plots, followed
 
 
 def _plot(
@@ -247,6 +261,42 @@ def _plot(
     rest = f" The table holds the last {_ROWS} runs, trends.csv all of them." if first else ""
     caption = f"{len(history)} runs, oldest first; a ring is the first run of a new level.{where}{rest}"
     return Plot(name, heading, caption, drawing, Table(f"{name}-data", heading, columns, rows))
+
+
+def explored(shown: Trends, commits: str = "") -> Markup:
+    """What the page's own code explores, as JSON that may stand in a page: the runs, and the lines of every figure.
+
+    A run leads to the page of its commit, whose address begins with `commits`, where that is known.
+    """
+    verdicts = {(e.line.cell, e.line.metric.name, e.index): e.verdict for e in shown.events}
+    by_name = {s.name: s for s in shown.subjects}
+    runs = [
+        {
+            "commit": m.commit,
+            "created": clean(m.created, 40)[:16].replace("T", " "),
+            "message": clean(m.message, 120),
+            "href": f"{commits}{m.sha}" if commits and m.sha and _SHA.fullmatch(m.sha) else "",
+        }
+        for m in shown.history
+    ]
+    figures_of = []
+    for plot in shown.plots:
+        given = shown.followed[plot.name]
+        is_share = given[0].metric.unit == "share"
+        lines_of = [
+            {
+                "label": by_name[line.cell].label,
+                "neuron": by_name[line.cell].neuron,
+                "values": [None if v is None else 100 * v if is_share else v for v in line.values],
+                "levels": {i: verdicts.get((line.cell, line.metric.name, i), "new level") for i in line.levels},
+            }
+            for line in given
+        ]
+        unit = "%" if is_share else given[0].metric.symbol
+        figures_of.append({"name": plot.name, "title": plot.title, "unit": unit, "lines": lines_of})
+    text_of = json.dumps({"runs": runs, "figures": figures_of}, allow_nan=False)
+    # No text of a run may end the element that it stands in.
+    return Markup(text_of.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
 
 
 def long_table(shown: Trends) -> Table:

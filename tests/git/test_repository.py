@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from inflor_bench.git import command
-from inflor_bench.git.repository import ancestry, git_state, stored_ancestry
+from inflor_bench.git.repository import ancestry, commit_pages, git_state, stored_ancestry
 from inflor_bench.record.origin import Git
 from inflor_bench.record.section import Absent
 from tests.record.builders import make_git, sha
@@ -315,3 +315,22 @@ def test_a_git_that_hangs_is_ended_and_says_what_it_was_asked(repository, tmp_pa
     state = git_state(repository.path)
     assert isinstance(state, Absent)
     assert state.reason == "no git state: git rev-parse was not done within 0.5 s"
+
+
+@pytest.mark.parametrize(
+    ("remote", "pages"),
+    [
+        ("https://github.com/a/b.git", "https://github.com/a/b/commit/"),
+        ("https://user:secret@gitlab.example/group/sub/b", "https://gitlab.example/group/sub/b/commit/"),
+        ("git@github.com:a/b.git", "https://github.com/a/b/commit/"),
+        ("ssh://git@host.example:2222/a/b.git/", "https://host.example/a/b/commit/"),
+        ("/srv/git/b.git", ""),
+        ("file:///srv/git/b.git", ""),
+        ("https://host.example/a b/<script>", ""),
+        (None, ""),
+    ],
+)
+def test_the_pages_of_commits_are_those_of_the_remote(repository, remote, pages):
+    if remote is not None:
+        repository.git("remote", "add", "origin", remote)
+    assert commit_pages(repository.path) == pages

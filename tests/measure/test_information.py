@@ -119,6 +119,13 @@ def test_a_neuron_that_starts_elsewhere_than_its_first_current_has_no_level_erro
     assert record(RectifiedLIF(2), [torch.ones(4, 3)]).layers[0].level_error is not None
 
 
+def test_a_neuron_that_nothing_reaches_at_first_has_no_level_error():
+    """Whether its membrane is its current, or half of it, cannot be seen from zeros."""
+    late = torch.cat([torch.zeros(2, 3), torch.ones(2, 3)])
+    assert record(RectifiedLIF(2), [late]).layers[0].level_error is None
+    assert record(RectifiedLIF(2), [late, torch.ones(4, 3)]).layers[0].level_error is not None
+
+
 @settings(max_examples=100, deadline=None)
 @given(
     hnp.arrays(np.float32, st.integers(1, 60), elements=st.floats(-4, 5, width=32)),

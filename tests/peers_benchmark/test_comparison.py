@@ -18,9 +18,12 @@ from tests.peers.benchmark.show import compiling_line, show
 NETWORK = Size("resnet8", 2, 2, (1, 8, 8))
 PLAN = Plan(
     counting=(NETWORK,),
+    recording=NETWORK,
+    energy=NETWORK,
     kernel=Size("neurons", 2, 2, (3, 4, 4)),
     networks=(NETWORK,),
     counters=("ours", "torch", "syops"),
+    recorders=("ours, spikes", "ours, whole record"),
     peers=("ours", "norse"),
 )
 MISSING = {"syops": "not installed (No module named 'syops')", "norse": "cannot be imported (broken)"}
@@ -66,7 +69,7 @@ def test_every_other_contestant_has_all_rounds_and_the_ratio_of_their_pairs(docu
             continue
         assert len(row["seconds"]) == 2
         assert min(row["seconds"]) > 0
-        base = row["plain_seconds"] if table["job"] == "counting" else table["contestants"][0]["seconds"]
+        base = row["plain_seconds"] if table["beside"] else table["contestants"][0]["seconds"]
         ratio = statistics.median(a / b for a, b in zip(row["seconds"], base, strict=True))
         assert row["ratio"]["median"] == pytest.approx(ratio, rel=1e-12)
         assert ("peak_bytes" in row or "peak_reason" in row) == table["title"].startswith("Training")
@@ -76,7 +79,8 @@ def test_the_tables_are_those_of_the_plan_with_the_bounds(document):
     names = [[row["name"] for row in table["contestants"]] for table in document["tables"]]
     kernel, training = ["ours", "norse", "copy"], ["ours", "norse", "no neurons", "convolutions"]
     inference = ["ours, deployed", *training, "convolutions, channels last"]
-    assert names == [["ours", "torch", "syops", "ours, inference mode"], kernel, kernel, training, inference]
+    counting, recording = ["ours", "torch", "syops", "ours, inference mode"], ["ours, spikes", "ours, whole record"]
+    assert names == [counting, recording, kernel, kernel, training, inference]
     assert (document["threads"], document["rounds"]) == (1, 2)
     assert torch.__version__.startswith(document["packages"]["torch"].partition("+")[0])
 
@@ -88,7 +92,7 @@ def test_what_is_shown_says_everything(document):
     for table in document["tables"]:
         assert table["title"] in text
     assert all(reason in text for reason in MISSING.values())
-    assert "Estimated energy of one inference: resnet8, T=4" in text
+    assert "Estimated energy of one inference: resnet8, T=2" in text
     assert "1 threads, 2 interleaved rounds" in text
     assert "not measured: no C++ compiler was found, or INFLOR_BENCH_EAGER is set" in text
     measured = {"suite": "default", "networks": 12, "fresh_seconds": 20.04, "next_seconds": 3.0}
@@ -96,8 +100,8 @@ def test_what_is_shown_says_everything(document):
 
 
 def test_where_ours_is_missing_there_is_no_ratio_to_it(document):
-    table = {**document["tables"][1], "contestants": [{"name": "ours", "reason": "gone"}]}
-    copy = {key: value for key, value in document["tables"][1]["contestants"][2].items() if key != "ratio"}
+    table = {**document["tables"][2], "contestants": [{"name": "ours", "reason": "gone"}]}
+    copy = {key: value for key, value in document["tables"][2]["contestants"][2].items() if key != "ratio"}
     out = io.StringIO()
     show(
         {**document, "tables": [{**table, "contestants": [*table["contestants"], copy]}]}, Console(file=out, width=200)
@@ -116,6 +120,7 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_runs(tmp_path, 
 def test_what_is_measured_is_on_disk_when_the_next_table_starts(monkeypatch):
     saved = []
     monkeypatch.setattr(comparison, "counted", lambda *_: {"truth": {}, "counters": {}})
+    monkeypatch.setattr(comparison, "priced", lambda *_: {"reason": "nothing is asked"})
 
     def timed(workers, table, **_):
         if table.job == "kernel":
@@ -127,7 +132,7 @@ def test_what_is_measured_is_on_disk_when_the_next_table_starts(monkeypatch):
         comparison.compare(
             PLAN, lambda d: saved.append(json.dumps(d)), rounds=1, threads=1, on_progress=lambda message: None
         )
-    assert [len(json.loads(document)["tables"]) for document in saved] == [0, 0, 1]
+    assert [len(json.loads(document)["tables"]) for document in saved] == [0, 0, 0, 1, 2]
 
 
 @pytest.fixture

@@ -204,3 +204,41 @@ def test_colours_follow_the_theme(report: Path, visit: Any, scheme: str) -> None
     assert ink == page.evaluate("getComputedStyle(document.body).color")
     channels = [int(c) for c in ink[4:-1].split(",")]
     assert (max(channels) < 80) == (scheme == "light")
+
+
+def test_trends_are_read_run_by_run_and_zoomed_into(compared: Path, visit: Any) -> None:
+    seen = visit(compared / "trends.html")
+    page = seen.page
+    chart, told = page.locator(".explored").first, page.locator(".told").first
+    assert page.locator(".explored canvas").count() == page.locator("#figures .canvas").count() > 3
+    assert page.locator("#figures .canvas > svg").first.is_hidden()
+    chart.scroll_into_view_if_needed()
+    over = chart.locator(".u-over")
+    box = over.bounding_box()
+    over.hover(position={"x": 2, "y": box["height"] / 2})
+    expect(told).to_contain_text("000000000000 2026-02-01 10:00")
+
+    page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + 60, steps=5)
+    page.mouse.up()
+    ranges = page.locator(".told", has_text="of 13.")
+    expect(ranges).to_have_count(page.locator(".explored").count())
+    first = page.get_by_role("button", name="All runs").first
+    first.click()
+    expect(ranges).to_have_count(0)
+    assert first.is_hidden()
+
+    chart.focus()
+    page.keyboard.press("ArrowLeft")
+    before = told.inner_text()
+    assert "2026-02-12 10:00" in before
+    page.keyboard.press("ArrowDown")
+    assert told.inner_text() != before
+    assert seen.complaints == []
+
+
+def test_without_a_script_the_trends_are_pictures(compared: Path, visit: Any) -> None:
+    page = visit(compared / "trends.html", java_script_enabled=False).page
+    assert page.locator("#figures .canvas > svg").first.is_visible()
+    assert page.locator(".explored").count() == 0

@@ -47,7 +47,9 @@ class Look:
 
 
 BROKEN = "[...document.images].filter(i => !i.complete || !i.naturalWidth).length"
-EMPTY = "[...document.querySelectorAll('svg.plot')].filter(s => !s.getBBox().width).length"
+# A figure that is explored is drawn on a canvas in place of its picture.
+EMPTY = """[...document.querySelectorAll('.canvas:not(.live) svg.plot')].filter(s => !s.getBBox().width).length
+    + [...document.querySelectorAll('.explored canvas')].filter(c => !c.getBoundingClientRect().width).length"""
 COUNTED = ("tbody tr", "svg.plot", "svg.spark", "dd")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +19,10 @@ from inflor_bench.record.run_file import Run, read_run
 from inflor_bench.reports.data.cells import collect
 from inflor_bench.reports.data.shifts import events, lines
 from inflor_bench.reports.data.summaries import RunSummary, ordered, read_summaries, summary
+from inflor_bench.reports.draw import canvas
+from inflor_bench.reports.pages import trends
 from inflor_bench.reports.pages.report import build
+from tests.command import ROOT
 from tests.reports import sample
 
 CELL = "fashion-mnist/resnet8/soft/T2/s0"
@@ -174,3 +179,32 @@ def test_a_summary_leads_to_the_pages_that_a_report_has(run: Run) -> None:
             kept[name].timesteps,
         ) == shown
         assert kept[name].skipped == (cell.skipped.reason if cell.skipped else None)
+
+
+def test_what_is_explored_is_what_the_figures_show_and_cannot_end_its_element(run: Run, past: list[RunSummary]) -> None:
+    """Values as they stand in the history, verdicts of new levels, and addresses of commits where they are known."""
+    hostile = replace(past[-1], message="</script><script>alert(1)</script> & more")
+    with canvas.for_page():
+        shown = trends.trends([*past[:-1], hostile], trends.of_cells(collect(run)))
+    text = str(trends.explored(shown, "https://example.org/a/b/commit/"))
+    assert not any(sign in text for sign in "<>&")
+    given = json.loads(text)
+    assert [one["href"] for one in given["runs"]] == [f"https://example.org/a/b/commit/{m.sha}" for m in past]
+    assert given["runs"][-1]["message"] == "</script><script>alert(1)</script> & more"
+    assert [figure["name"] for figure in given["figures"]] == [plot.name for plot in shown.plots]
+    ours = [figure for figure in given["figures"] if any(one["label"] == CELL for one in figure["lines"])]
+    accuracies = next(figure for figure in ours if figure["unit"] == "%")
+    line = next(one for one in accuracies["lines"] if one["label"] == CELL)
+    assert line["values"] == [pytest.approx(100 * m.cells[CELL].accuracy) for m in past]  # type: ignore[operator]
+    counts = next(figure for figure in ours if figure["name"].endswith("-operations"))
+    line = next(one for one in counts["lines"] if one["label"] == CELL)
+    assert line["levels"] == {"8": "regressed"}
+    assert all(one["href"] == "" for one in json.loads(str(trends.explored(shown)))["runs"])
+
+
+@pytest.mark.parametrize(("file", "sha"), [("uPlot.iife.min.js", "19c8d4c6"), ("uPlot.min.css", "df630c6a")])
+def test_the_library_that_draws_them_is_the_one_that_was_released(file: str, sha: str) -> None:
+    """uPlot 1.6.32."""
+    path = ROOT / "reports" / "templates" / "uplot" / file
+    assert hashlib.sha256(path.read_bytes()).hexdigest().startswith(sha)
+    assert "MIT" in (path.parent / "LICENSE").read_text()

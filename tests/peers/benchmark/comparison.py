@@ -13,7 +13,7 @@ from typing import Any
 from inflor_bench.record.provenance import machine
 from tests.peers.benchmark.compiling import compiling
 from tests.peers.benchmark.failure import ContestantError
-from tests.peers.benchmark.plan import Plan, Size, Table, counting_tables, speed_tables
+from tests.peers.benchmark.plan import Plan, Size, Table, counting_tables, recording_table, speed_tables
 from tests.peers.benchmark.process import Workers
 from tests.peers.benchmark.rounds import Rounds, interleave, paired_ratio
 from tests.peers.benchmark.truth import cases
@@ -49,7 +49,7 @@ def compare(
         save(document)
         document["energies"] = priced(workers, plan.energy, on_progress)
         save(document)
-        for table in (*counting_tables(plan), *speed_tables(plan)):
+        for table in (*counting_tables(plan), recording_table(plan), *speed_tables(plan)):
             document["tables"].append(timed(workers, table, rounds=rounds, on_progress=on_progress))
             save(document)
     document["compiling"] = compiling(threads, on_progress)
@@ -95,12 +95,13 @@ def is_exact(given: dict[str, Any], truth: dict[str, int]) -> bool:
 
 
 def timed(workers: Workers, table: Table, *, rounds: int, on_progress: Progress) -> Document:
-    """Measure one table. The ratios of counting are to a plain forward pass, all others to the first contestant."""
+    """Measure one table. Ratios are to what each round times beside the contestant, else to the first contestant."""
     found = interleave(workers, table.job, table.contestants, rounds=rounds, memory=table.peak, on_progress=on_progress)
     base = next(iter(found.values()))
     return {
         "title": table.title,
         "job": table.job,
+        "beside": table.beside,
         "notes": list(table.notes),
         "contestants": [{"name": name, **_row(table, values, base)} for name, values in found.items()],
     }
@@ -111,7 +112,7 @@ def _row(table: Table, values: Rounds, base: Rounds) -> Document:
         return {"reason": values.reason}
     seconds = values.column(-1)
     row: Document = {"seconds": seconds, "median_seconds": statistics.median(seconds)}
-    if table.job == "counting":
+    if table.beside:
         plain = values.column(0)
         row |= {"plain_seconds": plain, "ratio": asdict(paired_ratio(seconds, plain))}
     elif base.reason is None:

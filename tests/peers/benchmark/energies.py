@@ -41,7 +41,10 @@ def _theirs(module: nn.Module, x: torch.Tensor) -> list[dict[str, Any]]:
     spikesim = op_counter.SpikeSimEnergyConfig
     lemaire = op_counter.LemaireEnergyProfiler(config=op_counter.LemaireEnergyConfig(strict=False))
     profilers = {
-        "Lemaire": (lemaire, "45 nm, 32-bit integers: arithmetic, addressing, memory"),
+        "Lemaire": (
+            lemaire,
+            "as lemaire2022, but taps outside the borders too, and memories that hold all steps of the whole batch",
+        ),
         "SpikeSim, every row": (
             op_counter.SpikeSimEnergyProfiler(config=spikesim(activity_mode="dense"), strict=False),
             "65 nm crossbars of RRAM, convolutions alone, every row in every step",
@@ -64,7 +67,9 @@ def _theirs(module: nn.Module, x: torch.Tensor) -> list[dict[str, Any]]:
                 profiler.bind_model(module)
             with torch.no_grad(), profiler:
                 module(x)
-            rows.append({**row, "joules": profiler.get_total() * PICOJOULE / len(x)})
+            report = profiler.get_report()
+            picojoules = report.total_pj if hasattr(report, "total_pj") else report.energy_total_pj
+            rows.append({**row, "joules": picojoules * PICOJOULE / len(x)})
         except Exception as error:
             rows.append({**row, "reason": f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"})
     return rows

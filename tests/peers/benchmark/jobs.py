@@ -12,6 +12,7 @@ from inflor_bench.measure.memory import peak_memory
 from inflor_bench.measure.unavailable import Unavailable
 from tests.peers.benchmark.counters import COUNTERS
 from tests.peers.benchmark.neurons import NEURONS, restart
+from tests.peers.benchmark.recorders import RECORDERS, plain, random_test_set
 from tests.peers.benchmark.timing import WARM_UP_CALLS, seconds_per_call
 from tests.peers.benchmark.truth import cases
 
@@ -58,6 +59,28 @@ class Counting:
             with self._attached.watching():
                 self._attached.run(self._x)
                 return [plain, seconds_per_call(lambda: self._attached.run(self._x))]
+
+    def memory(self) -> int:
+        """Not asked for."""
+        raise RuntimeError("memory is measured of training alone")
+
+
+class Recording:
+    """A plain evaluation of a test set, and one that gives part of a record or all of it, back to back."""
+
+    def __init__(self, contestant: str, network: str, timesteps: int, batch: int, image: Sequence[int]) -> None:
+        self._dataset = random_test_set(make_images(2 * batch, image), CLASSES)
+        self._model = make_network("ours", network, timesteps, image).eval()
+        self._record = RECORDERS[contestant]
+        for _ in range(WARM_UP_CALLS):
+            self.round()
+
+    def round(self) -> list[float]:
+        """Seconds of a plain evaluation, and of one that is recorded."""
+        return [
+            seconds_per_call(lambda: plain(self._model, self._dataset)),
+            seconds_per_call(lambda: self._record(self._model, self._dataset)),
+        ]
 
     def memory(self) -> int:
         """Not asked for."""
@@ -234,4 +257,9 @@ def _peak(call: Callable[[], object], module: nn.Module, batch: int) -> int:
     return measured.above_baseline_bytes
 
 
-JOBS: dict[str, Callable[..., Job]] = {"counting": Counting, "kernel": Kernel, "network": Network}
+JOBS: dict[str, Callable[..., Job]] = {
+    "counting": Counting,
+    "recording": Recording,
+    "kernel": Kernel,
+    "network": Network,
+}

@@ -7,6 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 COUNTERS = ("ours", "torch", "fvcore", "spikingjelly-synops", "spikingjelly", "neurobench", "syops", "sinabs")
+RECORDERS = (
+    "ours, spikes",
+    "ours, counts",
+    "ours, information loss",
+    "ours, whole record",
+    "ours, whole record, information loss of all",
+    "neurobench",
+)
 PEERS = ("ours", "spikingjelly", "snntorch", "norse")
 
 
@@ -31,23 +39,33 @@ class Plan:
     `energy` is the network that all models of energy price.
     """
 
-    counting: tuple[Size, ...] = (Size("resnet20", 4, 32, (3, 32, 32)), Size("resnet8", 4, 32, (1, 8, 8)))
-    energy: Size = Size("resnet8", 4, 32, (1, 8, 8))
+    counting: tuple[Size, ...] = (
+        Size("resnet20", 4, 32, (3, 32, 32)),
+        Size("resnet8", 4, 32, (1, 8, 8)),
+        Size("resnet8", 2, 500, (1, 28, 28)),
+    )
+    recording: Size = Size("resnet8", 2, 500, (1, 28, 28))
+    energy: Size = Size("resnet8", 4, 1, (1, 28, 28))
     kernel: Size = Size("neurons", 4, 32, (16, 32, 32))
     # VGG-16 has eight times as many operations: a smaller batch keeps its rounds as short.
     networks: tuple[Size, ...] = (Size("resnet20", 4, 32, (3, 32, 32)), Size("vgg16", 4, 8, (3, 32, 32)))
     counters: tuple[str, ...] = COUNTERS
+    recorders: tuple[str, ...] = RECORDERS
     peers: tuple[str, ...] = PEERS
 
 
 @dataclass(frozen=True)
 class Table:
-    """One table of timings. `peak` says that memory is measured too."""
+    """One table of timings. `peak` says that memory is measured too.
+
+    `beside` is what each round also times, and ratios are to; where it is empty they are to the first contestant.
+    """
 
     title: str
     job: str
     contestants: Mapping[str, Mapping[str, Any]]
     peak: bool = False
+    beside: str = ""
     notes: tuple[str, ...] = field(default=())
 
 
@@ -58,6 +76,7 @@ def counting_tables(plan: Plan) -> list[Table]:
             f"Counting: {size.describe()}",
             "counting",
             {name: _network(size) for name in (*plan.counters, "ours, inference mode")},
+            beside="a plain forward pass",
             notes=(
                 "times a plain forward pass of the same process, in eval mode under no_grad where nothing else is said",
                 "a counter that can be entered once for many passes is",
@@ -65,6 +84,22 @@ def counting_tables(plan: Plan) -> list[Table]:
         )
         for size in plan.counting
     ]
+
+
+def recording_table(plan: Plan) -> Table:
+    """What all that one pass over a test set gives costs, beside evaluating it."""
+    return Table(
+        f"A record: {plan.recording.describe()}, two batches",
+        "recording",
+        {name: _network(plan.recording) for name in plan.recorders},
+        beside="a plain evaluation",
+        notes=(
+            "a plain evaluation gives one boolean a sample; both go through the same batches under inference mode",
+            "whole record: accuracy, anytime accuracy, spikes, counts, neuron updates, energies and the check by "
+            "fvcore, with information loss of every fifth sample, as the default suite takes it of Fashion-MNIST",
+            "neurobench: classification accuracy and synaptic operations",
+        ),
+    )
 
 
 def speed_tables(plan: Plan) -> list[Table]:

@@ -78,9 +78,8 @@ def energies_table(energies: Document) -> Table | str:
 
 def timing_table(timings: Document) -> Table:
     """A row a contestant."""
-    is_counting = timings["job"] == "counting"
     rows = timings["contestants"]
-    base = "a plain forward pass" if is_counting else f"{rows[0]['name']}"
+    base = timings["beside"] or rows[0]["name"]
     table = Table("contestant", "median")
     table.add_column(f"times {base}")
     has_peak = any("peak_bytes" in row or "peak_reason" in row for row in rows)
