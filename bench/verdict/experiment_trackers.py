@@ -13,7 +13,7 @@ from inflor_bench.record.section import Absent
 
 
 def write_mlflow(run: Run, out: Path) -> None:
-    """Add a run to the MLflow store in the directory `out`: parameters, metrics and tags of every cell.
+    """Add a run to the MLflow store `mlflow.db` in the directory `out`: parameters and metrics of every cell.
 
     Raises:
         TrackInputError: MLflow is not installed.
@@ -22,10 +22,13 @@ def write_mlflow(run: Run, out: Path) -> None:
         from mlflow import MlflowClient
     except ImportError:
         raise _not_installed("mlflow") from None
-    client = MlflowClient(tracking_uri=out.absolute().as_uri())
+    out.mkdir(parents=True, exist_ok=True)
+    client = MlflowClient(tracking_uri=f"sqlite:///{out.absolute() / 'mlflow.db'}")
     name = run.common("suite") or "inflor-bench"
     there = client.get_experiment_by_name(name)
-    experiment = there.experiment_id if there else client.create_experiment(name)
+    experiment = (
+        there.experiment_id if there else client.create_experiment(name, (out.absolute() / "artifacts").as_uri())
+    )
     milliseconds = round(1000 * in_utc(run.created).timestamp())
     for cell, about, values in _cells(run):
         made = client.create_run(experiment, start_time=milliseconds, run_name=cell).info.run_id

@@ -76,15 +76,16 @@
     const options = {
       width: place.clientWidth || 400,
       height: 240,
+      padding: [10, 28, null, null],
       legend: { show: false },
       focus: { alpha: 0.35 },
       cursor: { drag: { x: true, y: false }, focus: { prox: 40 }, sync: { key: "runs" } },
       scales: { x: { time: false, range: (plot, min, max) => [min, max] } },
       axes: [
         { ...axis, splits: (plot, index, min, max) => [Math.max(0, Math.ceil(min)), Math.min(runs.length - 1, Math.floor(max))], values: (plot, splits) => splits.map((i) => runs[i]?.commit.slice(0, 7) ?? "") },
-        { ...axis, size: 70, values: (plot, splits) => splits.map((value) => shown(value, figure.unit)) },
+        { ...axis, size: 78, values: (plot, splits) => splits.map((value) => shown(value, figure.unit)) },
       ],
-      series: [{}, ...figure.lines.map((line) => ({ label: line.label, stroke: () => variable(line.neuron), width: 1.6, spanGaps: true }))],
+      series: [{}, ...figure.lines.map((line) => ({ label: line.label, stroke: () => variable(line.neuron), width: 1.6, spanGaps: true, points: { fill: () => variable("paper"), size: 5 } }))],
       hooks: {
         draw: [rings],
         setScale: [(plot, key) => { if (key === "x") zoom(plot.scales.x.min, plot.scales.x.max); }],

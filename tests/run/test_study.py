@@ -8,8 +8,8 @@ import pytest
 
 from tests.place import Place, cells, suite, table
 
-SUITE = suite(cells("digits", "hard", "relu", seeds=(0, 1, 2)), training={"recipe": "quick", "epochs": 1}) + table(
-    "study", comparisons=[["relu", "hard"]]
+SUITE = suite(cells("digits", "quant", "relu", seeds=(0, 1, 2)), training={"recipe": "quick", "epochs": 1}) + table(
+    "study", comparisons=[["relu", "quant"]]
 )
 CELLS = 6
 
@@ -50,7 +50,7 @@ def test_the_pages_tell_every_comparison(place, done):
     assert " of 1 comparisons of accuracy" in text
     for heading in ("## Accuracy", "## Accuracy of the best epoch", "## AC", "## Energy by iso-event"):
         assert heading in text
-    assert "hard - relu: firing rate: the network has no spiking neuron" in text
+    assert "quant - relu: firing rate: the network has no spiking neuron" in text
     page = (place.directory / "out/study.html").read_text()
     assert "Do they differ in accuracy?" in page
     assert "<svg" in page
@@ -99,9 +99,9 @@ def test_a_stopped_study_goes_on(tmp_path):
     ("change", "sentence"),
     [
         (("[study]\n", "[measured]\n"), "measured"),
-        (('[["relu", "hard"]]', '[["hard", "leaky"]]'), "'leaky' is no neuron of the suite"),
-        (('[["relu", "hard"]]', "[]"), "study.comparisons"),
-        (('[["relu", "hard"]]', '[["hard"]]'), "study.comparisons"),
+        (('[["relu", "quant"]]', '[["relu", "leaky"]]'), "'leaky' is no neuron of the suite"),
+        (('[["relu", "quant"]]', "[]"), "study.comparisons"),
+        (('[["relu", "quant"]]', '[["relu"]]'), "study.comparisons"),
     ],
 )
 def test_a_suite_that_compares_nothing_is_refused(tmp_path, change, sentence):

@@ -35,7 +35,7 @@ def test_mlflow_reads_every_quantity_of_every_cell(run, tmp_path):
     mlflow = pytest.importorskip("mlflow")
     for _ in range(2):  # a second run joins the first one's experiment
         write_mlflow(read_run(run), tmp_path / "store")
-    client = mlflow.MlflowClient(tracking_uri=(tmp_path / "store").as_uri())
+    client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'store/mlflow.db'}")
     (experiment,) = [e for e in client.search_experiments() if e.name == "inflor-bench"]
     found = client.search_runs([experiment.experiment_id])
     assert sorted(one.info.run_name for one in found) == 2 * ["digits/resnet8/relu/T1/s0"] + 2 * [
