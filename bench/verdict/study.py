@@ -80,11 +80,6 @@ class Study:
     effects: tuple[Effect, ...]
     left_out: tuple[tuple[str, str], ...]
 
-    @property
-    def groups(self) -> list[str]:
-        """The data sets with network and T, each once."""
-        return list(dict.fromkeys(effect.group for effect in self.effects))
-
 
 Networks = Mapping[str, Mapping[int, Record]]  # by neuron and seed
 

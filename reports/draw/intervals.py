@@ -13,7 +13,7 @@ _LABEL = 34  # characters
 
 
 @dataclass(frozen=True)
-class Interval:
+class DrawnDifference:
     """One difference: what it is of, its value and interval in the axis' unit, whether it is `found`, and in words."""
 
     label: str
@@ -24,7 +24,7 @@ class Interval:
     told: str
 
 
-def differences(given: Sequence[Interval], axis: str, title: str, description: str) -> Drawing:
+def differences(given: Sequence[DrawnDifference], axis: str, title: str, description: str) -> Drawing:
     """A row a difference: its interval as a line, its value as a dot, full where the difference is beyond chance."""
     names = [one.label for one in given]
     figure = canvas(width(), 66 + ROW * len(given))

@@ -12,7 +12,7 @@ from inflor_bench.reports.data.cells import sentence as reason_sentence
 from inflor_bench.reports.data.format import THIN, minus, p_value, points, quantity, signed, significant
 from inflor_bench.reports.data.tables import Column, Datum, Row, Table, text, text_columns
 from inflor_bench.reports.draw import canvas, paper
-from inflor_bench.reports.draw.intervals import Interval, differences
+from inflor_bench.reports.draw.intervals import DrawnDifference, differences
 from inflor_bench.reports.draw.plots import Plot, no_plot
 from inflor_bench.reports.files import write
 from inflor_bench.reports.pages import downloads
@@ -143,7 +143,7 @@ def _plot(accuracies: Sequence[Effect]) -> Plot:
     if not accuracies:
         return no_plot("study-figure", title, "No two neurons have three seeds in common yet.")
     drawn = [
-        Interval(
+        DrawnDifference(
             f"{effect.group.partition('/')[0]}: {_compared(effect)}",
             100 * effect.difference,
             100 * effect.interval[0],

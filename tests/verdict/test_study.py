@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.power import TTestPower
 
+from inflor_bench.record.counted import Accuracy
 from inflor_bench.record.origin import WeightsProvenance
 from inflor_bench.record.section import Absent
 from inflor_bench.verdict.statistics import detectable, holm
@@ -127,23 +128,32 @@ def test_holm_is_its_definition_and_detectable_is_the_noncentral_t():
         detectable(1, 0.05)
 
 
+def bare(template, neuron, seed, accuracy):
+    """A record of an accuracy and nothing else, which is quickly made."""
+    right = Accuracy.from_bits(np.arange(100_000) < round(100_000 * accuracy))
+    model = template.model.model_copy(update={"neuron": neuron, "seed": seed})
+    nothing = dict.fromkeys(("spikes", "synops", "information", "energy"), Absent(status="skipped", reason="simulated"))
+    return template.model_copy(update={"model": model, "accuracy": right, **nothing})
+
+
 @pytest.mark.slow
 def test_intervals_cover_false_alarms_are_rare_and_what_is_detectable_is_found():
-    """1,000 studies of four neurons with twelve seeds, drawn normal: three comparisons, of which one has an effect."""
+    """500 studies of four neurons with twelve seeds, drawn normal: three comparisons, of which one has an effect."""
     generator = np.random.default_rng(0)
     comparisons = [("hard", "soft"), ("hard", "hard-mpr"), ("hard", "soft-mpr")]
-    seeds, scatter, studies = 12, 0.004, 1000
+    seeds, scatter, studies = 12, 0.004, 500
     # A difference of two networks scatters by sqrt(2) of what each does.
     least = detectable(seeds, ALPHA / len(comparisons)) * scatter * math.sqrt(2)
+    template = network("hard", 0, 0.5)
     covered = alarms = power = 0
     for _ in range(studies):
         values = generator.normal(0.5, scatter, (4, seeds)) + generator.normal(0, 0.01, seeds)
         values[1] += least
         names = ("hard", "soft", "hard-mpr", "soft-mpr")
         records = [
-            network(name, s, round(float(value), 3))
+            bare(template, name, seed, float(value))
             for name, row in zip(names, values, strict=True)
-            for s, value in enumerate(row)
+            for seed, value in enumerate(row)
         ]
         family = [one for one in analyse(records, comparisons).effects if one.metric.name == "accuracy"]
         truth = {"soft": least, "hard-mpr": 0.0, "soft-mpr": 0.0}
@@ -151,5 +161,5 @@ def test_intervals_cover_false_alarms_are_rare_and_what_is_detectable_is_found()
         alarms += any(one.found for one in family if one.head != "soft")
         power += any(one.found for one in family if one.head == "soft")
     assert covered / (3 * studies) == pytest.approx(0.95, abs=0.02)
-    assert alarms / studies <= 0.05 + 0.02
-    assert power / studies >= 0.8 - 0.04
+    assert alarms / studies <= 0.05 + 0.03
+    assert power / studies >= 0.8 - 0.05
