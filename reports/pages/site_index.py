@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,7 +17,6 @@ from inflor_bench.reports.pages.report import environment, trend_files
 from inflor_bench.verdict.findings import VERDICTS
 
 _LEVELS = 12
-_SHA = re.compile(r"[0-9a-f]{7,64}")
 
 Listed = tuple[str, RunSummary, Mapping[str, int] | None]
 
@@ -56,7 +54,7 @@ def files(runs: Sequence[Listed], damaged: Sequence[str], commits: str = "") -> 
     made["data/runs.json"] = json.dumps([_listed(*run) for run in reversed(runs)], indent=1) + "\n"
     redirect = pages.get_template("redirect.html")
     for place, summary, _ in runs:  # the newest run of a commit comes last, and stays
-        if summary.sha and _SHA.fullmatch(summary.sha):
+        if summary.sha and trends.SHA.fullmatch(summary.sha):
             made[f"commits/{summary.sha}/index.html"] = redirect.render(
                 title=summary.commit,
                 target=f"../../runs/{place}/index.html",

@@ -23,7 +23,7 @@ from inflor_bench.reports.draw.sparkline import sparkline
 _EVENTS = 60
 _ROWS = 20
 _SERIES = 8
-_SHA = re.compile(r"[0-9a-f]{7,64}")
+SHA = re.compile(r"[0-9a-f]{7,64}")
 
 
 @dataclass(frozen=True)
@@ -275,7 +275,7 @@ def explored(shown: Trends, commits: str = "") -> Markup:
             "commit": m.commit,
             "created": clean(m.created, 40)[:16].replace("T", " "),
             "message": clean(m.message, 120),
-            "href": f"{commits}{m.sha}" if commits and m.sha and _SHA.fullmatch(m.sha) else "",
+            "href": f"{commits}{m.sha}" if commits and m.sha and SHA.fullmatch(m.sha) else "",
         }
         for m in shown.history
     ]

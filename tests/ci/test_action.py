@@ -157,6 +157,18 @@ def test_a_suite_and_targets_at_once_are_refused(repository, remote, tmp_path):
     assert "not both" in runner.measure("push", TARGETS, suite="default", check=2).stderr
 
 
+def test_a_target_that_fails_fails_the_job_whatever_comes_after_it(repository, remote, tmp_path):
+    runner = Runner(repository, remote, tmp_path / "runner")
+    fails = '#!/bin/bash\necho "$@" >> "$LOG"\ntest "$2" != bad.py:f || exit 2\necho .bench/head/merged/m/run.json\n'
+    (runner.place / "bin/inflor-bench").write_text(fails)
+    install = parsed("")["inputs"]["install"]["default"]
+    runner.step("", "Bring")
+    given = {"github.event_name": "push", "inputs.suite": "", "inputs.install": install}
+    targets = {"inputs.targets": "bad.py:f --shape 4\ngood.py:f --shape 4"}
+    runner.step("", "Measure", 2, **given, **targets)
+    assert "good.py" not in (runner.place / "log").read_text()
+
+
 def test_a_suite_is_measured_by_run_and_of_a_pull_request_by_ab(repository, remote, tmp_path):
     for event, words in (("push", "run --suite mine.toml"), ("pull_request", "ab HEAD^1 --suite mine.toml")):
         runner = Runner(repository, remote, tmp_path / event)
