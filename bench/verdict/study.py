@@ -7,7 +7,7 @@ of a pair start from the same weights and see the same samples in the same order
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from typing import Any
@@ -79,9 +79,6 @@ class Study:
 
     effects: tuple[Effect, ...]
     left_out: tuple[tuple[str, str], ...]
-
-
-Networks = Mapping[str, Mapping[int, Record]]  # by neuron and seed
 
 
 def analyse(records: Iterable[Record], comparisons: Sequence[tuple[str, str]]) -> Study:
